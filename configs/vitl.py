@@ -1,0 +1,28 @@
+"""H-CLIP ViT-L/14 at 336 pixels. The published code cannot build it; the paper's recipe and scores.
+
+Command   python -m hclip_jax.main --config=configs/vitl.py --workdir=runs/vitl \
+              --config.clip.weights=ViT-L-14-336.safetensors --config.data.root=coco-stuff
+Hardware  published: 4 x RTX 3090, one picture each. Not yet run in full with this code.
+Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
+          16.5 / 24.2 / 38.4 / 64.1 / 97.7 / 83.2. Not yet reproduced with this code.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import vitb
+
+
+def get_config() -> ConfigDict:
+    """The recipe of ViT-B/16 with the sizes of ViT-L/14@336."""
+    c = vitb.get_config()
+    c.clip.embed = 768
+    c.clip.image.layers = 24
+    c.clip.image.width = 1024
+    c.clip.image.heads = 16
+    c.clip.image.patch = 14
+    c.clip.image.resolution = 336
+    c.clip.text.width = 768
+    c.clip.text.heads = 12
+    c.head.guidance_blocks = (8, 16)
+    c.model.resolution = 336  # crops of 384 are resized to it: again 24 x 24 patches
+    return c

@@ -1,0 +1,42 @@
+"""Partial orthogonal parameterization (POP): a block-diagonal matrix on each attention matrix.
+
+The block-diagonal matrix is never built: its blocks meet the kernel's rows or columns one by one. The
+kernels are Flax's, [in, out], the transposes of the [out, in] weights W of the paper.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+
+
+def rotate_input(kernel: Array, blocks: Array) -> Array:
+    """W blockdiag(Q), for q, k and v: kernels [..., D, out] and blocks [..., M, b, b] -> kernels."""
+    rows = kernel.reshape(*blocks.shape[:-1], kernel.shape[-1])
+    return jnp.einsum("...Mxy,...Mxo->...Myo", blocks, rows, precision=_HIGHEST).reshape(kernel.shape)
+
+
+def rotate_output(kernel: Array, blocks: Array) -> Array:
+    """blockdiag(Q) W, for o: kernels [..., in, D] and blocks [..., M, b, b] -> kernels."""
+    columns = kernel.reshape(*kernel.shape[:-1], *blocks.shape[-3:-1])
+    rotated = jnp.einsum("...Mxy,...iMy->...iMx", blocks, columns, precision=_HIGHEST)
+    return rotated.reshape(kernel.shape)
+
+
+def rotate_tower(tower: dict, blocks: Array) -> dict:
+    """Rotates the four attention matrices of every layer of a tower.
+
+    Args:
+        tower: parameters of an encoder; `blocks/attention/{query,key,value,out}/kernel` are [L, D, D].
+        blocks: [L, J, M, b, b]. The bias of o is not rotated.
+
+    Returns:
+        The same tree with those four kernels replaced.
+    """
+    attention = dict(tower["blocks"]["attention"])
+    for kind, name in enumerate(("query", "key", "value", "out")):
+        turn = rotate_output if name == "out" else rotate_input
+        dense = attention[name]
+        attention[name] = {**dense, "kernel": turn(dense["kernel"], blocks[:, kind])}
+    return {**tower, "blocks": {**tower["blocks"], "attention": attention}}

@@ -1,0 +1,115 @@
+"""Class names to the sentences that the text tower reads, and whose sentence each one is."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from hclip_jax.clip import tokenizer
+from hclip_jax.data.class_names import check_class_names
+from hclip_jax.errors import UserError
+
+# Lengths come in steps, so that nearby vocabularies share one compiled text tower.
+_LENGTH_STEP = 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prompts:
+    """The sentences of T classes with P templates; a class prompt with synonyms has several.
+
+    Attributes:
+        tokens: int32 [S, N], one sentence a row, from tokenizer.START to tokenizer.END, then zeros.
+        owner: int32 [S], the class prompt t * P + p of each sentence; T * P on padding, which
+            `jax.ops.segment_sum(features, owner, num_segments=T * P)` drops.
+        classes: T.
+        templates: P.
+    """
+
+    tokens: np.ndarray
+    owner: np.ndarray
+    classes: int
+    templates: int
+
+
+def make_prompts(
+    class_names: Sequence[str],
+    templates: Sequence[str] = ("A photo of a {} in the scene",),
+    synonyms: str = "first",
+    context: int = 77,
+) -> Prompts:
+    """Writes each class name into each template.
+
+    N is the longest sentence rounded up to a multiple of 8, not the whole context. That is exact:
+    the text tower's mask is causal and its output is read at END, so nothing after END reaches it.
+
+    Args:
+        class_names: T names; a name holds its synonyms separated by ", ".
+        templates: P sentences with one "{}" each.
+        synonyms: "first" uses the first synonym alone, as the published code does; "mean" writes
+            one sentence a synonym, to be averaged by `owner`.
+        context: the longest sentence allowed, in tokens; CLIP's text towers know 77 positions.
+
+    Returns:
+        The sentences, ordered by class, then template, then synonym.
+
+    Raises:
+        UserError: a class name is empty, repeated or too long, or an option is not as said above.
+    """
+    class_names = check_class_names(class_names, "class_names")
+    if synonyms not in ("first", "mean"):
+        raise UserError(f'synonyms is {synonyms!r}; choose "first" or "mean".')
+    if not templates:
+        raise UserError('templates is empty; give at least one, such as "A photo of a {}".')
+    for template in templates:
+        if template.count("{}") != 1:
+            raise UserError(
+                f'Template {template!r} holds "{{}}" {template.count("{}")} times; write it once, '
+                "where the class name goes."
+            )
+
+    rows: list[list[int]] = []
+    owner: list[int] = []
+    pairs = itertools.product(class_names, templates)
+    for class_prompt, (name, template) in enumerate(pairs):
+        for synonym in _synonyms(name, synonyms):
+            sentence = template.replace("{}", synonym)
+            rows.append([tokenizer.START, *tokenizer.encode(sentence), tokenizer.END])
+            owner.append(class_prompt)
+            if len(rows[-1]) > context:
+                raise UserError(
+                    f"Class {name!r} in template {template!r} has {len(rows[-1])} tokens, start "
+                    f"and end included, but at most {context} fit; shorten the name or the "
+                    "template."
+                )
+
+    length = max(map(len, rows))
+    length = min(-(-length // _LENGTH_STEP) * _LENGTH_STEP, context)
+    tokens = np.zeros((len(rows), length), np.int32)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = ids
+    return Prompts(tokens, np.array(owner, np.int32), len(class_names), len(templates))
+
+
+def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
+    """Repeats the last sentence up to a multiple of sentences, so that devices share them evenly.
+
+    The copies belong to class prompt T * P, one past the last, which segment sums drop.
+    """
+    extra = -len(prompts.tokens) % multiple
+    return dataclasses.replace(
+        prompts,
+        tokens=np.pad(prompts.tokens, ((0, extra), (0, 0)), mode="edge"),
+        owner=np.pad(
+            prompts.owner, (0, extra), constant_values=prompts.classes * prompts.templates
+        ),
+    )
+
+
+def _synonyms(name: str, synonyms: str) -> list[str]:
+    every = [synonym.strip() for synonym in name.split(", ")]
+    if not all(every):
+        raise UserError(
+            f'Class {name!r} holds an empty synonym; separate synonyms by one ", " each.'
+        )
+    return every[:1] if synonyms == "first" else every

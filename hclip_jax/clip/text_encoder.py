@@ -1,0 +1,57 @@
+"""CLIP's text tower: sentences to points of the space shared with the pictures."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hclip_jax.clip.layers import Block, init_blocks
+from hclip_jax.config import ClipConfig
+from hclip_jax.norms import LayerNorm
+
+
+class TextEncoder(nn.Module):
+    """Causal transformer read at the end token; `remat` recomputes blocks in the backward pass."""
+
+    config: ClipConfig
+    dtype: Any = jnp.float32
+    remat: bool = False
+
+    @nn.compact
+    def __call__(self, tokens: Array) -> Array:
+        """Encodes sentences.
+
+        Args:
+            tokens: int32 [S, N], start ... end, zeros. N may be anything up to the context the tower
+                was trained with: attention is causal and the feature is read at the end token, so
+                what stands behind it changes nothing.
+
+        Returns:
+            [S, D_e], before normalisation to length 1.
+        """
+        tower = self.config.text
+        normal = nn.initializers.normal
+        embedding = self.param("token_embedding", normal(0.02), (tower.vocabulary, tower.width))
+        position = self.param("position_embedding", normal(0.01), (tower.context, tower.width))
+        x = embedding[tokens] + position[None, : tokens.shape[1]]
+
+        block = Block(tower.width, tower.heads, self.config.activation, self.dtype, parent=None)
+        blocks = self.param("blocks", init_blocks(block, tower.layers))
+
+        def run(x: Array, params: Any) -> tuple[Array, None]:
+            return block.apply({"params": params}, x, causal=True), None
+
+        x, _ = jax.lax.scan(
+            jax.checkpoint(run) if self.remat else run, x.astype(self.dtype), blocks
+        )
+
+        # The end token has the highest id of the vocabulary.
+        end = jnp.argmax(tokens, axis=1)
+        x = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
+        x = LayerNorm(dtype=self.dtype, name="norm_final")(x)
+        projection = self.param(
+            "projection", normal(tower.width**-0.5), (tower.width, self.config.embed)
+        )
+        return x @ projection.astype(self.dtype)

@@ -1,0 +1,325 @@
+"""Configuration: a ConfigDict in, validated frozen dataclasses out.
+
+Every configuration error is raised here, as one sentence: field path, value, what is allowed. What the
+numbers mean stands beside them in `configs/vitb.py`; no other module has defaults of its own.
+"""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hclip_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageTower:
+    layers: int
+    width: int
+    heads: int
+    patch: int
+    resolution: int  # of the pictures the position embedding was trained with
+
+
+@dataclasses.dataclass(frozen=True)
+class TextTower:
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+    context: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipConfig:
+    weights: str
+    embed: int
+    activation: str
+    image: ImageTower
+    text: TextTower
+
+
+@dataclasses.dataclass(frozen=True)
+class AdapterConfig:
+    block: int
+    coft_radius: float
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadConfig:
+    hidden: int
+    layers: int
+    heads: int
+    window: int
+    guidance: int
+    guidance_blocks: tuple[int, ...]
+    decoder: tuple[int, ...]
+    decoder_guidance: tuple[int, ...]
+    decoder_guidance_projection: tuple[int, ...]
+    slots: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    resolution: int  # pictures are brought to this size before CLIP
+    dtype: str
+    remat: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class PromptConfig:
+    templates: tuple[str, ...]
+    synonyms: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    root: str
+    classes: str
+    vocabulary: str
+    split: str
+    crop: int
+    workers: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RateMultipliers:
+    clip: float
+    adapters: float
+    head: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    steps: int
+    batch: int
+    trainable: tuple[str, ...]
+    learning_rate: float
+    multipliers: RateMultipliers
+    weight_decay: float
+    clip_norm: float
+    ignore: str
+    pooling: int
+    log_every: int
+    checkpoint_every: int
+    keep_checkpoints: int
+    evaluate_every: int
+    evaluate_first: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSet:
+    root: str
+    classes: str
+    vocabulary: str
+    split: str
+    fold_background: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    protocol: str
+    pooling: int
+    short_side: int
+    longest_side: int
+    canvas: int
+    stride: int
+    batch: int
+    pictures: int
+    overlays: int
+    sets: Mapping[str, EvaluationSet]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    seed: int
+    clip: ClipConfig
+    adapters: AdapterConfig
+    head: HeadConfig
+    model: ModelConfig
+    prompts: PromptConfig
+    data: DataConfig
+    train: TrainConfig
+    evaluation: EvaluationConfig
+
+
+def from_config_dict(tree: ConfigDict) -> Config:
+    """Builds and checks a configuration.
+
+    Args:
+        tree: with exactly the fields above.
+
+    Raises:
+        UserError: a field is unknown, missing, of the wrong type, or has a value that is not allowed.
+    """
+    return from_dict(tree.to_dict())
+
+
+def from_dict(tree: Mapping[str, Any]) -> Config:
+    """As `from_config_dict`, from plain nested dicts such as `to_dict` gives."""
+    config = _build(Config, tree, "config")
+    _check(config)
+    return config
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as plain JSON types, tuples as lists."""
+    plain = dataclasses.asdict(config)
+    return typing.cast(dict[str, Any], _plain(plain))
+
+
+def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
+    """Paths of the fields in which two results of `to_dict` differ."""
+    changed = []
+    for name in sorted({*old, *new}):
+        a, b, here = old.get(name), new.get(name), f"{path}{name}"
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            changed += changed_fields(a, b, f"{here}.")
+        elif a != b:
+            changed.append(here)
+    return changed
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _build(kind: Any, value: Any, path: str) -> Any:
+    """Converts `value` to the annotated type `kind`, or says what is wrong with it."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, value, path)
+    if origin is tuple:
+        if not isinstance(value, (tuple, list)):
+            raise _wrong(path, value, "a tuple")
+        return tuple(_build(typing.get_args(kind)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
+    if origin is Mapping or getattr(origin, "__name__", "") == "Mapping":
+        if not isinstance(value, Mapping):
+            raise _wrong(path, value, "a mapping of names")
+        return {name: _build(typing.get_args(kind)[1], value[name], f"{path}.{name}") for name in value}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise _wrong(path, value, {int: "a whole number", float: "a number"}.get(kind, kind.__name__))
+    return value
+
+
+def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise _wrong(path, value, "a group of fields")
+    known = typing.get_type_hints(kind)
+    for name in value:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(f"{path}.{name} is not a field; {path} has {', '.join(known)}{hint}")
+    for name in known:
+        if name not in value:
+            raise UserError(f"{path}.{name} is missing; give it in the config file")
+    return kind(**{name: _build(known[name], value[name], f"{path}.{name}") for name in known})
+
+
+def _wrong(path: str, value: Any, allowed: str) -> UserError:
+    return UserError(f"{path} is {value!r}; it must be {allowed}")
+
+
+def _check(c: Config) -> None:
+    """Values that types cannot rule out, and fields that must fit each other."""
+    _check_choices(c)
+    _check_ranges(c)
+    _check_geometry(c)
+
+
+def _check_choices(c: Config) -> None:
+    for path, value, allowed in (
+        ("clip.activation", c.clip.activation, ("quick_gelu", "gelu")),
+        ("model.dtype", c.model.dtype, ("float32", "bfloat16")),
+        ("prompts.synonyms", c.prompts.synonyms, ("first", "mean")),
+        ("train.ignore", c.train.ignore, ("negative", "masked")),
+        ("evaluation.protocol", c.evaluation.protocol, ("sliding", "single")),
+        *(("train.trainable", part, ("clip", "adapters", "head")) for part in c.train.trainable),
+    ):
+        if value not in allowed:
+            raise _wrong(f"config.{path}", value, f"one of {', '.join(allowed)}")
+    if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
+        raise _wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
+    if not c.prompts.templates:
+        raise _wrong("config.prompts.templates", (), "at least one template with one {}")
+
+
+_ZERO_ALLOWED = (
+    "seed",
+    "data.workers",
+    "adapters.coft_radius",
+    "train.weight_decay",
+    "train.evaluate_every",
+    "evaluation.overlays",
+    "evaluation.pictures",
+    "fold_background",
+)
+
+
+def _check_ranges(c: Config) -> None:
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                walk(item, f"{path}.{name}")
+        elif isinstance(value, list):
+            for i, item in enumerate(value):
+                walk(item, f"{path}[{i}]")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            zero = path.endswith(_ZERO_ALLOWED) or path.startswith("config.train.multipliers")
+            if not (value > 0 or (zero and value == 0)):
+                raise _wrong(path, value, "0 or more" if zero else "more than 0")
+
+    walk(to_dict(c), "config")
+
+
+def _check_geometry(c: Config) -> None:
+    image, text, head, block = c.clip.image, c.clip.text, c.head, c.adapters.block
+    grid = c.model.resolution // image.patch
+    divides = (
+        ("clip.image.width", image.width, "clip.image.heads", image.heads),
+        ("clip.text.width", text.width, "clip.text.heads", text.heads),
+        ("clip.image.width", image.width, "adapters.block", block),
+        ("clip.text.width", text.width, "adapters.block", block),
+        ("clip.image.resolution", image.resolution, "clip.image.patch", image.patch),
+        ("model.resolution", c.model.resolution, "clip.image.patch", image.patch),
+        ("head.hidden", head.hidden, "head.heads", head.heads),
+        ("model.resolution / clip.image.patch", grid, "head.window", min(head.window, grid)),
+        ("model.resolution / clip.image.patch", grid, "train.pooling", c.train.pooling),
+        ("model.resolution / clip.image.patch", grid, "evaluation.pooling", c.evaluation.pooling),
+    )
+    for whole, value, part, divisor in divides:
+        if value % divisor:
+            raise UserError(
+                f"config.{whole} is {value}, which config.{part} = {divisor} does not divide; "
+                f"choose one that does"
+            )
+    for name in ("guidance_blocks", "decoder", "decoder_guidance", "decoder_guidance_projection"):
+        if len(getattr(head, name)) != 2:
+            raise _wrong(f"config.head.{name}", getattr(head, name), "two numbers, one a decoder step")
+    for i, wide in enumerate((head.hidden, head.decoder[0])):
+        if head.decoder_guidance_projection[i] >= wide:
+            raise _wrong(
+                f"config.head.decoder_guidance_projection[{i}]",
+                head.decoder_guidance_projection[i],
+                f"less than the {wide} channels it joins",
+            )
+    if not all(0 < i < image.layers for i in head.guidance_blocks):
+        raise _wrong(
+            "config.head.guidance_blocks",
+            head.guidance_blocks,
+            f"blocks 1 to {image.layers - 1} (the last block of clip.image is dense)",
+        )
+    e, crop = c.evaluation, c.data.crop
+    if e.canvas < crop or (e.canvas - crop) % e.stride:
+        raise UserError(
+            f"config.evaluation.canvas is {e.canvas}, which windows of config.data.crop = {crop} at "
+            f"config.evaluation.stride = {e.stride} do not tile; it must be {crop} + n * {e.stride}"
+        )

@@ -1,0 +1,115 @@
+"""H-CLIP as a whole: the picture of its flow, as code.
+
+    image ── patches ── clip/image_encoder ─┐
+              adapted weights ↑             ├─ segmenter: cost volume → spatial ⇄ class aggregation → decoder
+              adapters/ (cayley, relations) │
+    names ── tokens ── clip/text_encoder ───┘
+
+Parameters are one tree of three parts: {"clip": {"image", "text", "logit_scale"}, "adapters", "head"}.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hclip_jax import resize
+from hclip_jax.adapters import hclip
+from hclip_jax.clip.image_encoder import ImageEncoder, ImageFeatures
+from hclip_jax.clip.text_encoder import TextEncoder
+from hclip_jax.config import Config
+from hclip_jax.segmenter.cost_volume import unit
+from hclip_jax.segmenter.head import SegmentationHead
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Pure functions of parameters; holds the configuration and nothing else."""
+
+    config: Config
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype activations are computed in."""
+        return jnp.dtype(self.config.model.dtype)
+
+    @property
+    def image_encoder(self) -> ImageEncoder:
+        """The image tower."""
+        c = self.config
+        return ImageEncoder(c.clip, c.head.guidance_blocks, self.dtype, c.model.remat)
+
+    @property
+    def text_encoder(self) -> TextEncoder:
+        """The text tower."""
+        return TextEncoder(self.config.clip, self.dtype, self.config.model.remat)
+
+    @property
+    def head(self) -> SegmentationHead:
+        """The segmentation head."""
+        return SegmentationHead(self.config.head, self.dtype, self.config.model.remat)
+
+    def init(self, rng: Array) -> Params:
+        """Parameters of all three parts, float32: random but for the adapters, which change nothing."""
+        image_rng, text_rng, head_rng = jax.random.split(rng, 3)
+        side = self.config.model.resolution
+        pictures = jnp.zeros((1, side, side, 3), jnp.uint8)
+        image = self.image_encoder.init(image_rng, pictures)["params"]
+        features = self.image_encoder.apply({"params": image}, pictures)
+        text = self.text_encoder.init(text_rng, jnp.zeros((1, 8), jnp.int32))["params"]
+        words = jnp.zeros((1, len(self.config.prompts.templates), self.config.clip.embed))
+        return {
+            "clip": {"image": image, "text": text, "logit_scale": jnp.log(1 / 0.07)},
+            "adapters": hclip.init(self.config.clip, self.config.adapters),
+            "head": self.head.init(head_rng, features, words, 1)["params"],
+        }
+
+    def adapt(self, params: Params) -> Params:
+        """CLIP weights with the adapters folded in; call it once a step, or once for all."""
+        return hclip.adapt(params["clip"], params["adapters"], self.config.adapters)
+
+    def encode_text(self, clip: Params, tokens: Array, owner: Array, classes: int) -> Array:
+        """Text features of T classes.
+
+        Args:
+            clip: adapted CLIP weights.
+            tokens: int32 [S, N] sentences, in any number a class and prompt.
+            owner: int32 [S], t * P + p of each sentence; sentences of the same owner are averaged,
+                those with an owner beyond T * P are padding.
+            classes: T.
+
+        Returns:
+            float32 [T, P, D_e], of length 1.
+        """
+        prompts = len(self.config.prompts.templates)
+        features = unit(self.text_encoder.apply({"params": clip["text"]}, tokens))
+        total = jax.ops.segment_sum(features, owner, num_segments=classes * prompts)
+        return unit(total).reshape(classes, prompts, -1)
+
+    def encode_image(self, clip: Params, images: Array) -> ImageFeatures:
+        """Patch features of pictures [B, H, W, 3] in 0..255, resized to what CLIP reads if need be."""
+        side = self.config.model.resolution
+        images = resize.bilinear(images.astype(jnp.float32), (side, side), axes=(1, 2))
+        return self.image_encoder.apply({"params": clip["image"]}, images)
+
+    def segment(
+        self, clip: Params, head: Params, images: Array, text: Array, pooling: int
+    ) -> Array:
+        """Logits of pictures.
+
+        Args:
+            clip: adapted CLIP weights.
+            head: weights of the segmentation head.
+            images: [B, H, W, 3] RGB in 0..255.
+            text: [T, P, D_e] from `encode_text`.
+            pooling: of the class aggregation.
+
+        Returns:
+            float32 [B, T, 4h, 4w] on four times the patch grid.
+        """
+        features = self.encode_image(clip, images)
+        return self.head.apply({"params": head}, features, text, pooling)

@@ -1,0 +1,44 @@
+"""Resampling as PyTorch's `interpolate` does it, so that published numbers can be met.
+
+All of it is half-pixel (`align_corners=False`) and without antialias, except `bilinear_align_corners`.
+Each is two small matrix products along the two picture axes.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+def bilinear(x: Array, size: tuple[int, int], axes: tuple[int, int]) -> Array:
+    """Resizes `axes` of `x` (the picture's height and width) to `size`, bilinear and half-pixel."""
+    return _half_pixel(x, size, axes, "bilinear")
+
+
+def bicubic(x: Array, size: tuple[int, int], axes: tuple[int, int]) -> Array:
+    """Resizes `axes` of `x` to `size` with the cubic kernel of a = -0.75, half-pixel."""
+    return _half_pixel(x, size, axes, "bicubic-pytorch")
+
+
+def bilinear_align_corners(x: Array, size: tuple[int, int]) -> Array:
+    """Resizes the axes h, w of `x` [..., h, w, C] to `size`; corner samples stay on corner samples."""
+    height, width = (
+        jnp.asarray(_align_corners_matrix(n, m), x.dtype)
+        for n, m in zip(size, x.shape[-3:-1], strict=True)
+    )
+    return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x)
+
+
+def _half_pixel(x: Array, size: tuple[int, int], axes: tuple[int, int], method: str) -> Array:
+    shape = list(x.shape)
+    for axis, length in zip(axes, size, strict=True):
+        shape[axis] = length
+    if tuple(shape) == x.shape:
+        return x
+    return jax.image.resize(x, shape, method, antialias=False)
+
+
+def _align_corners_matrix(new: int, old: int) -> np.ndarray:
+    """Weights [new, old] of one axis."""
+    position = np.linspace(0.0, old - 1.0, new)
+    return np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(old)))

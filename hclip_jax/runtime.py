@@ -1,0 +1,15 @@
+"""What must be set before JAX opens a backend."""
+
+import os
+
+# Empty = off. jaxlib 0.10.2 hands fused reductions on the CPU to YNNPACK, which computes some jitted
+# programs wrongly without a word (jax-ml/jax#39103, #39257); without it 3x3 convolutions and their
+# gradients are also two to four times faster.
+_YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
+
+
+def prepare() -> None:
+    """Turns YNNPACK fusion off on the CPU, unless the user's XLA_FLAGS already say something of it."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _YNN_FLAG not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_YNN_FLAG}=".strip()

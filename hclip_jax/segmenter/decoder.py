@@ -1,0 +1,69 @@
+"""Decoder: from the patch grid to four times its resolution, guided by earlier CLIP blocks."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from hclip_jax.norms import GroupNorm
+from hclip_jax.segmenter.layers import Conv, UpsampleBy
+
+_CHANNELS_PER_GROUP = 16
+
+
+class Decoder(nn.Module):
+    """Two guided upsampling steps and a head of one logit a class."""
+
+    widths: tuple[int, ...]
+    guidance_widths: tuple[int, ...]
+    dtype: Any
+    remat: bool
+
+    @nn.compact
+    def __call__(self, x: Array, guidance: tuple[Array, ...]) -> Array:
+        """Decodes the costs of each class.
+
+        Args:
+            x: [B, T, h, w, C] aggregated costs.
+            guidance: for each step [B, 2^step h, 2^step w, G], the same for all classes.
+
+        Returns:
+            Logits float32 [B, T, 4h, 4w].
+        """
+        step = nn.remat(DecoderStep) if self.remat else DecoderStep
+        b, t = x.shape[:2]
+        x = x.reshape(b * t, *x.shape[2:])
+        for i, (width, narrow, g) in enumerate(
+            zip(self.widths, self.guidance_widths, guidance, strict=True), start=1
+        ):
+            g = nn.relu(Conv(narrow, (3, 3), dtype=self.dtype, name=f"guidance{i}")(g))
+            x = step(width, self.dtype, name=f"step{i}")(x, g)
+        x = Conv(1, (3, 3), dtype=self.dtype, name="logit")(x)
+        return x.reshape(b, t, *x.shape[1:3]).astype(jnp.float32)
+
+
+class DecoderStep(nn.Module):
+    """Doubles the resolution, reads the guidance and convolves twice."""
+
+    width: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array, guidance: Array) -> Array:
+        """[B*T, h, w, C], [B, 2h, 2w, G] -> [B*T, 2h, 2w, width]."""
+        b, narrow = len(guidance), guidance.shape[-1]
+        x = UpsampleBy(2, x.shape[-1] - narrow, self.dtype, name="up")(x)
+        # A convolution of [x, guidance] is the sum of two; the guidance's is the same for all classes.
+        y = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv1")(x)
+        shared = Conv(
+            self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv1_guidance"
+        )(guidance)
+        y = y.reshape(b, -1, *y.shape[1:]) + shared[:, None]
+        y = nn.relu(self._norm("norm1")(y.reshape(-1, *y.shape[2:])))
+        y = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv2")(y)
+        return nn.relu(self._norm("norm2")(y))
+
+    def _norm(self, name: str) -> nn.Module:
+        groups = max(1, self.width // _CHANNELS_PER_GROUP)
+        return GroupNorm(groups, dtype=self.dtype, name=name)

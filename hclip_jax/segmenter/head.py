@@ -1,0 +1,105 @@
+"""The segmentation head: patch and text features in, a logit for every class and pixel out."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from hclip_jax.clip.image_encoder import ImageFeatures
+from hclip_jax.config import HeadConfig
+from hclip_jax.segmenter.class_aggregation import ClassAggregation
+from hclip_jax.segmenter.cost_volume import cost_volume, restore_classes, unit
+from hclip_jax.segmenter.decoder import Decoder
+from hclip_jax.segmenter.layers import Conv, Dense, UpsampleBy
+from hclip_jax.segmenter.spatial_aggregation import SpatialAggregation
+
+
+class SegmentationHead(nn.Module):
+    """Cost aggregation of CAT-Seg, which H-CLIP trains beside its adapters.
+
+    `remat` recomputes each Swin block and decoder step in the backward pass: activations of T classes
+    are what fills the memory.
+    """
+
+    config: HeadConfig
+    dtype: Any = jnp.float32
+    remat: bool = False
+
+    @nn.compact
+    def __call__(self, image: ImageFeatures, text: Array, pooling: int) -> Array:
+        """Segments B pictures by T classes.
+
+        Args:
+            image: dense features [B, h, w, D_e] and the guidance of two earlier blocks [B, h, w, D].
+            text: [T, P, D_e] text features, P prompts a class.
+            pooling: of the class aggregation, see there.
+
+        Returns:
+            Logits float32 [B, T, 4h, 4w]; with more than `slots` classes, -100 for those not kept.
+        """
+        # Upsampling by 2 and by 4 gives both steps of the decoder guidance at their resolution.
+        decoder_guidance = tuple(
+            UpsampleBy(2**i, width, self.dtype, name=f"upsample{i}")(features)
+            for i, (width, features) in enumerate(
+                zip(self.config.decoder_guidance, image.guidance, strict=True), start=1
+            )
+        )
+        aggregator = Aggregator(self.config, self.dtype, self.remat, name="aggregator")
+        return aggregator(image.dense, text, image.dense, decoder_guidance, pooling)
+
+
+class Aggregator(nn.Module):
+    """The head without the upsampling of its decoder guidance."""
+
+    config: HeadConfig
+    dtype: Any = jnp.float32
+    remat: bool = False
+
+    @nn.compact
+    def __call__(
+        self,
+        dense: Array,
+        text: Array,
+        appearance: Array,
+        decoder_guidance: tuple[Array, ...],
+        pooling: int,
+    ) -> Array:
+        """Aggregates the cosines of `dense` and `text`.
+
+        Args:
+            dense: [B, h, w, D_e] patch features.
+            text: [T, P, D_e] text features.
+            appearance: [B, h, w, D_e] guidance of the spatial aggregation.
+            decoder_guidance: [B, 2h, 2w, 256] and [B, 4h, 4w, 128] as published.
+            pooling: of the class aggregation.
+
+        Returns:
+            Logits float32 [B, T, 4h, 4w].
+        """
+        config, dtype = self.config, self.dtype
+        volume = cost_volume(dense, text, config.slots)
+        x = self._embed(volume.cost)
+        appearance = nn.relu(
+            Conv(config.guidance, (3, 3), dtype=dtype, name="appearance_guidance")(appearance)
+        )
+        mean = unit(volume.text.mean(axis=2)).astype(dtype)
+        words = nn.relu(Dense(config.guidance, dtype=dtype, name="text_guidance")(mean))
+        for i in range(1, config.layers + 1):
+            x = SpatialAggregation(
+                config.hidden, config.heads, config.window, dtype, self.remat, name=f"spatial{i}"
+            )(x, appearance)
+            x = ClassAggregation(
+                config.hidden, config.heads, config.slots, dtype, name=f"classes{i}"
+            )(x, words, pooling)
+        logits = Decoder(
+            config.decoder, config.decoder_guidance_projection, dtype, self.remat, name="decoder"
+        )(x, decoder_guidance)
+        return restore_classes(logits, volume.kept, len(text))
+
+    def _embed(self, cost: Array) -> Array:
+        """[B, T, h, w, P] -> [B, T, h, w, C]."""
+        b, t = cost.shape[:2]
+        embed = Conv(self.config.hidden, (7, 7), dtype=self.dtype, name="embed")
+        x = embed(cost.reshape(b * t, *cost.shape[2:]))
+        return x.reshape(b, t, *x.shape[1:])

@@ -1,0 +1,64 @@
+"""The layers the segmentation head is made of, with PyTorch's initial weights."""
+
+import math
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int = 0) -> Array:
+    """Uniform within 1/sqrt(fan_in), the default of PyTorch's linear and convolution weights.
+
+    `fan_in` is what one output reads: all but the last axis of `shape`, unless given. Biases start at 0
+    here; PyTorch draws them from the same range.
+    """
+    bound = (fan_in or math.prod(shape[:-1])) ** -0.5
+    return jax.random.uniform(rng, shape, dtype, -bound, bound)
+
+
+Dense = partial(nn.Dense, kernel_init=pytorch_uniform)
+Conv = partial(nn.Conv, kernel_init=pytorch_uniform)
+
+
+class GuidedDense(nn.Module):
+    """Dense layer of x and guidance side by side: W [x, g] + c = W_x x + (W_g g + c), exactly.
+
+    g has length 1 along the axis that shares it (classes or patches), so its half costs next to nothing.
+    """
+
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array, guidance: Array) -> Array:
+        """[..., C] and broadcastable [..., G] -> [..., features]."""
+        init = partial(pytorch_uniform, fan_in=x.shape[-1] + guidance.shape[-1])
+        half = partial(nn.Dense, self.features, kernel_init=init, dtype=self.dtype)
+        return half(use_bias=False, name="x")(x) + half(name="guidance")(guidance)
+
+
+class UpsampleBy(nn.Module):
+    """Transposed convolution whose kernel is as large as its stride: a pixel becomes factor x factor.
+
+    Since the copies of the kernel do not overlap, it is a matrix product around a reshape.
+    """
+
+    factor: int
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[n, h, w, C] -> [n, factor h, factor w, features]."""
+        (n, h, w, c), f, out = x.shape, self.factor, self.features
+        # PyTorch counts the fan of a transposed convolution on its output side.
+        init = partial(pytorch_uniform, fan_in=f * f * out)
+        kernel = self.param("kernel", init, (f, f, c, out), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (out,))
+        x = jnp.einsum("nhwC,pqCo->nhpwqo", x.astype(self.dtype), kernel.astype(self.dtype))
+        x = x + bias.astype(self.dtype)[None, None, None, None, None]
+        return x.reshape(n, f * h, f * w, out)

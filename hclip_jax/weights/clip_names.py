@@ -1,0 +1,87 @@
+"""The tensors of OpenAI's CLIP: `visual.*` is the image tower, the rest the text tower."""
+
+from collections.abc import Iterator
+
+from hclip_jax.config import ClipConfig, ImageTower, TextTower
+from hclip_jax.weights.tensor_map import Part, Tensor
+
+# PyTorch's weights are [out, in] and [out, in, height, width]; ours the other way round.
+LINEAR = (1, 0)
+CONVOLUTION = (2, 3, 1, 0)
+
+
+def clip_tensors(clip: ClipConfig, prefix: str = "", root: str = "clip/") -> Iterator[Tensor]:
+    """All tensors of CLIP, 302 for ViT-B/16.
+
+    Args:
+        clip: sizes of the towers.
+        prefix: what stands before each PyTorch name.
+        root: what stands before each path of our tree.
+    """
+    image, text, embed = clip.image, clip.text, clip.embed
+    width, p = image.width, image.patch
+    visual, i, t = f"{prefix}visual.", f"{root}image/", f"{root}text/"
+
+    yield Tensor(f"{prefix}logit_scale", (), (Part(f"{root}logit_scale"),))
+    yield Tensor(f"{visual}class_embedding", (width,), (Part(f"{i}class_embedding"),))
+    yield Tensor(
+        f"{visual}positional_embedding",
+        (1 + (image.resolution // p) ** 2, width),
+        (Part(f"{i}position_embedding"),),
+    )
+    yield Tensor(
+        f"{visual}conv1.weight", (width, 3, p, p), (Part(f"{i}patch_embedding", axes=CONVOLUTION),)
+    )
+    yield from norm(f"{visual}ln_pre", f"{i}norm_pre", width)
+    yield from norm(f"{visual}ln_post", f"{i}norm_post", width)
+    yield Tensor(f"{visual}proj", (width, embed), (Part(f"{i}projection"),))
+    yield from _blocks(f"{visual}transformer.resblocks", f"{i}blocks", image)
+
+    width = text.width
+    yield Tensor(
+        f"{prefix}token_embedding.weight", (text.vocabulary, width), (Part(f"{t}token_embedding"),)
+    )
+    yield Tensor(
+        f"{prefix}positional_embedding", (text.context, width), (Part(f"{t}position_embedding"),)
+    )
+    yield from norm(f"{prefix}ln_final", f"{t}norm_final", width)
+    yield Tensor(f"{prefix}text_projection", (width, embed), (Part(f"{t}projection"),))
+    yield from _blocks(f"{prefix}transformer.resblocks", f"{t}blocks", text)
+
+
+def linear(name: str, leaf: str, out: int, into: int, at: tuple = ()) -> Iterator[Tensor]:
+    """Weight and bias of a dense layer."""
+    yield Tensor(f"{name}.weight", (out, into), (Part(f"{leaf}/kernel", at, LINEAR),))
+    yield Tensor(f"{name}.bias", (out,), (Part(f"{leaf}/bias", at),))
+
+
+def norm(name: str, leaf: str, width: int, at: tuple = ()) -> Iterator[Tensor]:
+    """Weight and bias of a layer or group normalisation."""
+    yield Tensor(f"{name}.weight", (width,), (Part(f"{leaf}/scale", at),))
+    yield Tensor(f"{name}.bias", (width,), (Part(f"{leaf}/bias", at),))
+
+
+def _blocks(name: str, leaf: str, tower: ImageTower | TextTower) -> Iterator[Tensor]:
+    width = tower.width
+    for layer in range(tower.layers):
+        block, at = f"{name}.{layer}", (layer,)
+        # q, k and v lie in one tensor, in this order, along the output axis.
+        third = {
+            f"{leaf}/attention/{kind}": (slice(j * width, (j + 1) * width),)
+            for j, kind in enumerate(("query", "key", "value"))
+        }
+        yield Tensor(
+            f"{block}.attn.in_proj_weight",
+            (3 * width, width),
+            tuple(Part(f"{kind}/kernel", at, LINEAR, rows) for kind, rows in third.items()),
+        )
+        yield Tensor(
+            f"{block}.attn.in_proj_bias",
+            (3 * width,),
+            tuple(Part(f"{kind}/bias", at, None, rows) for kind, rows in third.items()),
+        )
+        yield from linear(f"{block}.attn.out_proj", f"{leaf}/attention/out", width, width, at)
+        yield from norm(f"{block}.ln_1", f"{leaf}/norm1", width, at)
+        yield from norm(f"{block}.ln_2", f"{leaf}/norm2", width, at)
+        yield from linear(f"{block}.mlp.c_fc", f"{leaf}/expand", 4 * width, width, at)
+        yield from linear(f"{block}.mlp.c_proj", f"{leaf}/contract", width, 4 * width, at)
