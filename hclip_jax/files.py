@@ -1,8 +1,11 @@
 """Writing files so that a reader never meets half of one."""
 
+import io
 import os
 import uuid
 from pathlib import Path
+
+from PIL import Image
 
 from hclip_jax.errors import UserError
 
@@ -33,3 +36,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             f"{path} cannot be written ({error.strerror}); choose a folder with space that you may "
             "write to."
         ) from error
+
+
+def write_picture(path: Path, picture: Image.Image) -> None:
+    """Writes a picture as PNG, as `write_atomically` does."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())

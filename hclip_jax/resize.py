@@ -1,8 +1,10 @@
 """Resampling as PyTorch's `interpolate` does it, so that published numbers can be met.
 
 All of it is half-pixel (`align_corners=False`) and without antialias, except `bilinear_align_corners`.
-Each is two small matrix products along the two picture axes.
+Each is two small matrix products along the two picture axes, but for `sample`, which gathers.
 """
+
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,3 +44,32 @@ def _align_corners_matrix(new: int, old: int) -> np.ndarray:
     """Weights [new, old] of one axis."""
     position = np.linspace(0.0, old - 1.0, new)
     return np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(old)))
+
+
+class Taps(NamedTuple):
+    """For every output sample of one axis: the two input samples it lies between, and where."""
+
+    low: np.ndarray  # int32 [new]
+    high: np.ndarray  # int32 [new]
+    weight: np.ndarray  # float32 [new], of `high`
+
+
+def taps(new: int, old: int, padded: int = 0) -> Taps:
+    """Bilinear half-pixel sampling of an axis; `padded` > new repeats the last sample up to there."""
+    position = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
+    position = np.pad(position, (0, max(0, padded - new)), mode="edge")
+    low = np.floor(position).astype(np.int32)
+    return Taps(low, np.minimum(low + 1, old - 1), (position - low).astype(np.float32))
+
+
+def sample(x: Any, rows: Taps, columns: Taps) -> Any:
+    """`x` [..., h, w] float32 at given rows and columns; NumPy in, NumPy out, likewise JAX.
+
+    As `bilinear`, with the size in the data instead of the program: pictures of all sizes share one
+    compiled form once their taps are padded to the same length.
+    """
+    expand = (None,) * (x.ndim - 1)
+    weight = rows.weight[(*expand[:-1], slice(None), None)]
+    x = x[..., rows.low, :] * (1 - weight) + x[..., rows.high, :] * weight
+    weight = columns.weight[(*expand, slice(None))]
+    return x[..., columns.low] * (1 - weight) + x[..., columns.high] * weight

@@ -125,10 +125,11 @@ def _check(image: np.ndarray, labels: dict[str, np.ndarray], T: int, opacity: fl
         raise UserError(f"opacity is {opacity}; choose a number from 0 to 1.")
 
 
-def _enlarge(picture: Image.Image, how: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
+def _enlarge(picture: Image.Image) -> Image.Image:
     factor = math.ceil(_SMALLEST / max(picture.size))
     width, height = picture.size
-    return picture.resize((width * factor, height * factor), how) if factor > 1 else picture
+    size = (width * factor, height * factor)
+    return picture.resize(size, Image.Resampling.BICUBIC) if factor > 1 else picture
 
 
 def _paint(image: np.ndarray, label: np.ndarray, T: int, opacity: float) -> Image.Image:

@@ -1,0 +1,1 @@
+"""Labelled pictures: where they come from, and how they become batches and examples."""

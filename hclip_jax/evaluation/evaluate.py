@@ -1,0 +1,110 @@
+"""Evaluates a model on data sets, each with its own words, with the text tower as it is now."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from jax.sharding import Mesh
+from rich.progress import Progress
+
+from hclip_jax.config import Config
+from hclip_jax.data.loader import evaluation_examples
+from hclip_jax.data.source import Example, Source, open_source
+from hclip_jax.evaluation.iou import ConfusionMatrix, fold_background
+from hclip_jax.evaluation.predictor import Predictor
+from hclip_jax.evaluation.report import write_report
+from hclip_jax.files import write_picture
+from hclip_jax.model import Model, Params
+from hclip_jax.visualize import comparison
+
+
+def open_sets(config: Config) -> dict[str, Source]:
+    """The data sets of `config.evaluation.sets`, so that what is wrong with them shows at once."""
+    return {
+        name: open_source(s.root or config.data.root, s.split, s.classes, s.vocabulary)
+        for name, s in config.evaluation.sets.items()
+    }
+
+
+def evaluate(
+    model: Model,
+    params: Params,
+    sources: Mapping[str, Source],
+    mesh: Mesh,
+    workdir: Path,
+    step: int,
+    progress: Progress,
+) -> dict[str, Mapping[str, float | None]]:
+    """Evaluates on every set and writes reports and overlays.
+
+    Nothing is kept between calls: words are encoded anew, by the text tower of `params` and for the
+    classes of each set. (The published code keeps the first evaluation's text features for good, and
+    takes the training classes for every set.)
+
+    Args:
+        model: what to evaluate.
+        params: its weights.
+        sources: set name -> data, from `open_sets`.
+        mesh: devices to run on.
+        workdir: `evaluation/NAME.{json,csv,md}` and `overlays/NAME/*.png` are written below it.
+        step: updates made, for the report.
+        progress: where to show how far it is.
+
+    Returns:
+        For each set the figures in percent: mIoU, fwIoU, mACC, pACC.
+    """
+    figures = {}
+    for name, source in sources.items():
+        predictor = Predictor(model, params, source.classes, mesh)
+        confusion = _confusion(name, source, predictor, model.config, workdir, progress)
+        details = {
+            "step": step,
+            "protocol": model.config.evaluation.protocol,
+            "pictures": _count(source, model.config),
+            "fold_background": model.config.evaluation.sets[name].fold_background,
+        }
+        write_report(workdir / "evaluation", name, confusion, details)
+        figures[name] = confusion.summary()
+    return figures
+
+
+def _confusion(
+    name: str,
+    source: Source,
+    predictor: Predictor,
+    config: Config,
+    workdir: Path,
+    progress: Progress,
+) -> ConfusionMatrix:
+    fold = config.evaluation.sets[name].fold_background
+    names = (*source.classes[:fold], "background") if fold else source.classes
+    confusion = ConfusionMatrix(names)
+    overlays = config.evaluation.overlays
+    for batch in _batches(name, source, config, progress):
+        ids = predictor.ids([e["image"] for e in batch], [e["label"].shape for e in batch])
+        for example, prediction in zip(batch, ids, strict=True):
+            prediction = fold_background(prediction, fold) if fold else prediction
+            confusion.update(prediction, example["label"])
+            if overlays > 0:
+                overlays -= 1
+                picture = comparison(example["image"], example["label"], prediction, names)
+                write_picture(workdir / "overlays" / name / f"{example['name']}.png", picture)
+    return confusion
+
+
+def _batches(
+    name: str, source: Source, config: Config, progress: Progress
+) -> Iterator[tuple[Example, ...]]:
+    count, size = _count(source, config), config.evaluation.batch
+    shown = progress.add_task(f"evaluating {name}", total=count)
+    with contextlib.closing(evaluation_examples(source, workers=config.data.workers)) as stream:
+        examples = itertools.islice(stream, count)
+        while batch := tuple(itertools.islice(examples, size)):
+            yield batch
+            progress.advance(shown, len(batch))
+    progress.remove_task(shown)
+
+
+def _count(source: Source, config: Config) -> int:
+    return min(len(source), config.evaluation.pictures or len(source))

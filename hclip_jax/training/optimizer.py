@@ -1,0 +1,42 @@
+"""AdamW as published: one cosine schedule, a rate multiplier a part, one norm to clip by."""
+
+from typing import Any
+
+import jax
+import optax
+
+from hclip_jax.config import TrainConfig
+
+
+def schedule(config: TrainConfig) -> optax.Schedule:
+    """Learning rate by step: cosine from the base rate to 0 over all steps, without warm-up."""
+    return optax.cosine_decay_schedule(config.learning_rate, config.steps)
+
+
+def multiplier(config: TrainConfig, part: str) -> float:
+    """What a part's learning rate is multiplied by."""
+    return getattr(config.multipliers, part)
+
+
+def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
+    """The optimizer of a tree {part: parameters}, for the parts that train and no others.
+
+    The gradient is clipped by its norm over all parts together, before anything tells them apart.
+    """
+    scales = {part: optax.scale(multiplier(config, part)) for part in config.trainable}
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
+        optax.add_decayed_weights(config.weight_decay, mask=decays),
+        optax.partition(scales, _parts),
+        optax.scale_by_learning_rate(schedule(config)),
+    )
+
+
+def decays(params: Any) -> Any:
+    """Which leaves decay: all but those of normalisation layers."""
+    return jax.tree.map_with_path(lambda path, _: "norm" not in jax.tree_util.keystr(path), params)
+
+
+def _parts(params: dict[str, Any]) -> dict[str, Any]:
+    return {part: jax.tree.map(lambda _: part, tree) for part, tree in params.items()}

@@ -1,0 +1,81 @@
+"""What a training tells people while it runs."""
+
+import time
+from collections.abc import Mapping
+
+import jax
+from rich.table import Table
+
+from hclip_jax.model import Model
+
+class Clock:
+    """Pictures a second since the last question, compilation and evaluation left out."""
+
+    def __init__(self, batch: int):
+        self._batch, self._pictures = batch, 0
+        self._start: float | None = None
+
+    def tick(self) -> None:
+        """A step has ended; the first after a pause only starts the clock."""
+        if self._start is None:
+            self._start = time.perf_counter()
+        else:
+            self._pictures += self._batch
+
+    def pause(self) -> None:
+        """Something else than training begins."""
+        self._start, self._pictures = None, 0
+
+    def rate(self) -> float | None:
+        """Pictures a second; None where no whole step was timed."""
+        if not self._pictures or self._start is None:
+            return None
+        now = time.perf_counter()
+        rate = self._pictures / (now - self._start)
+        self._start, self._pictures = now, 0
+        return rate
+
+
+def parameter_counts(model: Model) -> list[tuple[str, int, int]]:
+    """Rows (part, trainable, frozen) of parameter counts, without making any parameter."""
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    parts = {
+        "CLIP image tower": ("clip", shapes["clip"]["image"]),
+        "CLIP text tower": ("clip", [shapes["clip"]["text"], shapes["clip"]["logit_scale"]]),
+        "adapters": ("adapters", shapes["adapters"]),
+        "segmentation head": ("head", shapes["head"]),
+    }
+    rows = []
+    for name, (part, tree) in parts.items():
+        count = sum(leaf.size for leaf in jax.tree.leaves(tree))
+        trains = part in model.config.train.trainable
+        rows.append((name, count if trains else 0, 0 if trains else count))
+    return rows
+
+
+def parameter_table(model: Model) -> Table:
+    """Counts of trainable and frozen parameters, a part a row."""
+    table = Table("parameters", title_justify="left")
+    for title in ("trainable", "frozen"):
+        table.add_column(title, justify="right")
+    rows = parameter_counts(model)
+    for name, *counts in [*rows, ("all", sum(r[1] for r in rows), sum(r[2] for r in rows))]:
+        table.add_row(name, *(f"{count:,}" for count in counts))
+    return table
+
+
+def step_line(step: int, steps: int, line: dict[str, float | None]) -> str:
+    """One line on a step: loss, gradient norm, text energy and rate."""
+    rate = line["pictures_per_second"]
+    return (
+        f"step {step}/{steps}  loss {line['loss']:.4f}  gradient {line['gradient_norm']:.3g}  "
+        f"text energy {line['text_energy']:.6f}" + (f"  {rate:.1f} pictures/s" if rate else "")
+    )
+
+
+def figure_line(step: int, name: str, summary: Mapping[str, float | None]) -> str:
+    """One line on an evaluation, figures in detectron2's order."""
+    values = "  ".join(
+        f"{figure} {'-' if value is None else f'{value:.2f}'}" for figure, value in summary.items()
+    )
+    return f"step {step}  {name}: {values}"

@@ -1,0 +1,109 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from hclip_jax.data.scenes import COMPOSITIONS, STUFF, UNSEEN, ScenesSource
+from hclip_jax.data.source import IGNORE
+from hclip_jax.errors import UserError
+
+UNSEEN_NAMES = {" ".join(composition) for composition in UNSEEN}
+
+
+def names_shown(source: ScenesSource, count: int) -> set[str]:
+    ids = set().union(*(np.unique(source[index]["label"]).tolist() for index in range(count)))
+    return {source.classes[index] for index in ids - {IGNORE}}
+
+
+def test_examples_are_what_they_claim() -> None:
+    source = ScenesSource("train")
+    for index in range(20):
+        example = source[index]
+        height, width = example["label"].shape
+        assert example["image"].shape == (height, width, 3)
+        assert 160 <= min(height, width) <= 224
+        assert max(height, width) <= 320
+        assert (example["image"].dtype, example["label"].dtype) == (np.uint8, np.int32)
+        assert example["image"].std() > 10
+        assert (np.bincount(example["label"].ravel())[: len(STUFF)] > 0).sum() == 2
+
+
+def test_a_scene_is_a_function_of_split_and_index() -> None:
+    source = ScenesSource("val")
+    copy = pickle.loads(pickle.dumps(source))
+    for index in (5, 0, 5):
+        np.testing.assert_array_equal(source[index]["image"], copy[index]["image"])
+        np.testing.assert_array_equal(source[index]["label"], copy[index]["label"])
+    others = (source[6], ScenesSource("test")[5])
+    assert all(
+        source[5]["image"].shape != other["image"].shape
+        or (source[5]["image"] != other["image"]).any()
+        for other in others
+    )
+    assert len({source[index]["name"] for index in range(64)}) == len(source) == 64
+
+
+def test_training_never_shows_the_unseen_but_all_else() -> None:
+    shown = names_shown(ScenesSource("train", "all"), 150)
+    assert not shown & UNSEEN_NAMES
+    assert shown == set(ScenesSource("train", "seen").classes)
+
+
+def test_every_colour_and_shape_is_seen_in_training() -> None:
+    seen = set(COMPOSITIONS) - set(UNSEEN)
+    assert {colour for colour, _ in seen} == {colour for colour, _ in COMPOSITIONS}
+    assert {shape for _, shape in seen} == {shape for _, shape in COMPOSITIONS}
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_evaluation_shows_each_composition_in_turn(split: str) -> None:
+    source = ScenesSource(split, "all")
+    assert source.classes == STUFF + tuple(map(" ".join, COMPOSITIONS))
+    for index in range(64):
+        shown = len(STUFF) + index % len(COMPOSITIONS)
+        assert (source[index]["label"] == shown).sum() > 100
+
+
+def test_vocabularies_name_the_same_pixels() -> None:
+    seen, everything, shapes = (ScenesSource("val", name) for name in ("seen", "all", "shapes"))
+    ignored = 0
+    for index in range(30):
+        example = everything[index]
+        names = np.array([*everything.classes, ""])[example["label"]]
+        known = np.array([*seen.classes, "unseen"])[seen[index]["label"]]
+        np.testing.assert_array_equal(
+            known, np.where(np.isin(names, list(UNSEEN_NAMES)), "unseen", names)
+        )
+        folded = np.array([*shapes.classes, ""])[shapes[index]["label"]]
+        for name in np.unique(names):
+            expected = name if name in STUFF else name.split()[-1]
+            assert set(folded[names == name]) == {expected}
+        for other in (seen, shapes):
+            np.testing.assert_array_equal(other[index]["image"], example["image"])
+        ignored += (known == "unseen").sum()
+    assert ignored > 0
+
+
+def test_a_label_lies_where_its_colour_is() -> None:
+    source = ScenesSource("val", "all")
+    by_colour: dict[str, list[np.ndarray]] = {"red": [], "green": [], "blue": []}
+    for index in range(64):
+        example = source[index]
+        for colour, pixels in by_colour.items():
+            ids = [i for i, name in enumerate(source.classes) if name.startswith(colour)]
+            pixels.append(example["image"][np.isin(example["label"], ids)])
+    for channel, pixels in enumerate(by_colour.values()):
+        assert (np.concatenate(pixels).argmax(axis=-1) == channel).mean() > 0.97
+
+
+def test_count_and_end() -> None:
+    source = ScenesSource("train", count=3)
+    assert len(list(source)) == len(source) == 3
+    with pytest.raises(IndexError):
+        source[3]
+
+
+@pytest.mark.parametrize("arguments", [("holdout", "seen"), ("val", "everything")])
+def test_unknown_choices_are_listed(arguments: tuple[str, str]) -> None:
+    with pytest.raises(UserError, match=r"(train, val, test|seen, all, shapes)$"):
+        ScenesSource(*arguments)

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.data.source import open_source
+from hclip_jax.errors import UserError
+
+
+def test_no_root_means_scenes() -> None:
+    source = open_source("", "val", vocabulary="shapes")
+    assert isinstance(source, ScenesSource)
+    assert source.classes == ScenesSource("val", "shapes").classes
+    assert open_source("", "val").classes == ScenesSource("val").classes
+
+
+def test_a_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("a\nb\nc")
+    source = open_source(str(folder), "train", classes=str(tmp_path / "other.txt"))
+    assert isinstance(source, FolderSource)
+    assert source.classes == ("a", "b", "c")
+
+
+def test_arguments_that_the_source_cannot_use(folder: Path) -> None:
+    with pytest.raises(UserError, match="vocabulary 'all' belongs to the built-in scenes"):
+        open_source(str(folder), "train", vocabulary="all")
+    with pytest.raises(UserError, match=r"class list names\.txt needs a data root"):
+        open_source("", "train", classes="names.txt")

@@ -1,0 +1,93 @@
+import csv
+import json
+import unicodedata
+
+import numpy as np
+import pytest
+
+from hclip_jax.evaluation.iou import ConfusionMatrix
+from hclip_jax.evaluation.report import write_report
+
+NAMES = ["cat, kitten", "a | b", "never shown", "日本語"]
+DETAILS = {"step": 1000, "protocol": {"windows": 4}, "pictures": 2}
+
+
+@pytest.fixture
+def confusion():
+    counts = ConfusionMatrix(NAMES)
+    counts.update(np.array([[0, 0, 1, 3], [3, 3, 0, 2]]), np.array([[0, 0, 1, 3], [3, 0, -1, 0]]))
+    return counts
+
+
+def table_under(lines, start):
+    rows = [line for line in lines[start:] if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def test_json_holds_all_and_is_returned(tmp_path, confusion):
+    report = write_report(tmp_path / "evaluation", "ade", confusion, DETAILS)
+    assert json.loads((tmp_path / "evaluation" / "ade.json").read_text("utf-8")) == report
+    assert report == {
+        "summary": confusion.summary(),
+        "per_class": confusion.per_class(),
+        "details": DETAILS,
+    }
+    assert sorted(p.name for p in (tmp_path / "evaluation").iterdir()) == [
+        "ade.csv",
+        "ade.json",
+        "ade.md",
+    ]
+
+
+def test_csv_gives_every_class_back(tmp_path, confusion):
+    write_report(tmp_path, "ade", confusion, DETAILS)
+    with (tmp_path / "ade.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(NAMES)
+    for row, figures in zip(rows, confusion.per_class(), strict=True):
+        read = {
+            key: (value or None) if key in ("name", "mistaken_for") else float(value or "nan")
+            for key, value in row.items()
+        }
+        wanted = {key: np.nan if value is None else value for key, value in figures.items()}
+        wanted["mistaken_for"] = figures["mistaken_for"]
+        assert read == pytest.approx(wanted, nan_ok=True)
+
+
+def test_markdown_shows_detectron2s_line_then_the_classes_in_order(tmp_path, confusion):
+    write_report(tmp_path, "ade", confusion, DETAILS)
+    lines = (tmp_path / "ade.md").read_text("utf-8").splitlines()
+    first = lines.index("")
+    second = next(i for i, line in enumerate(lines) if line.startswith("| name"))
+    header, _, figures = table_under(lines[:second], first)
+    assert header == ["mIoU", "fwIoU", "mACC", "pACC"]
+    assert figures == [f"{confusion.summary()[name]:.2f}" for name in header]
+    rows = table_under(lines, second)[2:]
+    assert [row[0] for row in rows] == ["cat, kitten", r"a \| b", "never shown", "日本語"]
+    assert rows[2][1:3] == ["–", "–"]
+    assert rows[0][1] == "50.00"
+
+
+def test_markdown_tables_line_up_as_plain_text(tmp_path, confusion):
+    write_report(tmp_path, "ade", confusion, DETAILS)
+    lines = (tmp_path / "ade.md").read_text("utf-8").splitlines()
+    second = next(i for i, line in enumerate(lines) if line.startswith("| name"))
+    bars = set()
+    for line in lines[second:]:
+        wide = "".join(c * (1 + (unicodedata.east_asian_width(c) == "W")) for c in line)
+        plain = wide.replace(r"\|", "--")
+        bars.add(tuple(i for i, c in enumerate(plain) if c == "|"))
+    assert len(bars) == 1
+
+
+def test_nothing_counted_is_written_without_nan(tmp_path):
+    report = write_report(tmp_path, "empty", ConfusionMatrix(NAMES), {})
+    assert set(report["summary"].values()) == {None}
+    for kind in ("json", "csv", "md"):
+        assert "nan" not in (tmp_path / f"empty.{kind}").read_text("utf-8").lower()
+
+
+def test_details_that_json_cannot_hold_are_refused_before_anything_is_written(tmp_path, confusion):
+    with pytest.raises(ValueError, match="JSON"):
+        write_report(tmp_path, "ade", confusion, {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
