@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
     c.head.update(decoder=(32, 16), decoder_guidance=(64, 32), decoder_guidance_projection=(16, 8))
     c.model.resolution = 192  # 12 x 12 patches
     c.model.remat = False  # small enough to keep everything
+    c.data.root = "scenes"
     c.data.crop = 192
     c.data.workers = 0
 

@@ -59,7 +59,8 @@ def get_config() -> ConfigDict:
     c.prompts.synonyms = "first"  # of "sky, clouds"; "mean" averages all synonyms
 
     c.data = ConfigDict()
-    # Labelled folder: images/{split}/*, labels/{split}/*.png, classes.txt. Empty: built-in scenes.
+    # A labelled folder: images/{split}/*, labels/{split}/*.png, classes.txt; or a directory that TFDS
+    # prepared; or "scenes", the built-in pictures.
     c.data.root = ""
     c.data.classes = ""  # another class list than the folder's own
     c.data.vocabulary = ""  # of the built-in scenes: seen | all | shapes
@@ -71,7 +72,8 @@ def get_config() -> ConfigDict:
     c.train.steps = 80_000
     c.train.batch = 4  # pictures a step, over all devices
     c.train.trainable = ("adapters", "head")  # of clip, adapters, head; the rest is frozen
-    c.train.learning_rate = 2e-4  # cosine to 0 over all steps, no warm-up
+    c.train.learning_rate = 2e-4  # cosine to 0 over all steps
+    c.train.warmup = 0  # steps of linear increase first; the published recipe has none
     c.train.multipliers = ConfigDict()  # of the learning rate, a part
     c.train.multipliers.clip = 0.01
     c.train.multipliers.adapters = 0.01  # 2e-6 as in the published code; the paper says 5e-6
@@ -105,7 +107,7 @@ def get_config() -> ConfigDict:
 def evaluation_set(**fields: object) -> ConfigDict:
     """One entry of `evaluation.sets`: pictures and words to be judged by."""
     entry = ConfigDict()
-    entry.root = ""  # a labelled folder; empty = data.root
+    entry.root = ""  # as data.root; empty = the same
     entry.classes = ""  # another class list, with labels to match
     entry.vocabulary = ""  # of the built-in scenes: seen | all | shapes
     entry.split = "val"

@@ -98,6 +98,7 @@ class TrainConfig:
     batch: int
     trainable: tuple[str, ...]
     learning_rate: float
+    warmup: int
     multipliers: RateMultipliers
     weight_decay: float
     clip_norm: float
@@ -256,6 +257,7 @@ _ZERO_ALLOWED = (
     "seed",
     "data.workers",
     "adapters.coft_radius",
+    "train.warmup",
     "train.weight_decay",
     "train.evaluate_every",
     "evaluation.overlays",
@@ -317,6 +319,8 @@ def _check_geometry(c: Config) -> None:
             head.guidance_blocks,
             f"blocks 1 to {image.layers - 1} (the last block of clip.image is dense)",
         )
+    if c.train.warmup >= c.train.steps:
+        raise _wrong("config.train.warmup", c.train.warmup, f"less than train.steps = {c.train.steps}")
     e, crop = c.evaluation, c.data.crop
     if e.canvas < crop or (e.canvas - crop) % e.stride:
         raise UserError(

@@ -12,4 +12,5 @@ from absl import flags  # noqa: E402  isort: skip
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_default_matmul_precision", "highest")
 flags.FLAGS.mark_as_parsed()  # grain's worker processes read absl flags

@@ -11,6 +11,10 @@ IGNORE = -1
 """The label of pixels that belong to no class; files say 255 (8 bits) or 65535 (16 bits)."""
 
 
+SCENES = "scenes"
+"""The root that means the built-in pictures; a folder of that name is ./scenes."""
+
+
 class Example(TypedDict):
     """One labelled picture.
 
@@ -40,10 +44,10 @@ def open_source(root: str, split: str, classes: str = "", vocabulary: str = "") 
 
     Args:
         root: a labelled folder (`data/folder.py`), a directory prepared by TFDS
-            (`data/tfds_source.py`), or "" for the built-in scenes (`data/scenes.py`).
+            (`data/tfds_source.py`), or "scenes", the built-in ones (`data/scenes.py`).
         split: for example "train" or "val".
-        classes: path of a class list that replaces the data set's own; only with a root.
-        vocabulary: which names the built-in scenes use; only without a root.
+        classes: path of a class list that replaces the data set's own; not for the scenes.
+        vocabulary: which names the built-in scenes use; for them only.
 
     Raises:
         UserError: an argument that this kind of source cannot use, or a root it cannot read.
@@ -54,10 +58,15 @@ def open_source(root: str, split: str, classes: str = "", vocabulary: str = "") 
     from hclip_jax.data.tfds_source import TfdsSource, is_prepared
 
     if not root:
+        raise UserError(
+            f"config.data.root is empty: give a labelled folder or a prepared TFDS directory, or "
+            f"{SCENES!r} for the built-in pictures"
+        )
+    if root == SCENES:
         if classes:
             raise UserError(
-                f"the class list {classes} needs a data root, but the root is empty, which means "
-                "the built-in scenes: give the root of your data, or choose a vocabulary instead"
+                f"the class list {classes} cannot name the built-in scenes: choose a vocabulary "
+                "instead, or give the root of your data"
             )
         return ScenesSource(split, vocabulary) if vocabulary else ScenesSource(split)
     if vocabulary:

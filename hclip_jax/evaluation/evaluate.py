@@ -20,11 +20,19 @@ from hclip_jax.visualize import comparison
 
 
 def open_sets(config: Config) -> dict[str, Source]:
-    """The data sets of `config.evaluation.sets`, so that what is wrong with them shows at once."""
-    return {
-        name: open_source(s.root or config.data.root, s.split, s.classes, s.vocabulary)
-        for name, s in config.evaluation.sets.items()
-    }
+    """The data sets of `config.evaluation.sets`, so that what is wrong with them shows at once.
+
+    A set without a root is of the training's, and has its words too unless it names others.
+    """
+    sources = {}
+    for name, own in config.evaluation.sets.items():
+        data = config.data
+        if own.root or own.classes or own.vocabulary:
+            root, classes, vocabulary = own.root or data.root, own.classes, own.vocabulary
+        else:
+            root, classes, vocabulary = data.root, data.classes, data.vocabulary
+        sources[name] = open_source(root, own.split, classes, vocabulary)
+    return sources
 
 
 def evaluate(

@@ -9,8 +9,12 @@ from hclip_jax.config import TrainConfig
 
 
 def schedule(config: TrainConfig) -> optax.Schedule:
-    """Learning rate by step: cosine from the base rate to 0 over all steps, without warm-up."""
-    return optax.cosine_decay_schedule(config.learning_rate, config.steps)
+    """Learning rate by step: linear up to the base rate, then cosine down to 0 at the last step."""
+    cosine = optax.cosine_decay_schedule(config.learning_rate, config.steps - config.warmup)
+    if not config.warmup:
+        return cosine
+    warmup = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
+    return optax.join_schedules([warmup, cosine], [config.warmup])
 
 
 def multiplier(config: TrainConfig, part: str) -> float:

@@ -54,7 +54,8 @@ def make_step(model: Model, classes: int, mesh: Mesh) -> Step:
         state: TrainState, frozen: Params, words: Sentences, batch: dict[str, Array]
     ) -> tuple[TrainState, Metrics]:
         loss, gradient = loss_and_gradient(state.trainable, frozen, words, batch)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
+            updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
         trainable = optax.apply_updates(state.trainable, updates)
         metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
         return TrainState(state.step + 1, trainable, opt_state), metrics

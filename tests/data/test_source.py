@@ -8,11 +8,11 @@ from hclip_jax.data.source import open_source
 from hclip_jax.errors import UserError
 
 
-def test_no_root_means_scenes() -> None:
-    source = open_source("", "val", vocabulary="shapes")
+def test_built_in_scenes() -> None:
+    source = open_source("scenes", "val", vocabulary="shapes")
     assert isinstance(source, ScenesSource)
     assert source.classes == ScenesSource("val", "shapes").classes
-    assert open_source("", "val").classes == ScenesSource("val").classes
+    assert open_source("scenes", "val").classes == ScenesSource("val").classes
 
 
 def test_a_folder(folder: Path, tmp_path: Path) -> None:
@@ -25,5 +25,10 @@ def test_a_folder(folder: Path, tmp_path: Path) -> None:
 def test_arguments_that_the_source_cannot_use(folder: Path) -> None:
     with pytest.raises(UserError, match="vocabulary 'all' belongs to the built-in scenes"):
         open_source(str(folder), "train", vocabulary="all")
-    with pytest.raises(UserError, match=r"class list names\.txt needs a data root"):
-        open_source("", "train", classes="names.txt")
+    with pytest.raises(UserError, match=r"class list names\.txt cannot name the built-in scenes"):
+        open_source("scenes", "train", classes="names.txt")
+
+
+def test_no_root() -> None:
+    with pytest.raises(UserError, match="data.root is empty.*or 'scenes'"):
+        open_source("", "train")

@@ -1,0 +1,39 @@
+"""The cost aggregation alone, with fewer and with more classes than it has slots."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from hclip_jax.segmenter.cost_volume import ABSENT_LOGIT
+from hclip_jax.segmenter.head import Aggregator
+from tests import tolerance
+from tests.models import channels_last, mini, mini_params
+from tests.parity import recipe
+
+CONFIG = mini()
+
+
+@pytest.mark.parametrize(("batch", "classes", "every"), [(2, 5, 4), (1, 300, 8)])
+def test_logits(batch: int, classes: int, every: int) -> None:
+    case = np.load(Path(__file__).parent / f"aggregator_{classes}.npz")
+    dense, appearance, near, far = (
+        channels_last(recipe.normal(name, (batch, *shape)))
+        for name, shape in (
+            ("agg.image", (32, 24, 24)),
+            ("agg.res3", (32, 24, 24)),
+            ("agg.res4", (256, 48, 48)),
+            ("agg.res5", (128, 96, 96)),
+        )
+    )
+    text = recipe.normal("agg.text", (batch, classes, 1, 32))
+    apply = jax.jit(Aggregator(CONFIG.head).apply, static_argnums=5)
+    params = {"params": mini_params()["head"]["aggregator"]}
+    for i in range(batch):  # the case has other words for every picture, our interface has not
+        one = slice(i, i + 1)
+        guidance = (near[one], far[one])
+        logits = apply(params, dense[one], text[i], appearance[one], guidance, 2)[0]
+        tolerance.within(logits[:, ::every, ::every], case["logits"][i], tolerance.AGGREGATOR)
+        kept = np.asarray((logits != ABSENT_LOGIT).any((1, 2)))
+        np.testing.assert_array_equal(kept, case["kept"][i])

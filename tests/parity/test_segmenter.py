@@ -1,0 +1,106 @@
+"""The whole model: loss, gradients, probabilities and training."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hclip_jax import resize
+from hclip_jax.clip.prompts import make_prompts
+from hclip_jax.config import from_config_dict
+from hclip_jax.model import Model, Params
+from hclip_jax.parallel import make_mesh
+from hclip_jax.training.state import init_state, split
+from hclip_jax.training.step import Sentences, make_loss, make_step
+from hclip_jax.weights.hclip_names import hclip_tensors
+from hclip_jax.weights.tensor_map import write
+from tests import tolerance
+from tests.models import MINI_CLASSES, channels_last, mini, mini_dict, mini_params
+from tests.parity import recipe
+
+FOLDER = Path(__file__).parent
+CASE = np.load(FOLDER / "segmenter.npz")
+PROMPTS = make_prompts(MINI_CLASSES)
+WORDS = Sentences(jnp.asarray(PROMPTS.tokens), jnp.asarray(PROMPTS.owner))
+
+
+def batch() -> dict[str, jax.Array]:
+    label = recipe.uniform_uint8("label.train", (2, 24, 24)) % 7
+    label = label.astype(np.int32).repeat(16, 1).repeat(16, 2)
+    label[:, :40] = -1
+    label[0, :, 300:] = -1
+    image = channels_last(recipe.uniform_uint8("image.train", (2, 3, 384, 384)))
+    return {"image": jnp.asarray(image), "label": jnp.asarray(label)}
+
+
+def by_published_name(trainable: Params) -> dict[str, np.ndarray]:
+    """Trainable tensors under the published names, without the aliases."""
+    frozen = {"clip": jax.tree.map(np.zeros_like, mini_params()["clip"])}
+    tensors = [t for t in hclip_tensors(mini()) if not t.parts[0].leaf.startswith("clip/")]
+    named = write(tensors, {**frozen, **trainable})
+    return {t.name: named[t.name] for t in tensors}
+
+
+def test_loss_and_gradients() -> None:
+    model = Model(mini())
+    trainable, frozen = split(mini_params(), ("adapters", "head"))
+    loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(model, len(MINI_CLASSES))))
+    loss, gradient = loss_and_gradient(trainable, frozen, WORDS, batch())
+    tolerance.within(loss, CASE["loss"], tolerance.LOSS_PAPER)
+
+    named = by_published_name(gradient)
+    assert set(named) == set(CASE["grad_names"])
+    norms = np.array([np.linalg.norm(named[name]) for name in CASE["grad_names"]])
+    # Key biases move all logits of a softmax alike: their gradient is 0 up to rounding.
+    np.testing.assert_allclose(norms, CASE["grad_norms"], rtol=tolerance.GRADIENT_NORM, atol=1e-8)
+    shared = next(value for name, value in named.items() if name.endswith("layer_R"))
+    sample = CASE["grad_R_sample"]
+    scale = np.abs(sample).max()
+    tolerance.within(shared[::4, ::4, ::6] / scale, sample / scale, tolerance.GRADIENT_NORM)
+
+
+def test_probabilities() -> None:
+    model, params = Model(mini()), mini_params()
+
+    @jax.jit
+    def predict(params: Params, images: jax.Array) -> jax.Array:
+        clip = model.adapt(params)
+        text = model.encode_text(clip, *WORDS, len(MINI_CLASSES))
+        logits = model.segment(clip, params["head"], images, text, 2)
+        return resize.bilinear(jax.nn.sigmoid(logits), (384, 384), axes=(2, 3))
+
+    probabilities = np.asarray(predict(params, batch()["image"]))
+    tolerance.within(probabilities[:, :, ::16, ::16], CASE["probabilities"], tolerance.PROBABILITIES)
+    agreement = (probabilities.argmax(1)[:, ::4, ::4] == CASE["argmax"]).mean()
+    assert agreement >= tolerance.ARGMAX
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [("train_paper", tolerance.LOSS_PAPER), ("train_hot", tolerance.LOSS_HOT)],
+)
+def test_training(name: str, allowed: float) -> None:
+    case = np.load(FOLDER / f"{name}.npz")
+    c = mini_dict()
+    c.train.update(steps=len(case["losses"]), learning_rate=float(case["base_lr"]))
+    config = from_config_dict(c)
+    # Copied, because the step takes the buffers it is given.
+    trainable, frozen = jax.tree.map(jnp.array, split(mini_params(), config.train.trainable))
+    state = init_state(trainable, config)
+    step = make_step(Model(config), len(MINI_CLASSES), make_mesh(1))
+    losses = []
+    for _ in range(config.train.steps):
+        state, metrics = step(state, frozen, WORDS, batch())
+        losses.append(float(metrics["loss"]))
+    np.testing.assert_allclose(losses, case["losses"], rtol=allowed)
+
+    named = by_published_name(jax.device_get(state.trainable))
+    sums = [named[n].astype(np.float64).sum() for n in case["param_names"]]
+    moved = config.train.learning_rate * config.train.steps
+    for tensor, got, want in zip(case["param_names"], sums, case["param_sums"], strict=True):
+        # Adam moves an element by at most the rate a step; what is left over is rounding of its sign
+        # where the gradient is next to nothing.
+        allowed_sum = 1e-4 * abs(want) + 0.02 * moved * np.sqrt(named[tensor].size)
+        assert abs(got - want) <= allowed_sum, tensor

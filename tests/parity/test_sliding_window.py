@@ -1,0 +1,35 @@
+"""The published protocol on a picture that is not square."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from hclip_jax import resize
+from hclip_jax.config import from_config_dict
+from hclip_jax.evaluation.predictor import Predictor
+from hclip_jax.model import Model
+from hclip_jax.parallel import make_mesh
+from tests import tolerance
+from tests.models import MINI_CLASSES, mini_dict, mini_params
+from tests.parity import recipe
+
+CASE = np.load(Path(__file__).parent / "sliding_window.npz")
+
+
+def test_sliding_window() -> None:
+    small = recipe.uniform_uint8("image.window", (3, 30, 40)).astype(np.float32)
+    picture = np.round(jax.jit(lambda x: resize.bilinear(x, (480, 640), axes=(1, 2)))(small))
+    np.testing.assert_array_equal(picture[:, ::16, ::16], CASE["picture"])
+
+    c = mini_dict()
+    # The case was given the picture as it is: no resizing of the short side, pooling as in training.
+    c.evaluation.update(pooling=2, short_side=480)
+    model = Model(from_config_dict(c))
+    predictor = Predictor(model, mini_params(), MINI_CLASSES, make_mesh(1))
+    pictures = [picture.transpose(1, 2, 0).astype(np.uint8)]
+    (probabilities,) = predictor.probabilities(pictures, [(450, 600)])
+    tolerance.within(probabilities[:, ::15, ::15], CASE["probabilities"], tolerance.PROBABILITIES)
+    (ids,) = predictor.ids(pictures, [(450, 600)])
+    assert (ids[::3, ::3] == CASE["argmax"]).mean() >= tolerance.ARGMAX
+    np.testing.assert_array_equal(ids, probabilities.argmax(0))
