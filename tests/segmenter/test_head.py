@@ -1,0 +1,75 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hclip_jax.clip.image_encoder import ImageFeatures
+from hclip_jax.config import from_config_dict
+from hclip_jax.segmenter.head import SegmentationHead
+from tests import tolerance
+from tests.models import micro_dict
+
+KEYS = jax.random.split(jax.random.key(0), 4)
+FEATURES = ImageFeatures(
+    jax.random.normal(KEYS[0], (2, 4, 4, 16)),
+    tuple(jax.random.normal(key, (2, 4, 4, 16)) for key in KEYS[1:3]),
+)
+TEXT = jax.random.normal(KEYS[3], (5, 1, 16))
+
+
+def head(slots: int = 256, **fields: object) -> SegmentationHead:
+    c = micro_dict()
+    c.head.slots = slots
+    return SegmentationHead(from_config_dict(c).head, **fields)
+
+
+PARAMS = jax.jit(head().init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def apply(
+    head: SegmentationHead, params: dict, image: ImageFeatures, text: jax.Array, pooling: int
+) -> jax.Array:
+    return head.apply(params, image, text, pooling)
+
+
+def test_logits_follow_the_order_of_classes() -> None:
+    order = jnp.array([4, 2, 0, 1, 3])
+    plain = apply(head(), PARAMS, FEATURES, TEXT, 1)
+    assert plain.shape == (2, 5, 16, 16)
+    turned = apply(head(), PARAMS, FEATURES, TEXT[order], 1)
+    tolerance.close(turned, plain[:, order], atol=1e-5)
+
+
+def test_pictures_do_not_meet() -> None:
+    both = apply(head(), PARAMS, FEATURES, TEXT, 2)
+    second = jax.tree.map(lambda x: x[1:], FEATURES)
+    tolerance.close(apply(head(), PARAMS, second, TEXT, 2), both[1:], atol=1e-5)
+
+
+def test_class_selection_also_trains() -> None:
+    loss = lambda p: (apply(head(slots=3), p, FEATURES, TEXT, 2) ** 2).mean()  # noqa: E731
+    gradient = jax.jit(jax.grad(loss))(PARAMS)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+def test_remat_changes_nothing() -> None:
+    def gradient(remat: bool) -> object:
+        loss = lambda p: (head(remat=remat).apply(p, FEATURES, TEXT, 2) ** 2).mean()  # noqa: E731
+        return jax.jit(jax.value_and_grad(loss))(PARAMS)
+
+    tolerance.close(gradient(True), gradient(False), atol=1e-6, rtol=1e-4)
+    for remat in (True, False):
+        program = jax.make_jaxpr(lambda p: head(remat=remat).apply(p, FEATURES, TEXT, 2))(PARAMS)  # noqa: B023
+        assert ("remat" in str(program)) == remat
+
+
+@pytest.mark.parametrize("pooling", [1, 2])
+def test_bfloat16_is_near(pooling: int) -> None:
+    plain = apply(head(), PARAMS, FEATURES, TEXT, pooling)
+    half = apply(head(dtype=jnp.bfloat16), PARAMS, FEATURES, TEXT, pooling)
+    assert half.dtype == jnp.float32
+    assert np.abs(half - plain).max() < 0.05 * np.abs(plain).max()
+    assert np.abs(half - plain).max() > 0
