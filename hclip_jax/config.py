@@ -10,6 +10,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from flax.core import FrozenDict
 from ml_collections import ConfigDict
 
 from hclip_jax.errors import UserError
@@ -168,8 +169,7 @@ def from_dict(tree: Mapping[str, Any]) -> Config:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """The configuration as plain JSON types, tuples as lists."""
-    plain = dataclasses.asdict(config)
-    return typing.cast(dict[str, Any], _plain(plain))
+    return _plain(config)
 
 
 def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
@@ -185,6 +185,8 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
@@ -202,7 +204,9 @@ def _build(kind: Any, value: Any, path: str) -> Any:
     if origin is Mapping or getattr(origin, "__name__", "") == "Mapping":
         if not isinstance(value, Mapping):
             raise _wrong(path, value, "a mapping of names")
-        return {name: _build(typing.get_args(kind)[1], value[name], f"{path}.{name}") for name in value}
+        entry = typing.get_args(kind)[1]
+        # Hashable, as the whole configuration is: compiled functions are kept by it.
+        return FrozenDict({name: _build(entry, value[name], f"{path}.{name}") for name in value})
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -33,8 +33,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror}); choose a folder with space that you may "
-            "write to."
+            f"{path} cannot be written ({error.strerror}); choose a folder with space that you may write to."
         ) from error
 
 

@@ -42,7 +42,15 @@ def _parse(argv: list[str]) -> tuple[Config, Path]:
     try:
         rest = flags.FLAGS(argv)[1:]
         config = _CONFIG.value
-    except (flags.Error, AttributeError, KeyError, IndexError, TypeError, ValueError, OSError) as error:
+    except (
+        flags.Error,
+        AttributeError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        OSError,
+    ) as error:
         raise UserError(f"{str(error).strip()} (see --help)") from error
     if rest:
         raise UserError(f"{rest[0]!r} is not a flag; flags look like --name=value (see --help)")

@@ -9,7 +9,7 @@ Parameters are one tree of three parts: {"clip": {"image", "text", "logit_scale"
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -86,19 +86,17 @@ class Model:
             float32 [T, P, D_e], of length 1.
         """
         prompts = len(self.config.prompts.templates)
-        features = unit(self.text_encoder.apply({"params": clip["text"]}, tokens))
-        total = jax.ops.segment_sum(features, owner, num_segments=classes * prompts)
+        features = cast(Array, self.text_encoder.apply({"params": clip["text"]}, tokens))
+        total = jax.ops.segment_sum(unit(features), owner, num_segments=classes * prompts)
         return unit(total).reshape(classes, prompts, -1)
 
     def encode_image(self, clip: Params, images: Array) -> ImageFeatures:
         """Patch features of pictures [B, H, W, 3] in 0..255, resized to what CLIP reads if need be."""
         side = self.config.model.resolution
         images = resize.bilinear(images.astype(jnp.float32), (side, side), axes=(1, 2))
-        return self.image_encoder.apply({"params": clip["image"]}, images)
+        return cast(ImageFeatures, self.image_encoder.apply({"params": clip["image"]}, images))
 
-    def segment(
-        self, clip: Params, head: Params, images: Array, text: Array, pooling: int
-    ) -> Array:
+    def segment(self, clip: Params, head: Params, images: Array, text: Array, pooling: int) -> Array:
         """Logits of pictures.
 
         Args:
@@ -112,4 +110,4 @@ class Model:
             float32 [B, T, 4h, 4w] on four times the patch grid.
         """
         features = self.encode_image(clip, images)
-        return self.head.apply({"params": head}, features, text, pooling)
+        return cast(Array, self.head.apply({"params": head}, features, text, pooling))

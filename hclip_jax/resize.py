@@ -25,8 +25,7 @@ def bicubic(x: Array, size: tuple[int, int], axes: tuple[int, int]) -> Array:
 def bilinear_align_corners(x: Array, size: tuple[int, int]) -> Array:
     """Resizes the axes h, w of `x` [..., h, w, C] to `size`; corner samples stay on corner samples."""
     height, width = (
-        jnp.asarray(_align_corners_matrix(n, m), x.dtype)
-        for n, m in zip(size, x.shape[-3:-1], strict=True)
+        jnp.asarray(_align_corners_matrix(n, m), x.dtype) for n, m in zip(size, x.shape[-3:-1], strict=True)
     )
     return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x)
 

@@ -91,9 +91,7 @@ def comparison(
     }
     width, height = panels["picture"].size
     em = _em(max(3 * width, height))
-    captioned = [
-        _join([_text(caption, em, _INK), panel], 0, down=True) for caption, panel in panels.items()
-    ]
+    captioned = [_join([_text(caption, em, _INK), panel], 0, down=True) for caption, panel in panels.items()]
     side_by_side = _join(captioned, em // 2, down=False)
 
     shares = _share(truth, T), _share(prediction, T)

@@ -7,8 +7,8 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 
 import hclip_jax  # noqa: F401  (sets the XLA flags before jax is imported)
 
-import jax  # noqa: E402  isort: skip
-from absl import flags  # noqa: E402  isort: skip
+import jax  # isort: skip
+from absl import flags  # isort: skip
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

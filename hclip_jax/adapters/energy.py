@@ -40,5 +40,8 @@ def relative_energy(rotated: dict, start: dict) -> Array:
 
     1 within 1e-5 for a tower rotated by orthogonal blocks.
     """
-    total = lambda tower: sum(jnp.sum(e) for e in tower_energy(tower).values())  # noqa: E731
-    return total(rotated) / total(start)
+    return _total(rotated) / _total(start)
+
+
+def _total(tower: dict) -> Array:
+    return jnp.sum(jnp.stack([jnp.sum(matrix) for matrix in tower_energy(tower).values()]))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax import resize
-from hclip_jax.clip.layers import Block, init_blocks
+from hclip_jax.clip.layers import Block, init_blocks, run_block
 from hclip_jax.config import ClipConfig
 from hclip_jax.norms import LayerNorm
 
@@ -54,15 +54,17 @@ class ImageEncoder(nn.Module):
         first = jax.tree.map(lambda leaf: leaf[:-1], blocks)
 
         def run(x: Array, params: Any) -> tuple[Array, Array]:
-            y = block.apply({"params": params}, x)
+            y = run_block(block, params, x)
             return y, y
 
         x, hidden = jax.lax.scan(jax.checkpoint(run) if self.remat else run, x, first)
-        x = block.apply({"params": last}, x, method=Block.dense)
+        x = run_block(block, last, x, method=Block.dense)
 
         x = LayerNorm(dtype=self.dtype, name="norm_post")(x)
         projection = self.param(
-            "projection", nn.initializers.normal(tower.width**-0.5), (tower.width, self.config.embed)
+            "projection",
+            nn.initializers.normal(tower.width**-0.5),
+            (tower.width, self.config.embed),
         )
         dense = x[:, 1:] @ projection.astype(self.dtype)
         to_grid = lambda tokens: tokens.reshape(len(images), *grid, -1)  # noqa: E731

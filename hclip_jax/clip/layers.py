@@ -5,7 +5,7 @@ compiled once, and the adapters see the attention matrices of a whole tower as o
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -35,9 +35,7 @@ class Attention(nn.Module):
 
     def __call__(self, x: Array, causal: bool) -> Array:
         """[B, N, D] -> [B, N, D]."""
-        q, k, v = (
-            p(x).reshape(*x.shape[:2], self.heads, -1) for p in (self.query, self.key, self.value)
-        )
+        q, k, v = (p(x).reshape(*x.shape[:2], self.heads, -1) for p in (self.query, self.key, self.value))
         logits = jnp.einsum("BNKd,BMKd->BKNM", q * q.shape[-1] ** -0.5, k).astype(jnp.float32)
         if causal:
             before = jnp.tri(x.shape[1], dtype=bool)[None, None]
@@ -78,6 +76,11 @@ class Block(nn.Module):
 
     def _mlp(self, x: Array) -> Array:
         return x + self.contract(ACTIVATIONS[self.activation](self.expand(self.norm2(x))))
+
+
+def run_block(block: Block, params: Any, x: Array, **options: Any) -> Array:
+    """One block with parameters of its own: what a tower scans over its layers."""
+    return cast(Array, block.apply({"params": params}, x, **options))
 
 
 def init_blocks(block: Block, layers: int) -> Callable[[Array], Any]:

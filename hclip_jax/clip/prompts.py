@@ -100,16 +100,12 @@ def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
     return dataclasses.replace(
         prompts,
         tokens=np.pad(prompts.tokens, ((0, extra), (0, 0)), mode="edge"),
-        owner=np.pad(
-            prompts.owner, (0, extra), constant_values=prompts.classes * prompts.templates
-        ),
+        owner=np.pad(prompts.owner, (0, extra), constant_values=prompts.classes * prompts.templates),
     )
 
 
 def _synonyms(name: str, synonyms: str) -> list[str]:
     every = [synonym.strip() for synonym in name.split(", ")]
     if not all(every):
-        raise UserError(
-            f'Class {name!r} holds an empty synonym; separate synonyms by one ", " each.'
-        )
+        raise UserError(f'Class {name!r} holds an empty synonym; separate synonyms by one ", " each.')
     return every[:1] if synonyms == "first" else every

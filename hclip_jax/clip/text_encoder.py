@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.clip.layers import Block, init_blocks
+from hclip_jax.clip.layers import Block, init_blocks, run_block
 from hclip_jax.config import ClipConfig
 from hclip_jax.norms import LayerNorm
 
@@ -41,17 +41,13 @@ class TextEncoder(nn.Module):
         blocks = self.param("blocks", init_blocks(block, tower.layers))
 
         def run(x: Array, params: Any) -> tuple[Array, None]:
-            return block.apply({"params": params}, x, causal=True), None
+            return run_block(block, params, x, causal=True), None
 
-        x, _ = jax.lax.scan(
-            jax.checkpoint(run) if self.remat else run, x.astype(self.dtype), blocks
-        )
+        x, _ = jax.lax.scan(jax.checkpoint(run) if self.remat else run, x.astype(self.dtype), blocks)
 
         # The end token has the highest id of the vocabulary.
         end = jnp.argmax(tokens, axis=1)
         x = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
         x = LayerNorm(dtype=self.dtype, name="norm_final")(x)
-        projection = self.param(
-            "projection", normal(tower.width**-0.5), (tower.width, self.config.embed)
-        )
+        projection = self.param("projection", normal(tower.width**-0.5), (tower.width, self.config.embed))
         return x @ projection.astype(self.dtype)

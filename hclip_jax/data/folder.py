@@ -43,8 +43,7 @@ class FolderSource:
         labels = _by_stem(_split_folder(root, "labels", split), frozenset((".png",)), "labels")
         if not classes_file and not (root / "classes.txt").exists():
             raise UserError(
-                f"{root} has no classes.txt: write one class name a line, line n (from 0) for "
-                "class id n"
+                f"{root} has no classes.txt: write one class name a line, line n (from 0) for class id n"
             )
         self.classes = read_class_names(classes_file or root / "classes.txt")
         if missing := sorted(pictures.keys() - labels.keys()):
@@ -88,8 +87,7 @@ def _split_folder(root: Path, kind: str, split: str) -> Path:
     if not split or not folder.is_dir():
         splits = sorted(child.name for child in (root / kind).iterdir() if child.is_dir())
         raise UserError(
-            f"{root / kind} has no split {split!r}: it has "
-            f"{', '.join(splits) or 'no folders at all'}"
+            f"{root / kind} has no split {split!r}: it has {', '.join(splits) or 'no folders at all'}"
         )
     return folder
 
@@ -107,9 +105,7 @@ def _by_stem(folder: Path, suffixes: frozenset[str], kind: str) -> dict[str, Pat
             )
         files[path.stem] = path
     if not files:
-        raise UserError(
-            f"{folder} holds no {kind}: add files ending in {', '.join(sorted(suffixes))}"
-        )
+        raise UserError(f"{folder} holds no {kind}: add files ending in {', '.join(sorted(suffixes))}")
     return files
 
 

@@ -104,9 +104,7 @@ def train_batches(
         .repeat()
         .random_map(functools.partial(augment, size=size))
     )
-    return TrainingBatches(
-        pictures[process_index::process_count].batch(batch, drop_remainder=True), workers
-    )
+    return TrainingBatches(pictures[process_index::process_count].batch(batch, drop_remainder=True), workers)
 
 
 def evaluation_examples(
@@ -146,6 +144,5 @@ def _read_ahead(dataset: grain.MapDataset, workers: int) -> grain.DatasetIterato
 def _copied(element: dict[str, Any]) -> dict[str, Any]:
     """Copies arrays out of shared memory, which Python complains of if any is left at the end."""
     return {
-        name: np.array(value) if isinstance(value, np.ndarray) else value
-        for name, value in element.items()
+        name: np.array(value) if isinstance(value, np.ndarray) else value for name, value in element.items()
     }

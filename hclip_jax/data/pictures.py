@@ -34,9 +34,7 @@ def read_picture(path: str | Path) -> np.ndarray:
                 )
             image = Image.fromarray(((grey.astype(np.uint32) + 128) // 257).astype(np.uint8))
         elif image.mode in ("F", "LAB"):
-            raise UserError(
-                f"{path} has the mode {image.mode}, which has no fixed RGB form: save it as RGB"
-            )
+            raise UserError(f"{path} has the mode {image.mode}, which has no fixed RGB form: save it as RGB")
         elif image.mode in ("P", "PA"):
             image = image.convert("RGBA")  # palette entries may carry their own transparency
         return np.asarray(image.convert("RGB"))

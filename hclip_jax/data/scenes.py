@@ -81,16 +81,13 @@ class ScenesSource:
             ("vocabulary", vocabulary, VOCABULARIES),
         ):
             if given not in known:
-                raise UserError(
-                    f"the built-in scenes have no {kind} {given!r}: choose {', '.join(known)}"
-                )
+                raise UserError(f"the built-in scenes have no {kind} {given!r}: choose {', '.join(known)}")
         self.classes = VOCABULARIES[vocabulary]
         self._split = split
         self._count = COUNTS[split] if count is None else count
         ids = {name: index for index, name in enumerate(self.classes)}
         names = STUFF + tuple(
-            shape if vocabulary == "shapes" else f"{colour} {shape}"
-            for colour, shape in COMPOSITIONS
+            shape if vocabulary == "shapes" else f"{colour} {shape}" for colour, shape in COMPOSITIONS
         )
         self._class_of = np.array([ids.get(name, IGNORE) for name in names], np.int32)
 
@@ -138,9 +135,7 @@ def _draw(split: str, index: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(canvas, 0, 255).astype(np.uint8), things
 
 
-def _backgrounds(
-    height: int, width: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _backgrounds(height: int, width: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Paints float32 [H, W, 3] and labels [H, W] of two textures that meet at an uneven horizon."""
     above, below = _SETTINGS[rng.integers(len(_SETTINGS))]
     tilt = np.linspace(-0.5, 0.5, width) * rng.uniform(-0.15, 0.15) * height

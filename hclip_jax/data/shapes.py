@@ -50,9 +50,7 @@ def shape_mask(shape: str, radius: float, turn: float, side: int) -> Image.Image
     corner_scale = radius * complex(math.cos(turn), math.sin(turn))
 
     def fill(scale: float, value: int) -> None:
-        points = [
-            (middle + corner * corner_scale * scale) * _SUPERSAMPLING for corner in _OUTLINES[shape]
-        ]
+        points = [(middle + corner * corner_scale * scale) * _SUPERSAMPLING for corner in _OUTLINES[shape]]
         draw.polygon([(point.real, point.imag) for point in points], fill=value)
 
     fill(1.0, 255)

@@ -107,7 +107,6 @@ def _class_names(root: Path, classes_file: str, label: object) -> tuple[str, ...
     stand_ins = [str(index) for index in range(len(names))]  # TFDS's, if it only knows the count
     if not names or list(names) == stand_ins:
         raise UserError(
-            f"{root} has no class names: write classes.txt there, one name a line, or give a "
-            "class list"
+            f"{root} has no class names: write classes.txt there, one name a line, or give a class list"
         )
     return check_class_names(names, f"the label feature of {root}")

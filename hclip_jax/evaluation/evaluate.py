@@ -1,6 +1,5 @@
 """Evaluates a model on data sets, each with its own words, with the text tower as it is now."""
 
-import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -62,11 +61,11 @@ def evaluate(
     Returns:
         For each set the figures in percent: mIoU, fwIoU, mACC, pACC.
     """
-    figures = {}
+    figures: dict[str, Mapping[str, float | None]] = {}
     for name, source in sources.items():
         predictor = Predictor(model, params, source.classes, mesh)
         confusion = _confusion(name, source, predictor, model.config, workdir, progress)
-        details = {
+        details: dict[str, object] = {
             "step": step,
             "protocol": model.config.evaluation.protocol,
             "pictures": _count(source, model.config),
@@ -101,16 +100,13 @@ def _confusion(
     return confusion
 
 
-def _batches(
-    name: str, source: Source, config: Config, progress: Progress
-) -> Iterator[tuple[Example, ...]]:
+def _batches(name: str, source: Source, config: Config, progress: Progress) -> Iterator[tuple[Example, ...]]:
     count, size = _count(source, config), config.evaluation.batch
     shown = progress.add_task(f"evaluating {name}", total=count)
-    with contextlib.closing(evaluation_examples(source, workers=config.data.workers)) as stream:
-        examples = itertools.islice(stream, count)
-        while batch := tuple(itertools.islice(examples, size)):
-            yield batch
-            progress.advance(shown, len(batch))
+    examples = itertools.islice(evaluation_examples(source, workers=config.data.workers), count)
+    while batch := tuple(itertools.islice(examples, size)):
+        yield batch
+        progress.advance(shown, len(batch))
     progress.remove_task(shown)
 
 

@@ -35,15 +35,15 @@ class Predictor:
         config = model.config
         self._model, self._mesh = model, mesh
         self._head = params["head"]
-        self._clip = jax.jit(model.adapt)(params)
+        self._clip = _adapt(model, params)
         prompts = make_prompts(
             class_names, config.prompts.templates, config.prompts.synonyms, config.clip.text.context
         )
         padded = pad_prompts(prompts, mesh.size)
         sentences = place((padded.tokens, padded.owner), mesh, "sentences")
-        encode = jax.jit(model.encode_text, static_argnums=3, out_shardings=sharding(mesh, "features"))
-        self.text: Array = encode(self._clip, *sentences, prompts.classes)
-        self._probabilities = jax.jit(partial(_probabilities, model))
+        self.text: Array = jax.device_put(
+            _encode(model, self._clip, *sentences, prompts.classes), sharding(mesh, "features")
+        )
 
     def probabilities(
         self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
@@ -63,9 +63,7 @@ class Predictor:
             for p, (height, width), taps in self._predict(pictures, sizes)
         ]
 
-    def ids(
-        self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
-    ) -> list[np.ndarray]:
+    def ids(self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """The most probable class at each pixel: for each picture int32 [height, width]."""
         return [
             np.asarray(_most_probable(p, *taps))[:height, :width]
@@ -79,8 +77,8 @@ class Predictor:
         # Every device gets as many pictures; what is added is thrown away.
         views += [views[-1]] * (-len(views) % self._mesh.size)
         batch = place(np.stack(views), self._mesh, "pictures")
-        probabilities = self._probabilities(self._clip, self._head, batch, self.text)
-        results = []
+        probabilities = _probabilities(self._model, self._clip, self._head, batch, self.text)
+        results: list[tuple[Array, tuple[int, int], tuple[resize.Taps, resize.Taps]]] = []
         # Each picture's result goes to the host by itself: as one it could fill a device's memory.
         for i, size in enumerate(sizes):
             rows, columns = (
@@ -99,6 +97,20 @@ class Predictor:
         return sliding_window.views(picture, e.canvas, self._model.config.data.crop, e.stride)
 
 
+# Compiled once a model, not once a predictor: evaluations during training share them.
+
+
+@partial(jax.jit, static_argnums=0)
+def _adapt(model: Model, params: Params) -> Params:
+    return model.adapt(params)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def _encode(model: Model, clip: Params, tokens: Array, owner: Array, classes: int) -> Array:
+    return model.encode_text(clip, tokens, owner, classes)
+
+
+@partial(jax.jit, static_argnums=0)
 def _probabilities(model: Model, clip: Params, head: Params, views: Array, text: Array) -> Array:
     """[B, V, side, side, 3] -> [B, T, canvas, canvas], or on the logits' own grid for a single view."""
     e = model.config.evaluation
@@ -107,9 +119,7 @@ def _probabilities(model: Model, clip: Params, head: Params, views: Array, text:
     logits = logits.reshape(pictures, count, *logits.shape[1:])
     if e.protocol == "single":
         return jax.nn.sigmoid(logits[:, 0])
-    merge = partial(
-        sliding_window.merge, canvas=e.canvas, crop=model.config.data.crop, stride=e.stride
-    )
+    merge = partial(sliding_window.merge, canvas=e.canvas, crop=model.config.data.crop, stride=e.stride)
     return jax.vmap(merge)(logits)
 
 

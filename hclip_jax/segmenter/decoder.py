@@ -56,9 +56,7 @@ class DecoderStep(nn.Module):
         x = UpsampleBy(2, x.shape[-1] - narrow, self.dtype, name="up")(x)
         # A convolution of [x, guidance] is the sum of two; the guidance's is the same for all classes.
         y = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv1")(x)
-        shared = Conv(
-            self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv1_guidance"
-        )(guidance)
+        shared = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv1_guidance")(guidance)
         y = y.reshape(b, -1, *y.shape[1:]) + shared[:, None]
         y = nn.relu(self._norm("norm1")(y.reshape(-1, *y.shape[2:])))
         y = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv2")(y)

@@ -89,9 +89,9 @@ class Aggregator(nn.Module):
             x = SpatialAggregation(
                 config.hidden, config.heads, config.window, dtype, self.remat, name=f"spatial{i}"
             )(x, appearance)
-            x = ClassAggregation(
-                config.hidden, config.heads, config.slots, dtype, name=f"classes{i}"
-            )(x, words, pooling)
+            x = ClassAggregation(config.hidden, config.heads, config.slots, dtype, name=f"classes{i}")(
+                x, words, pooling
+            )
         logits = Decoder(
             config.decoder, config.decoder_guidance_projection, dtype, self.remat, name="decoder"
         )(x, decoder_guidance)

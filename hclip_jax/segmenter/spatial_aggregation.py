@@ -61,7 +61,7 @@ class SwinBlock(nn.Module):
         return x + y
 
     def _attention(self, x: Array, guidance: Array) -> Array:
-        grid, heads = x.shape[2:4], self.heads
+        grid, heads = (x.shape[2], x.shape[3]), self.heads
         q = GuidedDense(self.width, self.dtype, name="query")(x, guidance)
         k = GuidedDense(self.width, self.dtype, name="key")(x, guidance)
         v = Dense(self.width, dtype=self.dtype, name="value")(x)

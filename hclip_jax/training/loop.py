@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from hclip_jax.clip.prompts import Prompts, make_prompts, pad_prompts
@@ -171,10 +172,10 @@ def _evaluates(step: int, settings: TrainConfig) -> bool:
 
 def _sentences(prompts: Prompts, mesh: Mesh) -> Sentences:
     padded = pad_prompts(prompts, mesh.size)
-    return place(Sentences(padded.tokens, padded.owner), mesh, "sentences")
+    return Sentences(*place((padded.tokens, padded.owner), mesh, "sentences"))
 
 
 def _rates(settings: TrainConfig, step: int) -> dict[str, float]:
     """The learning rate of each part in the update that follows `step` updates."""
-    base = float(schedule(settings)(step))
+    base = float(jnp.asarray(schedule(settings)(step)))
     return {f"learning_rate_{p}": base * multiplier(settings, p) for p in settings.trainable}

@@ -19,7 +19,8 @@ def segmentation_loss(logits: Array, labels: Array, ignore: str) -> Array:
     Returns:
         float32 scalar; with "masked" and no labelled pixel, 0.
     """
-    logits = resize.bilinear(logits, labels.shape[1:], axes=(2, 3))
+    _, height, width = labels.shape
+    logits = resize.bilinear(logits, (height, width), axes=(2, 3))
     classes = jnp.arange(logits.shape[1], dtype=labels.dtype)
     targets = labels[:, None] == classes[None, :, None, None]
     losses = optax.sigmoid_binary_cross_entropy(logits, targets.astype(logits.dtype))

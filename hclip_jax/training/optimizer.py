@@ -1,6 +1,7 @@
 """AdamW as published: one cosine schedule, a rate multiplier a part, one norm to clip by."""
 
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, cast
 
 import jax
 import optax
@@ -32,7 +33,7 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
         optax.clip_by_global_norm(config.clip_norm),
         optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
         optax.add_decayed_weights(config.weight_decay, mask=decays),
-        optax.partition(scales, _parts),
+        optax.partition(cast(Mapping[Hashable, Any], scales), _parts),
         optax.scale_by_learning_rate(schedule(config)),
     )
 
@@ -43,4 +44,4 @@ def decays(params: Any) -> Any:
 
 
 def _parts(params: dict[str, Any]) -> dict[str, Any]:
-    return {part: jax.tree.map(lambda _: part, tree) for part, tree in params.items()}
+    return jax.tree.map_with_path(lambda path, _: path[0].key, params)

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hclip_jax.model import Model
 
+
 class Clock:
     """Pictures a second since the last question, compilation and evaluation left out."""
 

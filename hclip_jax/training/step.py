@@ -1,7 +1,7 @@
 """One update: loss and gradient of what trains, compiled once for a mesh."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import optax
@@ -56,7 +56,7 @@ def make_step(model: Model, classes: int, mesh: Mesh) -> Step:
         loss, gradient = loss_and_gradient(state.trainable, frozen, words, batch)
         with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
             updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
-        trainable = optax.apply_updates(state.trainable, updates)
+        trainable = cast(Params, optax.apply_updates(state.trainable, updates))
         metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
         return TrainState(state.step + 1, trainable, opt_state), metrics
 

@@ -29,21 +29,15 @@ def clip_tensors(clip: ClipConfig, prefix: str = "", root: str = "clip/") -> Ite
         (1 + (image.resolution // p) ** 2, width),
         (Part(f"{i}position_embedding"),),
     )
-    yield Tensor(
-        f"{visual}conv1.weight", (width, 3, p, p), (Part(f"{i}patch_embedding", axes=CONVOLUTION),)
-    )
+    yield Tensor(f"{visual}conv1.weight", (width, 3, p, p), (Part(f"{i}patch_embedding", axes=CONVOLUTION),))
     yield from norm(f"{visual}ln_pre", f"{i}norm_pre", width)
     yield from norm(f"{visual}ln_post", f"{i}norm_post", width)
     yield Tensor(f"{visual}proj", (width, embed), (Part(f"{i}projection"),))
     yield from _blocks(f"{visual}transformer.resblocks", f"{i}blocks", image)
 
     width = text.width
-    yield Tensor(
-        f"{prefix}token_embedding.weight", (text.vocabulary, width), (Part(f"{t}token_embedding"),)
-    )
-    yield Tensor(
-        f"{prefix}positional_embedding", (text.context, width), (Part(f"{t}position_embedding"),)
-    )
+    yield Tensor(f"{prefix}token_embedding.weight", (text.vocabulary, width), (Part(f"{t}token_embedding"),))
+    yield Tensor(f"{prefix}positional_embedding", (text.context, width), (Part(f"{t}position_embedding"),))
     yield from norm(f"{prefix}ln_final", f"{t}norm_final", width)
     yield Tensor(f"{prefix}text_projection", (width, embed), (Part(f"{t}projection"),))
     yield from _blocks(f"{prefix}transformer.resblocks", f"{t}blocks", text)

@@ -40,9 +40,7 @@ def adapter_tensors(clip: ClipConfig, block: int) -> Iterator[Tensor]:
         own = slice(first, first + tower.width // block)
         first = own.stop
         parts += [
-            Part(
-                f"adapters/{leaf}", (layer, kind), (2, 0, 1), (..., KINDS * place + kind, own)
-            )
+            Part(f"adapters/{leaf}", (layer, kind), (2, 0, 1), (..., KINDS * place + kind, own))
             for layer, place in enumerate(positions(tower.layers, longest))
             for kind in range(KINDS)
         ]
@@ -141,7 +139,8 @@ def _classes(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
 def _decoder(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
     into = head.hidden
     for i, (out, wide, narrow) in enumerate(
-        zip(head.decoder, head.decoder_guidance, head.decoder_guidance_projection, strict=True), start=1
+        zip(head.decoder, head.decoder_guidance, head.decoder_guidance_projection, strict=True),
+        start=1,
     ):
         yield from _convolution(
             f"{name}decoder_guidance_projection.{i - 1}.0", f"{leaf}/guidance{i}", narrow, wide, 3

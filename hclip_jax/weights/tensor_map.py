@@ -77,7 +77,7 @@ def write(tensors: Iterable[Tensor], tree: Any) -> dict[str, np.ndarray]:
         for part in tensor.parts:
             region = np.asarray(flat[part.leaf][part.at], np.float32)
             value[part.source] = region if part.axes is None else region.transpose(np.argsort(part.axes))
-        file |= {name: value for name in (tensor.name, *tensor.aliases)}
+        file |= dict.fromkeys((tensor.name, *tensor.aliases), value)
     return file
 
 

@@ -33,7 +33,9 @@ def test_zero_is_exactly_the_identity() -> None:
 def test_coft_keeps_generators_in_the_ball(blocks: jax.Array) -> None:
     q = cayley(blocks, radius=0.5)
     identity = jnp.eye(16)
-    generator = jnp.linalg.solve(identity[None, None] + q, identity[None, None] - q)  # the map is its own inverse
+    generator = jnp.linalg.solve(
+        identity[None, None] + q, identity[None, None] - q
+    )  # the map is its own inverse
     lengths = jnp.linalg.norm(generator, axis=(-2, -1))
     tolerance.close(lengths, jnp.full((3, 2), 0.5), atol=1e-5)
     tolerance.close(cayley(blocks, radius=100.0), cayley(blocks))

@@ -15,9 +15,7 @@ SHAPE = (2, 4, 2, 8, 8)  # layers, matrices, blocks
 def test_energy_is_the_sum_over_pairs() -> None:
     neurons = np.random.default_rng(0).standard_normal((6, 4))
     unit = neurons / np.linalg.norm(neurons, axis=1, keepdims=True)
-    wanted = sum(
-        1 / np.linalg.norm(unit[i] - unit[j]) for i in range(6) for j in range(6) if i != j
-    )
+    wanted = sum(1 / np.linalg.norm(unit[i] - unit[j]) for i in range(6) for j in range(6) if i != j)
     np.testing.assert_allclose(energy(neurons.astype(np.float32)), wanted, rtol=1e-5)
 
 

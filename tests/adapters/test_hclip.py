@@ -70,7 +70,11 @@ def test_coft_is_read_from_the_config() -> None:
     free, _ = hclip.blocks(adapters, AdapterConfig(8, 0.0))
     near, _ = hclip.blocks(adapters, AdapterConfig(8, 1e-3))
     identity = jnp.eye(8)
-    assert np.abs(near - identity[None, None, None]).max() < 3e-3 < np.abs(free - identity[None, None, None]).max()
+    assert (
+        np.abs(near - identity[None, None, None]).max()
+        < 3e-3
+        < np.abs(free - identity[None, None, None]).max()
+    )
 
 
 def test_published_counts() -> None:

@@ -49,9 +49,7 @@ def test_order_is_class_then_template_then_synonym():
     assert (prompts.classes, prompts.templates) == (3, 2)
 
 
-@pytest.mark.parametrize(
-    ("words", "length"), [(1, 8), (6, 8), (7, 16), (14, 16), (15, 20), (18, 20)]
-)
+@pytest.mark.parametrize(("words", "length"), [(1, 8), (6, 8), (7, 16), (14, 16), (15, 20), (18, 20)])
 def test_length_is_a_multiple_of_eight_within_the_context(words, length):
     prompts = make_prompts(["a", "cat " * words], ["{}"], context=20)
     assert prompts.tokens.shape == (2, length)

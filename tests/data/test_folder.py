@@ -14,9 +14,7 @@ from hclip_jax.errors import UserError
 def test_reads_what_was_written(folder: Path) -> None:
     source = FolderSource(folder, "train")
     assert source.classes == ("cat", "traffic light", "sky")
-    assert [source[index]["name"] for index in range(len(source))] == [
-        f"pet.{index}" for index in range(6)
-    ]
+    assert [source[index]["name"] for index in range(len(source))] == [f"pet.{index}" for index in range(6)]
     for index, example in enumerate(source[index] for index in range(len(source))):
         image = np.asarray(Image.open(folder / f"images/train/pet.{index}.png"))
         label = np.asarray(Image.open(folder / f"labels/train/pet.{index}.png")).astype(np.int32)

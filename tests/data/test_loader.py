@@ -73,9 +73,7 @@ def test_the_seed_decides() -> None:
 def test_processes_together_see_what_one_would_see(count: int) -> None:
     alone = train_batches(Numbers(7), batch=2 * count, size=8, seed=0, workers=0)
     parts = [
-        train_batches(
-            Numbers(7), batch=2, size=8, seed=0, workers=0, process_index=i, process_count=count
-        )
+        train_batches(Numbers(7), batch=2, size=8, seed=0, workers=0, process_index=i, process_count=count)
         for i in range(count)
     ]
     for _ in range(9):
@@ -134,18 +132,12 @@ def test_no_pictures() -> None:
         train_batches(Numbers(0), batch=1, size=8, seed=0, workers=0)
 
 
-@pytest.mark.parametrize(
-    ("workers", "count", "processes"), [(0, 20, 1), (0, 7, 3), (0, 2, 3), (2, 5, 1)]
-)
-def test_evaluation_gives_every_example_once_in_order(
-    workers: int, count: int, processes: int
-) -> None:
+@pytest.mark.parametrize(("workers", "count", "processes"), [(0, 20, 1), (0, 7, 3), (0, 2, 3), (2, 5, 1)])
+def test_evaluation_gives_every_example_once_in_order(workers: int, count: int, processes: int) -> None:
     source = ScenesSource("val", count=count)
     for index in range(processes):
         examples = list(
-            evaluation_examples(
-                source, workers=workers, process_index=index, process_count=processes
-            )
+            evaluation_examples(source, workers=workers, process_index=index, process_count=processes)
         )
         expected = [source[i] for i in range(index, count, processes)]
         assert [example["name"] for example in examples] == [e["name"] for e in expected]

@@ -114,9 +114,7 @@ def broken_files(folder: Path) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize(
-    "kind", ["truncated", "text", "empty", "missing", "folder", "bomb", "float"]
-)
+@pytest.mark.parametrize("kind", ["truncated", "text", "empty", "missing", "folder", "bomb", "float"])
 def test_a_file_that_is_no_good_picture_is_named(tmp_path: Path, kind: str) -> None:
     path = broken_files(tmp_path)[kind]
     with pytest.raises(UserError) as caught:

@@ -36,8 +36,7 @@ def test_a_scene_is_a_function_of_split_and_index() -> None:
         np.testing.assert_array_equal(source[index]["label"], copy[index]["label"])
     others = (source[6], ScenesSource("test")[5])
     assert all(
-        source[5]["image"].shape != other["image"].shape
-        or (source[5]["image"] != other["image"]).any()
+        source[5]["image"].shape != other["image"].shape or (source[5]["image"] != other["image"]).any()
         for other in others
     )
     assert len({source[index]["name"] for index in range(64)}) == len(source) == 64
@@ -71,9 +70,7 @@ def test_vocabularies_name_the_same_pixels() -> None:
         example = everything[index]
         names = np.array([*everything.classes, ""])[example["label"]]
         known = np.array([*seen.classes, "unseen"])[seen[index]["label"]]
-        np.testing.assert_array_equal(
-            known, np.where(np.isin(names, list(UNSEEN_NAMES)), "unseen", names)
-        )
+        np.testing.assert_array_equal(known, np.where(np.isin(names, list(UNSEEN_NAMES)), "unseen", names))
         folded = np.array([*shapes.classes, ""])[shapes[index]["label"]]
         for name in np.unique(names):
             expected = name if name in STUFF else name.split()[-1]

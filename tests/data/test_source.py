@@ -30,5 +30,5 @@ def test_arguments_that_the_source_cannot_use(folder: Path) -> None:
 
 
 def test_no_root() -> None:
-    with pytest.raises(UserError, match="data.root is empty.*or 'scenes'"):
+    with pytest.raises(UserError, match=r"data\.root is empty.*or 'scenes'"):
         open_source("", "train")

@@ -27,9 +27,7 @@ class Pets(tfds.core.GeneratorBasedBuilder):
     """Random pictures with labels."""
 
     VERSION = tfds.core.Version("1.0.0")
-    __module__ = (
-        "pets"  # in a package, TFDS 4.9.10 imports importlib_resources without requiring it
-    )
+    __module__ = "pets"  # in a package, TFDS 4.9.10 imports importlib_resources without requiring it
 
     def __init__(self, label: tfds.features.FeatureConnector, key: str, data_dir: Path) -> None:
         self._label, self._key = label, key

@@ -35,9 +35,7 @@ def test_pictures_and_labels_move_together(shape: tuple[int, int]) -> None:
         assert (image[padded] == 128).all()
         agrees = [
             (np.abs(pixels - np.median(pixels, axis=0)) < 3).all(axis=-1)
-            for pixels in (
-                image[label == index].astype(float) for index in np.unique(label[~padded])
-            )
+            for pixels in (image[label == index].astype(float) for index in np.unique(label[~padded]))
         ]
         assert np.concatenate(agrees).mean() > 0.9  # all but the blurred borders
 
@@ -70,9 +68,7 @@ def test_crops_and_flips_are_spread_evenly() -> None:
 
 
 def test_the_generator_decides_everything() -> None:
-    first, again, other = (
-        augment(blocks(50, 90), np.random.default_rng(seed), 48) for seed in (1, 1, 2)
-    )
+    first, again, other = (augment(blocks(50, 90), np.random.default_rng(seed), 48) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first["image"], again["image"])
     np.testing.assert_array_equal(first["label"], again["label"])
     assert (first["image"] != other["image"]).any()
@@ -82,9 +78,7 @@ def test_the_jitter_has_the_published_strength() -> None:
     colour = (150, 100, 80)
     hue, saturation, _ = colorsys.rgb_to_hsv(*(np.array(colour) / 255))
     rng = np.random.default_rng(0)
-    results = np.array(
-        [augment(flat(4, 4, colour), rng, 4)["image"][0, 0] for _ in range(2000)], np.float64
-    )
+    results = np.array([augment(flat(4, 4, colour), rng, 4)["image"][0, 0] for _ in range(2000)], np.float64)
     untouched = (results == colour).all(axis=-1).mean()
     assert 0.04 < untouched < 0.09  # all four parts left out: 1/16
     in_hsv = np.array([colorsys.rgb_to_hsv(*(rgb / 255)) for rgb in results])
@@ -124,9 +118,7 @@ def test_colours_shift_as_colorsys_says(saturation: float, hue: int) -> None:
         ((1, 9000), (1, 2560)),
     ],
 )
-def test_resize_shortest_rounds_as_published(
-    shape: tuple[int, int], expected: tuple[int, int]
-) -> None:
+def test_resize_shortest_rounds_as_published(shape: tuple[int, int], expected: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     result = resize_shortest(image)
     assert (result.shape, result.dtype) == ((*expected, 3), np.uint8)

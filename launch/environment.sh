@@ -1,0 +1,12 @@
+# Sourced by the other scripts: a virtual environment in .venv with what requirements.txt asks for.
+# PYTHON=python3.12 chooses the interpreter (3.11 or newer); an environment that is active is used as it is.
+if [ -z "${VIRTUAL_ENV:-}" ]; then
+  [ -d .venv ] || "${PYTHON:-python3}" -m venv .venv
+  source .venv/bin/activate
+fi
+python - <<'EOF'
+import sys
+if sys.version_info < (3, 11):
+    sys.exit(f"error: Python {sys.version.split()[0]} is too old; give PYTHON=python3.11 or newer")
+EOF
+python -m pip install --quiet --disable-pip-version-check -e ".${EXTRAS:-}"

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# All gates, then all tests: what CI runs.   bash launch/test.sh [PYTEST_ARGUMENTS]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+EXTRAS="[dev]"
+source launch/environment.sh
+
+ruff format --check .
+ruff check .
+pyrefly check
+python -m pytest "$@"

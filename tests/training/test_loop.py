@@ -1,0 +1,117 @@
+"""Training as a whole: resumed equals uninterrupted, and what is told on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from hclip_jax.config import from_config_dict
+from hclip_jax.errors import UserError
+from hclip_jax.model import Model
+from hclip_jax.parallel import make_mesh
+from hclip_jax.training import loop
+from hclip_jax.training.restore import restore_params
+from tests import tolerance
+from tests.models import micro, micro_dict
+
+# A child process that trains the micro model on one device, with no checkpoint from step 2 to 6.
+CHILD = """
+import sys
+from pathlib import Path
+from hclip_jax.parallel import make_mesh
+from hclip_jax.training import loop
+from tests.models import micro
+
+if __name__ == "__main__":
+    loop.train(micro(steps=8, checkpoint_every=2), Path(sys.argv[1]), make_mesh(1))
+"""
+
+
+def records(workdir: Path) -> list[dict]:
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(workdir: Path) -> dict[int, float]:
+    return {r["step"]: r["loss"] for r in records(workdir) if "loss" in r}
+
+
+def final_params(workdir: Path) -> dict:
+    model = Model(micro(steps=8, checkpoint_every=2))
+    params, step = restore_params(model, workdir, make_mesh(1))
+    assert step == 8
+    return jax.device_get(params)
+
+
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    config, mesh = micro(steps=8, checkpoint_every=2), make_mesh(1)
+    loop.train(config, tmp_path / "whole", mesh)
+
+    workdir = tmp_path / "killed"
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(workdir)], env=environment)
+    try:
+        deadline = time.monotonic() + 240
+        while not (workdir / "metrics.jsonl").exists() or max(losses(workdir), default=0) < 5:
+            assert child.poll() is None, "the child ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert not (workdir / "checkpoints" / "8").exists()
+
+    loop.train(config, workdir, mesh)
+    assert losses(workdir) == losses(tmp_path / "whole")
+    tolerance.same(final_params(workdir), final_params(tmp_path / "whole"))
+
+
+def test_the_log(tmp_path: Path) -> None:
+    c = micro_dict()
+    c.train.update(steps=3, evaluate_every=2, evaluate_first=True)
+    loop.train(from_config_dict(c), tmp_path, make_mesh(8))
+    trained = [r for r in records(tmp_path) if "loss" in r]
+    assert [r["step"] for r in trained] == [1, 2, 3]
+    for record in trained:
+        assert record["text_energy"] == pytest.approx(1, abs=1e-5)
+        assert record["gradient_norm"] > 0
+        rates = record["learning_rate_adapters"], record["learning_rate_head"]
+        assert rates[0] == pytest.approx(0.01 * rates[1])
+    assert trained[-1]["pictures_per_second"] > 0
+    evaluated = [r for r in records(tmp_path) if "evaluation" in r]
+    assert [r["step"] for r in evaluated] == [0, 2, 3]
+    assert set(evaluated[0]["evaluation"]["val"]) == {"mIoU", "fwIoU", "mACC", "pACC"}
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_step = loop.make_step
+
+    def broken(*args: object) -> object:
+        step = make_step(*args)
+
+        def update(state: object, *rest: object) -> tuple:
+            state, metrics = step(state, *rest)
+            if int(state.step) == 4:
+                metrics = {**metrics, "loss": metrics["loss"] * np.float32("nan")}
+            return state, metrics
+
+        return update
+
+    monkeypatch.setattr(loop, "make_step", broken)
+    with pytest.raises(UserError, match=r"loss is nan at step 4.*the checkpoint of step 2 is kept"):
+        loop.train(micro(steps=6, checkpoint_every=2), tmp_path, make_mesh(1))
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["2"]
+
+
+def test_batch_must_suit_the_devices(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="batch is 6, which 8 devices do not divide"):
+        loop.train(micro(batch=6), tmp_path / "run", make_mesh(8))
+    assert not (tmp_path / "run").exists()

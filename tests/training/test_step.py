@@ -1,0 +1,106 @@
+import jax
+import numpy as np
+import pytest
+
+from hclip_jax.clip.prompts import make_prompts, pad_prompts
+from hclip_jax.data.loader import train_batches
+from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.model import Model
+from hclip_jax.parallel import make_mesh, place
+from hclip_jax.training.state import init_state, join, split
+from hclip_jax.training.step import Sentences, make_loss, make_step, text_energy
+from tests import tolerance
+from tests.models import micro
+
+SOURCE = ScenesSource("train", "shapes")
+PROMPTS = make_prompts(SOURCE.classes)
+CONFIG = micro()
+MODEL = Model(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def batches() -> list[dict[str, np.ndarray]]:
+    stream = train_batches(SOURCE, batch=8, size=CONFIG.data.crop, seed=0, workers=0)
+    try:
+        return [next(stream) for _ in range(4)]
+    finally:
+        stream.close()
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+    return jax.device_get(jax.jit(MODEL.init)(jax.random.key(0)))
+
+
+def run(params: dict, batches: list, devices: int, **train: object) -> tuple[list[float], dict]:
+    """Losses of a few steps and the parameters after them."""
+    config = micro(**train)
+    mesh = make_mesh(devices)
+    padded = pad_prompts(PROMPTS, devices)
+    words = place(Sentences(padded.tokens, padded.owner), mesh, "sentences")
+    trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
+    state = init_state(trainable, config)
+    step = make_step(Model(config), len(SOURCE.classes), mesh)
+    losses = []
+    for batch in batches:
+        state, metrics = step(state, frozen, words, place(batch, mesh, "pictures"))
+        losses.append(float(metrics["loss"]))
+    assert int(state.step) == len(batches)
+    return losses, jax.device_get(join(state.trainable, frozen))
+
+
+def test_one_device_or_eight(params: dict, batches: list) -> None:
+    one, _ = run(params, batches, 1)
+    eight, _ = run(params, batches, 8)
+    np.testing.assert_allclose(one, eight, atol=1e-5)
+    assert one[0] != one[-1]
+
+
+def test_what_is_frozen_stays_and_the_rest_moves(params: dict, batches: list) -> None:
+    losses, after = run(params, batches, 1)
+    tolerance.same(after["clip"], params["clip"])
+    for part in ("adapters", "head"):
+        for path, leaf in jax.tree.leaves_with_path(after[part]):
+            before = params[part]
+            for key in path:
+                before = before[key.key]
+            assert (leaf != before).any(), (part, path)
+    assert losses[-1] < losses[0]
+
+
+def test_gradients_reach_every_trainable_leaf(params: dict, batches: list) -> None:
+    words = Sentences(PROMPTS.tokens, PROMPTS.owner)
+    loss = make_loss(MODEL, len(SOURCE.classes))
+    gradient = jax.jit(jax.grad(loss))(params, {}, words, batches[0])
+    silent = set()
+    for path, leaf in jax.tree.leaves_with_path(gradient):
+        name = "/".join(key.key for key in path)
+        if not np.abs(leaf).max() > 0:
+            silent.add(name)
+    # CLIP's temperature plays no part in segmentation.
+    assert silent == {"clip/logit_scale"}
+
+
+def test_text_energy_is_kept_by_training(params: dict, batches: list) -> None:
+    _, after = run(params, batches, 1, multipliers={"clip": 1.0, "adapters": 1.0, "head": 1.0})
+    moved = np.abs(after["adapters"]["text"] - params["adapters"]["text"]).max()
+    assert moved > 1e-3
+    energy = jax.jit(lambda p: text_energy(MODEL, p))(after)
+    np.testing.assert_allclose(energy, 1, atol=1e-5)
+
+
+def test_clip_may_train_too(params: dict, batches: list) -> None:
+    _, after = run(params, batches[:1], 1, trainable=("clip", "adapters", "head"))
+    kernels = ("image", "blocks", "expand", "kernel")
+    before, moved = params["clip"], after["clip"]
+    for key in kernels:
+        before, moved = before[key], moved[key]
+    assert (before != moved).any()
+
+
+def test_without_adapters_training_the_step_has_no_gradient_of_them(params: dict) -> None:
+    trainable, _ = split(params, ("head",))
+    state = init_state(trainable, micro(trainable=("head",)))
+    sizes = [leaf.size for leaf in jax.tree.leaves((state.trainable, state.opt_state))]
+    head = sum(leaf.size for leaf in jax.tree.leaves(params["head"]))
+    assert sum(sizes) <= 3 * head + 4
