@@ -52,7 +52,8 @@ def get_config() -> ConfigDict:
     c.model = ConfigDict()
     c.model.resolution = 384  # crops are brought to this size before CLIP: 24 x 24 patches
     c.model.dtype = "float32"  # of activations; parameters, softmax, norms and loss stay float32
-    c.model.remat = True  # recompute block activations in the backward pass: slower, far smaller
+    c.model.classes_at_once = 32  # that aggregation and decoder work on: memory hardly grows with T
+    c.model.remat = True  # recompute activations in the backward pass: slower, far smaller
 
     c.prompts = ConfigDict()
     c.prompts.templates = ("A photo of a {} in the scene",)

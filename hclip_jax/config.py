@@ -13,6 +13,7 @@ from typing import Any
 from flax.core import FrozenDict
 from ml_collections import ConfigDict
 
+from hclip_jax.clip import tokenizer
 from hclip_jax.errors import UserError
 
 
@@ -67,6 +68,7 @@ class HeadConfig:
 class ModelConfig:
     resolution: int  # pictures are brought to this size before CLIP
     dtype: str
+    classes_at_once: int
     remat: bool
 
 
@@ -192,6 +194,9 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
+
+
 def _build(kind: Any, value: Any, path: str) -> Any:
     """Converts `value` to the annotated type `kind`, or says what is wrong with it."""
     origin = typing.get_origin(kind)
@@ -199,7 +204,7 @@ def _build(kind: Any, value: Any, path: str) -> Any:
         return _build_dataclass(kind, value, path)
     if origin is tuple:
         if not isinstance(value, (tuple, list)):
-            raise _wrong(path, value, "a tuple")
+            raise _wrong(path, value, "a tuple, such as (1, 2) or ('a',)")
         return tuple(_build(typing.get_args(kind)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
     if origin is Mapping or getattr(origin, "__name__", "") == "Mapping":
         if not isinstance(value, Mapping):
@@ -210,7 +215,7 @@ def _build(kind: Any, value: Any, path: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise _wrong(path, value, {int: "a whole number", float: "a number"}.get(kind, kind.__name__))
+        raise _wrong(path, value, _KINDS[kind])
     return value
 
 
@@ -284,6 +289,8 @@ def _check_ranges(c: Config) -> None:
                 raise _wrong(path, value, "0 or more" if zero else "more than 0")
 
     walk(to_dict(c), "config")
+    if c.seed >= 2**32:
+        raise _wrong("config.seed", c.seed, "less than 2**32")
 
 
 def _check_geometry(c: Config) -> None:
@@ -317,6 +324,11 @@ def _check_geometry(c: Config) -> None:
                 head.decoder_guidance_projection[i],
                 f"less than the {wide} channels it joins",
             )
+    for i, width in enumerate(head.decoder):
+        if width % max(1, width // 16):
+            raise _wrong(f"config.head.decoder[{i}]", width, "less than 32, or a multiple of 16")
+    if text.vocabulary <= tokenizer.END:
+        raise _wrong("config.clip.text.vocabulary", text.vocabulary, f"more than {tokenizer.END}")
     if not all(0 < i < image.layers for i in head.guidance_blocks):
         raise _wrong(
             "config.head.guidance_blocks",
@@ -326,6 +338,8 @@ def _check_geometry(c: Config) -> None:
     if c.train.warmup >= c.train.steps:
         raise _wrong("config.train.warmup", c.train.warmup, f"less than train.steps = {c.train.steps}")
     e, crop = c.evaluation, c.data.crop
+    if e.stride > crop:
+        raise _wrong("config.evaluation.stride", e.stride, f"at most data.crop = {crop}, or gaps stay")
     if e.canvas < crop or (e.canvas - crop) % e.stride:
         raise UserError(
             f"config.evaluation.canvas is {e.canvas}, which windows of config.data.crop = {crop} at "

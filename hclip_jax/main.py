@@ -1,8 +1,13 @@
 """Trains and evaluates H-CLIP.
 
-python -m hclip_jax.main --config=configs/NAME.py --workdir=DIR [--mode=train|evaluate] [--config.a.b=value]
+python -m hclip_jax.main --config=FILE --workdir=DIR [--mode=train|evaluate] [--config.a.b=value ...]
 
-Running it again on the same DIR resumes. Exit status 2 and one sentence for anything the caller got wrong.
+    --config=FILE        Python file with get_config(), such as configs/tiny.py
+    --config.a.b=value   changes a field of it: --config.train.steps=1000 --config.head.decoder="(64, 32)"
+    --workdir=DIR        directory of the training; made, or resumed from its newest checkpoint
+    --mode=MODE          train (unless given), or evaluate the newest checkpoint
+
+Exit status 2 and one sentence on stderr for anything the caller got wrong.
 """
 
 import logging
@@ -10,25 +15,24 @@ import sys
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
-from hclip_jax.config import Config, from_config_dict
+from hclip_jax.config import Config
+from hclip_jax.config_file import read_config
 from hclip_jax.errors import UserError
-
-_CONFIG = config_flags.DEFINE_config_file("config", help_string="Python file with get_config().")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the training, made or resumed.")
-_MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate"], "What to do.")
 
 
 def main(argv: list[str]) -> int:
     """Runs the command line `argv` and returns the exit status."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells of every file it writes
+    if "--help" in argv:
+        print(__doc__)
+        return 0
     try:
-        config, workdir = _parse(argv)
+        mode, config, workdir = _parse(argv)
         # Only now: a mistyped flag should not wait for JAX to start.
         from hclip_jax.training import loop
 
-        {"train": loop.train, "evaluate": loop.evaluate_newest}[_MODE.value](config, workdir)
+        (loop.train if mode == "train" else loop.evaluate_newest)(config, workdir)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -38,26 +42,19 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parse(argv: list[str]) -> tuple[Config, Path]:
+def _parse(argv: list[str]) -> tuple[str, Config, Path]:
+    values = flags.FlagValues()  # not absl's own, where a flag can be defined only once a process
+    config = flags.DEFINE_string("config", "", "", flag_values=values)
+    workdir = flags.DEFINE_string("workdir", "", "", flag_values=values)
+    mode = flags.DEFINE_enum("mode", "train", ("train", "evaluate"), "", flag_values=values)
     try:
-        rest = flags.FLAGS(argv)[1:]
-        config = _CONFIG.value
-    except (
-        flags.Error,
-        AttributeError,
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        OSError,
-    ) as error:
-        raise UserError(f"{str(error).strip()} (see --help)") from error
-    if rest:
-        raise UserError(f"{rest[0]!r} is not a flag; flags look like --name=value (see --help)")
-    for name, value in (("config", config), ("workdir", _WORKDIR.value)):
-        if not value:
-            raise UserError(f"--{name} is missing: give --config=configs/NAME.py --workdir=DIR")
-    return from_config_dict(config), Path(_WORKDIR.value)
+        changes = values(argv, known_only=True)[1:]
+    except flags.Error as error:
+        raise UserError(f"{error} (see --help)") from error
+    for flag in (config, workdir):
+        if not flag.value:
+            raise UserError(f"--{flag.name} is missing: give --config=FILE --workdir=DIR")
+    return mode.value, read_config(config.value, changes), Path(workdir.value)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 Parameters are one tree of three parts: {"clip": {"image", "text", "logit_scale"}, "adapters", "head"}.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from jax import Array
 from hclip_jax import resize
 from hclip_jax.adapters import hclip
 from hclip_jax.clip.image_encoder import ImageEncoder, ImageFeatures
+from hclip_jax.clip.prompts import Prompts, make_prompts
 from hclip_jax.clip.text_encoder import TextEncoder
 from hclip_jax.config import Config
 from hclip_jax.segmenter.cost_volume import unit
@@ -51,7 +53,17 @@ class Model:
     @property
     def head(self) -> SegmentationHead:
         """The segmentation head."""
-        return SegmentationHead(self.config.head, self.dtype, self.config.model.remat)
+        c = self.config
+        return SegmentationHead(c.head, self.dtype, c.model.classes_at_once, c.model.remat)
+
+    def prompts(self, class_names: Sequence[str]) -> Prompts:
+        """The sentences that T classes are told to the text tower by.
+
+        Raises:
+            UserError: a class name is empty, repeated or too long.
+        """
+        prompts = self.config.prompts
+        return make_prompts(class_names, prompts.templates, prompts.synonyms, self.config.clip.text.context)
 
     def init(self, rng: Array) -> Params:
         """Parameters of all three parts, float32: random but for the adapters, which change nothing."""

@@ -18,19 +18,20 @@ from hclip_jax.model import Model, Params
 from hclip_jax.visualize import comparison
 
 
-def open_sets(config: Config) -> dict[str, Source]:
-    """The data sets of `config.evaluation.sets`, so that what is wrong with them shows at once.
+def open_sets(model: Model) -> dict[str, Source]:
+    """The data sets of `config.evaluation.sets`: what is wrong with them or their words shows at once.
 
     A set without a root is of the training's, and has its words too unless it names others.
     """
     sources = {}
-    for name, own in config.evaluation.sets.items():
-        data = config.data
+    data = model.config.data
+    for name, own in model.config.evaluation.sets.items():
         if own.root or own.classes or own.vocabulary:
             root, classes, vocabulary = own.root or data.root, own.classes, own.vocabulary
         else:
             root, classes, vocabulary = data.root, data.classes, data.vocabulary
         sources[name] = open_source(root, own.split, classes, vocabulary)
+        model.prompts(sources[name].classes)
     return sources
 
 

@@ -10,7 +10,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax import resize
-from hclip_jax.clip.prompts import make_prompts, pad_prompts
+from hclip_jax.clip.prompts import pad_prompts
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.evaluation import sliding_window
 from hclip_jax.model import Model, Params
@@ -32,13 +32,10 @@ class Predictor:
         Raises:
             UserError: a class name is empty, repeated or too long.
         """
-        config = model.config
         self._model, self._mesh = model, mesh
         self._head = params["head"]
         self._clip = _adapt(model, params)
-        prompts = make_prompts(
-            class_names, config.prompts.templates, config.prompts.synonyms, config.clip.text.context
-        )
+        prompts = model.prompts(class_names)
         padded = pad_prompts(prompts, mesh.size)
         sentences = place((padded.tokens, padded.owner), mesh, "sentences")
         self.text: Array = jax.device_put(

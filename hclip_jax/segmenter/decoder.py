@@ -16,9 +16,7 @@ class Decoder(nn.Module):
     """Two guided upsampling steps and a head of one logit a class."""
 
     widths: tuple[int, ...]
-    guidance_widths: tuple[int, ...]
     dtype: Any
-    remat: bool
 
     @nn.compact
     def __call__(self, x: Array, guidance: tuple[Array, ...]) -> Array:
@@ -31,14 +29,10 @@ class Decoder(nn.Module):
         Returns:
             Logits float32 [B, T, 4h, 4w].
         """
-        step = nn.remat(DecoderStep) if self.remat else DecoderStep
         b, t = x.shape[:2]
         x = x.reshape(b * t, *x.shape[2:])
-        for i, (width, narrow, g) in enumerate(
-            zip(self.widths, self.guidance_widths, guidance, strict=True), start=1
-        ):
-            g = nn.relu(Conv(narrow, (3, 3), dtype=self.dtype, name=f"guidance{i}")(g))
-            x = step(width, self.dtype, name=f"step{i}")(x, g)
+        for i, (width, g) in enumerate(zip(self.widths, guidance, strict=True), start=1):
+            x = DecoderStep(width, self.dtype, name=f"step{i}")(x, g)
         x = Conv(1, (3, 3), dtype=self.dtype, name="logit")(x)
         return x.reshape(b, t, *x.shape[1:3]).astype(jnp.float32)
 

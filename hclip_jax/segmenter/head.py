@@ -1,9 +1,8 @@
 """The segmentation head: patch and text features in, a logit for every class and pixel out."""
 
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.clip.image_encoder import ImageFeatures
@@ -12,19 +11,21 @@ from hclip_jax.segmenter.class_aggregation import ClassAggregation
 from hclip_jax.segmenter.cost_volume import cost_volume, restore_classes, unit
 from hclip_jax.segmenter.decoder import Decoder
 from hclip_jax.segmenter.layers import Conv, Dense, UpsampleBy
+from hclip_jax.segmenter.per_class import map_classes
 from hclip_jax.segmenter.spatial_aggregation import SpatialAggregation
 
 
 class SegmentationHead(nn.Module):
     """Cost aggregation of CAT-Seg, which H-CLIP trains beside its adapters.
 
-    `remat` recomputes each Swin block and decoder step in the backward pass: activations of T classes
-    are what fills the memory.
+    Activations of T classes are what fills the memory: `chunk` is how many of them are worked on at a
+    time, `remat` recomputes their activations in the backward pass.
     """
 
     config: HeadConfig
-    dtype: Any = jnp.float32
-    remat: bool = False
+    dtype: Any
+    chunk: int
+    remat: bool
 
     @nn.compact
     def __call__(self, image: ImageFeatures, text: Array, pooling: int) -> Array:
@@ -45,7 +46,7 @@ class SegmentationHead(nn.Module):
                 zip(self.config.decoder_guidance, image.guidance, strict=True), start=1
             )
         )
-        aggregator = Aggregator(self.config, self.dtype, self.remat, name="aggregator")
+        aggregator = Aggregator(self.config, self.dtype, self.chunk, self.remat, name="aggregator")
         return aggregator(image.dense, text, image.dense, decoder_guidance, pooling)
 
 
@@ -53,8 +54,9 @@ class Aggregator(nn.Module):
     """The head without the upsampling of its decoder guidance."""
 
     config: HeadConfig
-    dtype: Any = jnp.float32
-    remat: bool = False
+    dtype: Any
+    chunk: int
+    remat: bool
 
     @nn.compact
     def __call__(
@@ -86,16 +88,28 @@ class Aggregator(nn.Module):
         mean = unit(volume.text.mean(axis=2)).astype(dtype)
         words = nn.relu(Dense(config.guidance, dtype=dtype, name="text_guidance")(mean))
         for i in range(1, config.layers + 1):
-            x = SpatialAggregation(
-                config.hidden, config.heads, config.window, dtype, self.remat, name=f"spatial{i}"
-            )(x, appearance)
+            spatial = SpatialAggregation(config.hidden, config.heads, config.window, dtype, parent=None)
+            x = self._per_class(f"spatial{i}", spatial, x, appearance)
             x = ClassAggregation(config.hidden, config.heads, config.slots, dtype, name=f"classes{i}")(
                 x, words, pooling
             )
-        logits = Decoder(
-            config.decoder, config.decoder_guidance_projection, dtype, self.remat, name="decoder"
-        )(x, decoder_guidance)
+        projected = tuple(
+            nn.relu(Conv(width, (3, 3), dtype=dtype, name=f"decoder_guidance{i}")(features))
+            for i, (width, features) in enumerate(
+                zip(config.decoder_guidance_projection, decoder_guidance, strict=True), start=1
+            )
+        )
+        logits = self._per_class("decoder", Decoder(config.decoder, dtype, parent=None), x, projected)
         return restore_classes(logits, volume.kept, len(text))
+
+    def _per_class(self, name: str, module: nn.Module, x: Array, guidance: Any) -> Array:
+        """Runs a module that treats every class by itself, on `chunk` classes at a time."""
+        params = self.param(name, lambda rng: module.init(rng, x[:, :1], guidance)["params"])
+
+        def run(classes: Array) -> Array:
+            return cast(Array, module.apply({"params": params}, classes, guidance))
+
+        return map_classes(run, x, self.chunk, self.remat)
 
     def _embed(self, cost: Array) -> Array:
         """[B, T, h, w, P] -> [B, T, h, w, C]."""

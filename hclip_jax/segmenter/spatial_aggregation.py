@@ -19,7 +19,6 @@ class SpatialAggregation(nn.Module):
     heads: int
     window: int
     dtype: Any
-    remat: bool
 
     @nn.compact
     def __call__(self, x: Array, guidance: Array) -> Array:
@@ -33,13 +32,12 @@ class SpatialAggregation(nn.Module):
             [B, T, h, w, C].
         """
         guidance = LayerNorm(dtype=self.dtype, name="guidance_norm")(guidance)
-        block = nn.remat(SwinBlock) if self.remat else SwinBlock
         grid = x.shape[2:4]
         window = min(self.window, *grid)
         # A window as large as the picture has nothing to shift into.
         shift = 0 if min(grid) <= self.window else window // 2
-        x = block(self.width, self.heads, window, 0, self.dtype, name="block1")(x, guidance)
-        return block(self.width, self.heads, window, shift, self.dtype, name="block2")(x, guidance)
+        x = SwinBlock(self.width, self.heads, window, 0, self.dtype, name="block1")(x, guidance)
+        return SwinBlock(self.width, self.heads, window, shift, self.dtype, name="block2")(x, guidance)
 
 
 class SwinBlock(nn.Module):

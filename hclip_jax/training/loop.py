@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from hclip_jax.clip.prompts import Prompts, make_prompts, pad_prompts
+from hclip_jax.clip.prompts import Prompts, pad_prompts
 from hclip_jax.config import Config, TrainConfig
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.source import open_source
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.evaluate import evaluate, open_sets
 from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh, place
+from hclip_jax.parallel import make_mesh, place, sharding
 from hclip_jax.progress import bar, console
 from hclip_jax.training.checkpoints import Checkpoints
 from hclip_jax.training.metrics import MetricsFile
@@ -27,7 +27,7 @@ from hclip_jax.training.restore import restore_params
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Metrics, Sentences, make_step, text_energy
-from hclip_jax.training.workdir import claim
+from hclip_jax.training.workdir import check, claim
 
 
 def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
@@ -44,18 +44,15 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
     """
     mesh = mesh or make_mesh()
     model, settings = Model(config), config.train
+    check(workdir, config)
     _check_batch(settings.batch, mesh)
     data = config.data
     source = open_source(data.root, data.split, data.classes, data.vocabulary)
-    evaluation_sources = open_sets(config)
-    prompts = make_prompts(
-        source.classes,
-        config.prompts.templates,
-        config.prompts.synonyms,
-        config.clip.text.context,
-    )
+    evaluation_sources = open_sets(model)
+    prompts = model.prompts(source.classes)
     trainable, frozen = split(initial_params(model, mesh), settings.trainable)
-    state = init_state(trainable, config)
+    # On the mesh from the start, as every step returns it: otherwise the second step compiles anew.
+    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
     claim(workdir, config)
     console.print(parameter_table(model))
 
@@ -126,9 +123,11 @@ def evaluate_newest(config: Config, workdir: Path, mesh: Mesh | None = None) -> 
         UserError: something is wrong with the data, the words, the weights or `workdir`.
     """
     mesh = mesh or make_mesh()
-    model, sources = Model(config), open_sets(config)
-    claim(workdir, config)
+    model = Model(config)
+    sources = open_sets(model)
+    check(workdir, config)
     params, step = restore_params(model, workdir, mesh)
+    claim(workdir, config)
     with bar() as progress:
         figures = evaluate(model, params, sources, mesh, workdir, step, progress)
     for name, summary in figures.items():

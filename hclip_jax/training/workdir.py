@@ -7,6 +7,7 @@ from hclip_jax.config import Config, changed_fields, to_dict
 from hclip_jax.errors import UserError
 from hclip_jax.files import write_atomically
 
+_NAME = "config.json"
 # What may change between runs on one directory: nothing that the weights depend on.
 _FREE = (
     "evaluation.",
@@ -19,22 +20,31 @@ _FREE = (
 
 
 def claim(workdir: Path, config: Config) -> None:
-    """Makes `workdir` and writes config.json, or checks that it was made with this configuration.
+    """Makes `workdir` and writes config.json there, after `check`.
+
+    Raises:
+        UserError: as `check`, or the file cannot be written.
+    """
+    check(workdir, config)
+    write_atomically(workdir / _NAME, json.dumps(to_dict(config), indent=2) + "\n")
+
+
+def check(workdir: Path, config: Config) -> None:
+    """Checks that `workdir`, if it holds a training at all, holds one of this configuration.
 
     Raises:
         UserError: it holds a training of another configuration.
     """
-    path = workdir / "config.json"
-    mine = to_dict(config)
-    if path.exists():
-        try:
-            there = json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path} is not JSON ({error}); give another --workdir") from error
-        changed = [f for f in changed_fields(there, mine) if not f.startswith(_FREE)]
-        if changed:
-            raise UserError(
-                f"{workdir} holds a training of another configuration; {', '.join(changed)} differ: "
-                f"give another --workdir, or the configuration in {path}"
-            )
-    write_atomically(path, json.dumps(mine, indent=2) + "\n")
+    path = workdir / _NAME
+    if not path.exists():
+        return
+    try:
+        there = json.loads(path.read_text())
+        changed = [f for f in changed_fields(there, to_dict(config)) if not f.startswith(_FREE)]
+    except (ValueError, AttributeError, TypeError, OSError) as error:
+        raise UserError(f"{path} is no configuration ({error}); give another --workdir") from error
+    if changed:
+        raise UserError(
+            f"{workdir} holds a training of another configuration; {', '.join(changed)} differ: "
+            f"give another --workdir, or the configuration in {path}"
+        )

@@ -75,7 +75,7 @@ def aggregator_tensors(head: HeadConfig, embed: int, prompts: int) -> Iterator[T
         layer = f"{name}layers.{i}."
         yield from _spatial(f"{layer}swin_block.", f"{leaf}/spatial{i + 1}", head)
         yield from _classes(f"{layer}attention.", f"{leaf}/classes{i + 1}", head)
-    yield from _decoder(name, f"{leaf}/decoder", head)
+    yield from _decoder(name, leaf, head)
 
 
 def _shared(clip: ClipConfig, name: str, shape: tuple[int, ...], parts: tuple[Part, ...]) -> Tensor:
@@ -143,9 +143,9 @@ def _decoder(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
         start=1,
     ):
         yield from _convolution(
-            f"{name}decoder_guidance_projection.{i - 1}.0", f"{leaf}/guidance{i}", narrow, wide, 3
+            f"{name}decoder_guidance_projection.{i - 1}.0", f"{leaf}/decoder_guidance{i}", narrow, wide, 3
         )
-        step, own, up = f"{name}decoder{i}.", f"{leaf}/step{i}", into - narrow
+        step, own, up = f"{name}decoder{i}.", f"{leaf}/decoder/step{i}", into - narrow
         kernel = Part(f"{own}/up/kernel", axes=_TRANSPOSED_CONVOLUTION)
         yield Tensor(f"{step}up.weight", (into, up, 2, 2), (kernel,))
         yield Tensor(f"{step}up.bias", (up,), (Part(f"{own}/up/bias"),))
@@ -160,4 +160,4 @@ def _decoder(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
         yield Tensor(f"{step}conv.double_conv.3.weight", (out, out, 3, 3), (second,))
         yield from norm(f"{step}conv.double_conv.4", f"{own}/norm2", out)
         into = out
-    yield from _convolution(f"{name}head", f"{leaf}/logit", 1, into, 3)
+    yield from _convolution(f"{name}head", f"{leaf}/decoder/logit", 1, into, 3)

@@ -19,10 +19,12 @@ FEATURES = ImageFeatures(
 TEXT = jax.random.normal(KEYS[3], (5, 1, 16))
 
 
-def head(slots: int = 256, **fields: object) -> SegmentationHead:
+def head(
+    slots: int = 256, dtype: object = jnp.float32, chunk: int = 32, remat: bool = False
+) -> SegmentationHead:
     c = micro_dict()
     c.head.slots = slots
-    return SegmentationHead(from_config_dict(c).head, **fields)
+    return SegmentationHead(from_config_dict(c).head, dtype, chunk, remat)
 
 
 PARAMS = jax.jit(head().init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
@@ -64,6 +66,12 @@ def test_remat_changes_nothing() -> None:
     for remat in (True, False):
         program = jax.make_jaxpr(lambda p: head(remat=remat).apply(p, FEATURES, TEXT, 2))(PARAMS)  # noqa: B023
         assert ("remat" in str(program)) == remat
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5])
+def test_classes_at_once_change_nothing(chunk: int) -> None:
+    whole = apply(head(), PARAMS, FEATURES, TEXT, 2)
+    tolerance.close(apply(head(chunk=chunk), PARAMS, FEATURES, TEXT, 2), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", [1, 2])

@@ -1,0 +1,31 @@
+"""Work that is the same for every class, on a few classes at a time."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def map_classes(function: Callable[[Array], Array], x: Array, most: int, remat: bool) -> Array:
+    """Applies `function` to chunks of the class axis, one after another, so that memory hardly grows with T.
+
+    Args:
+        function: [B, t, ...] -> [B, t, ...] that treats every class by itself.
+        x: [B, T, ...].
+        most: classes a chunk, at most. Chunks are of one size, so the last may hold classes of zeros.
+        remat: recompute a chunk's activations in the backward pass instead of keeping them.
+
+    Returns:
+        What `function(x)` is.
+    """
+    function = jax.checkpoint(function) if remat else function
+    classes = x.shape[1]
+    count = -(-classes // most)
+    if count == 1:
+        return function(x)
+    size = -(-classes // count)
+    x = jnp.pad(x, [(0, 0), (0, count * size - classes), *[(0, 0)] * (x.ndim - 2)])
+    chunks = jnp.moveaxis(x.reshape(x.shape[0], count, size, *x.shape[2:]), 1, 0)
+    done = jnp.moveaxis(jax.lax.map(function, chunks), 0, 1)
+    return done.reshape(x.shape[0], count * size, *done.shape[3:])[:, :classes]
