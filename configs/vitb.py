@@ -64,7 +64,7 @@ def get_config() -> ConfigDict:
     # prepared; or "scenes", the built-in pictures.
     c.data.root = ""
     c.data.classes = ""  # another class list than the folder's own
-    c.data.vocabulary = ""  # of the built-in scenes: seen | all | shapes
+    c.data.vocabulary = ""  # of the built-in scenes: shapes (unless given) | seen | all
     c.data.split = "train"
     c.data.crop = 384  # pixels; also the side of the evaluation windows
     c.data.workers = 2  # processes that read and augment; 0 = threads of this one
@@ -110,7 +110,7 @@ def evaluation_set(**fields: object) -> ConfigDict:
     entry = ConfigDict()
     entry.root = ""  # as data.root; empty = the same
     entry.classes = ""  # another class list, with labels to match
-    entry.vocabulary = ""  # of the built-in scenes: seen | all | shapes
+    entry.vocabulary = ""  # as data.vocabulary
     entry.split = "val"
     entry.fold_background = 0  # PAS-20b: 20, predictions of that class id and beyond are background
     entry.update(fields)

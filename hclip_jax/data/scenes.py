@@ -64,7 +64,7 @@ _SETTINGS = (  # above and below the horizon
 class ScenesSource:
     """Scenes drawn on demand; scene i of a split is always the same picture."""
 
-    def __init__(self, split: str, vocabulary: str = "seen", count: int | None = None) -> None:
+    def __init__(self, split: str, vocabulary: str = "shapes", count: int | None = None) -> None:
         """Chooses what to draw and how to name it.
 
         Args:

@@ -1,0 +1,61 @@
+"""A configuration file and a labelled folder, and what every refusal of the command line has in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.main import main
+
+PICTURES = 16  # of the folder's train split: two batches
+
+
+@pytest.fixture(scope="session")
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("configs") / "micro.py"
+    path.write_text("from tests.models import micro_dict as get_config\n")
+    return path
+
+
+@pytest.fixture
+def workdir(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A labelled folder: p00 to p15 to train with, and p00 to evaluate on."""
+    root = tmp_path / "shapes"
+    for split, count in (("train", PICTURES), ("val", 1)):
+        scenes = ScenesSource(split, "shapes", count)
+        for kind in ("images", "labels"):
+            (root / kind / split).mkdir(parents=True)
+        for i in range(count):
+            example = scenes[i]
+            Image.fromarray(example["image"]).save(root / f"images/{split}/p{i:02d}.png")
+            label = Image.fromarray(example["label"].astype(np.uint8))  # IGNORE becomes 255
+            label.save(root / f"labels/{split}/p{i:02d}.png")
+    (root / "classes.txt").write_text("\n".join(ScenesSource("train", "shapes").classes) + "\n")
+    return root
+
+
+@pytest.fixture
+def refusal(config_file: Path, workdir: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Calls the command line with the micro configuration, and returns the error it must end with."""
+
+    def call(*flags: str, alone: bool = False) -> str:
+        before = sorted(workdir.parent.rglob("*"))
+        usual = () if alone else (f"--config={config_file}", f"--workdir={workdir}")
+        status = main(["main", *usual, *flags])
+        err = capsys.readouterr().err
+        assert status == 2
+        assert err.startswith("error: ")
+        assert err.count("error: ") == 1
+        assert "Traceback" not in err
+        assert sorted(workdir.parent.rglob("*")) == before  # neither the workdir nor anything in it
+        return err
+
+    return call

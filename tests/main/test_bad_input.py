@@ -1,0 +1,130 @@
+"""What is wrong with pictures, words, weights or the working directory is said before anything is made."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from hclip_jax.training.workdir import claim
+from hclip_jax.weights.clip_names import clip_tensors
+from tests.models import micro
+
+
+def _resize_label(root: Path) -> None:
+    Image.new("L", (7, 9)).save(root / "labels/train/p03.png")
+
+
+def _colour_label(root: Path) -> None:
+    path = root / "labels/train/p03.png"
+    with Image.open(path) as label:
+        coloured = label.convert("RGB")
+    coloured.save(path)
+
+
+def _rename_class(name: str) -> Callable[[Path], object]:
+    def damage(root: Path) -> None:
+        names = (root / "classes.txt").read_text().splitlines()
+        (root / "classes.txt").write_text("\n".join([names[0], name, *names[2:]]) + "\n")
+
+    return damage
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "no folder": (lambda root: root.rename(f"{root}.old"), ("the data root", "is no folder")),
+    "no classes": (lambda root: (root / "classes.txt").unlink(), ("has no classes.txt",)),
+    "no split": (lambda root: (root / "images/val").rename(root / "images/dev"), ("'val'", "dev")),
+    "no label": (lambda root: (root / "labels/train/p03.png").unlink(), ("no label for p03.png",)),
+    "other size": (_resize_label, ("p03.png is 7x9", "make each label as large")),
+    "colour label": (_colour_label, ("labels/train/p03.png", "mode RGB", "single channel")),
+    "no picture": (
+        lambda root: (root / "images/train/p03.png").write_bytes(b"GIF89a or not"),
+        ("cannot read", "images/train/p03.png"),
+    ),
+    "empty name": (_rename_class(""), ("classes.txt: line 2 is ''", "letter or a digit")),
+    "same name": (_rename_class("sky"), ("line 1 and line 2 are both 'sky'", "rename")),
+    "long name": (_rename_class("very " * 80 + "long"), ("tokens", "at most 77", "shorten")),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_bad_folders_are_refused_before_anything_is_made(
+    name: str, folder: Path, refusal: Callable[..., str]
+) -> None:
+    damage, words = DAMAGES[name]
+    damage(folder)
+    message = refusal(f"--config.data.root={folder}", "--config.data.vocabulary=")
+    assert all(word in message for word in words), message
+
+
+def test_words_of_an_evaluation_set_are_looked_at_before_training(
+    tmp_path: Path, folder: Path, refusal: Callable[..., str]
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("long " * 80 + "\n")
+    flags = (f"--config.evaluation.sets.val.{field}" for field in (f"root={folder}", f"classes={names}"))
+    flags = tuple(flags)
+    for mode in ("train", "evaluate"):
+        message = refusal(*flags, f"--mode={mode}")
+        assert "at most 77" in message, message
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--config.data.root=",), ("config.data.root is empty", "scenes")),
+        (("--config.data.vocabulary=animals",), ("'animals'", "seen, all, shapes")),
+        (("--config.data.split=dev",), ("'dev'", "train, val, test")),
+        (("--config.data.classes=x.txt",), ("x.txt", "vocabulary")),
+        (("--config.train.batch=12",), ("config.train.batch is 12", "multiple of 8")),
+        (("--config.prompts.templates=('a photo',)",), ("'a photo'", "once")),
+    ],
+)
+def test_values_that_only_the_data_and_devices_refuse(
+    flags: tuple[str, ...], words: tuple[str, ...], refusal: Callable[..., str]
+) -> None:
+    message = refusal(*flags)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_weights_that_are_not_there(mode: str, tmp_path: Path, refusal: Callable[..., str]) -> None:
+    message = refusal("--config.clip.weights=", f"--mode={mode}")
+    assert "config.clip.weights is empty" in message
+    assert "huggingface.co" in message
+    assert "--config.clip.weights=FILE" in message
+    missing = tmp_path / "clip.safetensors"
+    assert f"{missing} is not a file" in refusal(f"--config.clip.weights={missing}", f"--mode={mode}")
+
+
+def test_weights_of_another_kind(tmp_path: Path, refusal: Callable[..., str]) -> None:
+    path = tmp_path / "clip.pt"
+    path.write_bytes(b"PK\x03\x04 and so on, as torch.save writes it")
+    message = refusal(f"--config.clip.weights={path}")
+    assert f"{path} cannot be read as safetensors" in message
+
+
+def test_weights_of_another_model_get_a_three_way_difference(
+    tmp_path: Path, refusal: Callable[..., str]
+) -> None:
+    tensors = {t.name: np.zeros(t.shape, np.float32) for t in clip_tensors(micro().clip)}
+    tensors["visual.extra"] = tensors.pop("visual.proj")
+    tensors["ln_final.bias"] = np.zeros(5, np.float32)
+    path = tmp_path / "clip.safetensors"
+    save_file(tensors, path)
+    message = refusal(f"--config.clip.weights={path}")
+    assert f"{path} does not fit the model" in message
+    assert "only in the file: visual.extra\n" in message
+    assert "only in the model: visual.proj\n" in message
+    assert "shape differs: ln_final.bias (5,) in the file, (16,) in the model\n" in message
+
+
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_a_workdir_of_another_configuration(mode: str, workdir: Path, refusal: Callable[..., str]) -> None:
+    claim(workdir, micro())
+    before = (workdir / "config.json").read_bytes()
+    message = refusal("--config.seed=3", "--config.head.layers=2", f"--mode={mode}")
+    assert f"{workdir} holds a training of another configuration; head.layers, seed differ" in message
+    assert (workdir / "config.json").read_bytes() == before

@@ -1,0 +1,141 @@
+"""What runs of the command line leave behind."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import grain
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+from PIL import Image
+
+from hclip_jax.config import to_dict
+from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.evaluation.iou import FIGURES
+from hclip_jax.main import main
+from tests.main.conftest import PICTURES
+from tests.models import micro
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compile_quickly_and_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    def use(programs: str | None, quickly: bool) -> None:
+        jax.config.update("jax_compilation_cache_dir", programs)
+        jax.config.update("jax_disable_most_optimizations", quickly)
+        compilation_cache.reset_cache()  # which else goes on as it was first used in this process
+
+    use(str(tmp_path_factory.mktemp("programs")), quickly=True)
+    yield
+    use(None, quickly=False)
+
+
+@pytest.fixture(scope="module")
+def trained(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished training of four steps with an evaluation after the last."""
+    workdir = tmp_path_factory.mktemp("runs") / "micro"
+    assert main(command(config_file, workdir)) == 0
+    return workdir
+
+
+def command(config_file: Path, workdir: Path) -> list[str]:
+    given = ("train.trainable=('head',)", "train.evaluate_every=4", "evaluation.pictures=2")
+    return [
+        "main",
+        f"--config={config_file}",
+        f"--workdir={workdir}",
+        *(f"--config.{change}" for change in given),
+    ]
+
+
+def lines(workdir: Path) -> list[dict]:
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def contents(workdir: Path) -> dict[str, bytes]:
+    files = (path for path in workdir.rglob("*") if path.is_file())
+    return {str(path.relative_to(workdir)): path.read_bytes() for path in files}
+
+
+def test_a_training_leaves_what_is_promised(trained: Path) -> None:
+    assert {path.name for path in trained.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "checkpoints",
+        "evaluation",
+        "overlays",
+    }
+    expected = to_dict(micro(evaluate_every=4, trainable=("head",)))
+    expected["evaluation"]["pictures"] = 2
+    assert json.loads((trained / "config.json").read_text()) == expected
+    assert {path.name for path in (trained / "checkpoints").iterdir()} == {"2", "4"}
+
+    logged = lines(trained)
+    assert [line["step"] for line in logged] == [1, 2, 3, 4, 4]
+    assert all(np.isfinite(line["loss"]) for line in logged[:4])
+    assert set(logged[4]["evaluation"]["val"]) == set(FIGURES)
+
+    reports = trained / "evaluation"
+    assert {path.name for path in reports.iterdir()} == {"val.json", "val.csv", "val.md"}
+    report = json.loads((reports / "val.json").read_text())
+    assert report["summary"] == logged[4]["evaluation"]["val"]
+    assert (report["details"]["step"], report["details"]["pictures"]) == (4, 2)
+    classes = ScenesSource("val", "shapes").classes
+    assert [row["name"] for row in report["per_class"]] == list(classes)
+    assert len((reports / "val.csv").read_text().splitlines()) == 1 + len(classes)
+    (overlay,) = (trained / "overlays" / "val").iterdir()
+    assert overlay.name == "val_00000.png"
+    with Image.open(overlay) as picture:
+        picture.load()
+
+
+def test_running_a_finished_training_again_trains_nothing(
+    trained: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(trained)
+    assert main(command(config_file, trained)) == 0
+    assert "resuming after step 4 of 4" in capsys.readouterr().out
+    after = contents(trained)
+    assert after.keys() == before.keys()
+    same = {name for name in after if after[name] == before[name]}
+    assert after.keys() - same <= {"metrics.jsonl"}
+    assert [line["step"] for line in lines(trained) if "loss" in line] == [1, 2, 3, 4]
+
+
+def test_evaluating_a_finished_training(
+    trained: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(trained)
+    again = [*command(config_file, trained), "--mode=evaluate", "--config.evaluation.pictures=1"]
+    assert main(again) == 0
+    assert "step 4  val: mIoU" in capsys.readouterr().out
+    report = json.loads((trained / "evaluation" / "val.json").read_text())
+    assert (report["details"]["step"], report["details"]["pictures"]) == (4, 1)
+    after = contents(trained)
+    assert after.keys() == before.keys()
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed <= {"config.json", *(f"evaluation/val.{kind}" for kind in ("json", "csv", "md"))}
+
+
+def test_a_bad_label_found_while_training_leaves_whole_checkpoints_only(
+    folder: Path, workdir: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = list(grain.MapDataset.range(PICTURES).seed(0).shuffle())[-1]  # so in the second batch
+    label = folder / f"labels/train/p{last:02d}.png"
+    with Image.open(label) as picture:
+        size = picture.size
+    Image.new("L", size, 99).save(label)
+
+    changes = (
+        f"--config.data.root={folder}",
+        "--config.data.vocabulary=",
+        "--config.train.checkpoint_every=1",
+        "--config.train.evaluate_every=0",
+    )
+    assert main([*command(config_file, workdir), *changes]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {label} holds the class id 99, but with ")
+    assert err.count("\n") == 1
+    assert [path.name for path in (workdir / "checkpoints").iterdir()] == ["1"]
+    assert [line["step"] for line in lines(workdir)] == [1]
