@@ -28,10 +28,10 @@ def get_config() -> ConfigDict:
     c.data.crop = 128
     c.data.workers = 0
 
-    c.train.update(steps=400, batch=8, learning_rate=2e-3, warmup=50, clip_norm=1.0, ignore="masked")
+    c.train.update(steps=300, batch=8, learning_rate=2e-3, warmup=50, clip_norm=1.0, ignore="masked")
     c.train.trainable = ("clip", "adapters", "head")
     c.train.multipliers.update(clip=0.3, adapters=0.3)
-    c.train.update(log_every=25, checkpoint_every=100, evaluate_every=400, evaluate_first=True)
+    c.train.update(log_every=25, checkpoint_every=100, evaluate_every=300, evaluate_first=True)
 
     # Other words for the same pictures: colours and shapes together, "red circle". No colour is named in
     # training, so this shows that any vocabulary can be judged by, not that these words are understood.
