@@ -1,7 +1,7 @@
 """Configuration: a ConfigDict in, validated frozen dataclasses out.
 
-Every configuration error is raised here, as one sentence: field path, value, what is allowed. What the
-numbers mean stands beside them in `configs/vitb.py`; no other module has defaults of its own.
+Every configuration error is raised here, as one sentence: field path, value, what is allowed. The
+fields are those of `config_schema.py`, their values those of `configs/`: no module has defaults of its own.
 """
 
 import dataclasses
@@ -14,140 +14,8 @@ from flax.core import FrozenDict
 from ml_collections import ConfigDict
 
 from hclip_jax.clip import tokenizer
+from hclip_jax.config_schema import Config
 from hclip_jax.errors import UserError
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageTower:
-    layers: int
-    width: int
-    heads: int
-    patch: int
-    resolution: int  # of the pictures the position embedding was trained with
-
-
-@dataclasses.dataclass(frozen=True)
-class TextTower:
-    layers: int
-    width: int
-    heads: int
-    vocabulary: int
-    context: int
-
-
-@dataclasses.dataclass(frozen=True)
-class ClipConfig:
-    weights: str
-    embed: int
-    activation: str
-    image: ImageTower
-    text: TextTower
-
-
-@dataclasses.dataclass(frozen=True)
-class AdapterConfig:
-    block: int
-    coft_radius: float
-
-
-@dataclasses.dataclass(frozen=True)
-class HeadConfig:
-    hidden: int
-    layers: int
-    heads: int
-    window: int
-    guidance: int
-    guidance_blocks: tuple[int, ...]
-    decoder: tuple[int, ...]
-    decoder_guidance: tuple[int, ...]
-    decoder_guidance_projection: tuple[int, ...]
-    slots: int
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    resolution: int  # pictures are brought to this size before CLIP
-    dtype: str
-    classes_at_once: int
-    remat: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class PromptConfig:
-    templates: tuple[str, ...]
-    synonyms: str
-
-
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
-    root: str
-    classes: str
-    vocabulary: str
-    split: str
-    crop: int
-    workers: int
-
-
-@dataclasses.dataclass(frozen=True)
-class RateMultipliers:
-    clip: float
-    adapters: float
-    head: float
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    steps: int
-    batch: int
-    trainable: tuple[str, ...]
-    learning_rate: float
-    warmup: int
-    multipliers: RateMultipliers
-    weight_decay: float
-    clip_norm: float
-    ignore: str
-    pooling: int
-    log_every: int
-    checkpoint_every: int
-    keep_checkpoints: int
-    evaluate_every: int
-    evaluate_first: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationSet:
-    root: str
-    classes: str
-    vocabulary: str
-    split: str
-    fold_background: int
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-    protocol: str
-    pooling: int
-    short_side: int
-    longest_side: int
-    canvas: int
-    stride: int
-    batch: int
-    pictures: int
-    overlays: int
-    sets: Mapping[str, EvaluationSet]
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    seed: int
-    clip: ClipConfig
-    adapters: AdapterConfig
-    head: HeadConfig
-    model: ModelConfig
-    prompts: PromptConfig
-    data: DataConfig
-    train: TrainConfig
-    evaluation: EvaluationConfig
 
 
 def from_config_dict(tree: ConfigDict) -> Config:

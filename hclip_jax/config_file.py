@@ -9,7 +9,8 @@ import runpy
 from collections.abc import Sequence
 from typing import Any
 
-from hclip_jax.config import Config, from_dict
+from hclip_jax.config import from_dict
+from hclip_jax.config_schema import Config
 from hclip_jax.errors import UserError
 
 _FLAG = "--config."

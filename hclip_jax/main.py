@@ -16,8 +16,8 @@ from pathlib import Path
 
 from absl import flags
 
-from hclip_jax.config import Config
 from hclip_jax.config_file import read_config
+from hclip_jax.config_schema import Config
 from hclip_jax.errors import UserError
 
 

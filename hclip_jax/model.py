@@ -21,7 +21,7 @@ from hclip_jax.adapters import hclip
 from hclip_jax.clip.image_encoder import ImageEncoder, ImageFeatures
 from hclip_jax.clip.prompts import Prompts, make_prompts
 from hclip_jax.clip.text_encoder import TextEncoder
-from hclip_jax.config import Config
+from hclip_jax.config_schema import Config
 from hclip_jax.segmenter.cost_volume import unit
 from hclip_jax.segmenter.head import SegmentationHead
 

@@ -8,7 +8,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import vitb
-from hclip_jax.config import Config, from_config_dict
+from hclip_jax.config import from_config_dict
+from hclip_jax.config_schema import Config
 from hclip_jax.model import Model, Params
 from hclip_jax.weights.hclip_names import hclip_tensors
 from hclip_jax.weights.tensor_map import read

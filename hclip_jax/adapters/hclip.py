@@ -6,7 +6,7 @@ from jax import Array
 from hclip_jax.adapters.cayley import cayley
 from hclip_jax.adapters.relations import KINDS, mix
 from hclip_jax.adapters.rotate import rotate_tower
-from hclip_jax.config import AdapterConfig, ClipConfig
+from hclip_jax.config_schema import AdapterConfig, ClipConfig
 
 
 def init(clip: ClipConfig, config: AdapterConfig) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from jax import Array
 
 from hclip_jax import resize
 from hclip_jax.clip.layers import Block, init_blocks, run_block
-from hclip_jax.config import ClipConfig
+from hclip_jax.config_schema import ClipConfig
 from hclip_jax.norms import LayerNorm
 
 # CLIP's pixel statistics, RGB in 0..255.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.clip.layers import Block, init_blocks, run_block
-from hclip_jax.config import ClipConfig
+from hclip_jax.config_schema import ClipConfig
 from hclip_jax.norms import LayerNorm
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from jax.sharding import Mesh
 from rich.progress import Progress
 
-from hclip_jax.config import Config
+from hclip_jax.config_schema import Config
 from hclip_jax.data.loader import evaluation_examples
 from hclip_jax.data.source import Example, Source, open_source
 from hclip_jax.evaluation.iou import ConfusionMatrix, fold_background

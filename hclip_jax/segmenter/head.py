@@ -6,7 +6,7 @@ import flax.linen as nn
 from jax import Array
 
 from hclip_jax.clip.image_encoder import ImageFeatures
-from hclip_jax.config import HeadConfig
+from hclip_jax.config_schema import HeadConfig
 from hclip_jax.segmenter.class_aggregation import ClassAggregation
 from hclip_jax.segmenter.cost_volume import cost_volume, restore_classes, unit
 from hclip_jax.segmenter.decoder import Decoder

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from hclip_jax.clip.prompts import Prompts, pad_prompts
-from hclip_jax.config import Config, TrainConfig
+from hclip_jax.config_schema import Config, TrainConfig
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.source import open_source
 from hclip_jax.errors import UserError

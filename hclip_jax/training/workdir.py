@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from hclip_jax.config import Config, changed_fields, to_dict
+from hclip_jax.config import changed_fields, to_dict
+from hclip_jax.config_schema import Config
 from hclip_jax.errors import UserError
 from hclip_jax.files import write_atomically
 

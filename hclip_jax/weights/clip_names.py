@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hclip_jax.config import ClipConfig, ImageTower, TextTower
+from hclip_jax.config_schema import ClipConfig, ImageTower, TextTower
 from hclip_jax.weights.tensor_map import Part, Tensor
 
 # PyTorch's weights are [out, in] and [out, in, height, width]; ours the other way round.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from hclip_jax.adapters.relations import KINDS, positions
-from hclip_jax.config import ClipConfig, Config, HeadConfig
+from hclip_jax.config_schema import ClipConfig, Config, HeadConfig
 from hclip_jax.weights.clip_names import CONVOLUTION, LINEAR, clip_tensors, linear, norm
 from hclip_jax.weights.tensor_map import Part, Tensor
 

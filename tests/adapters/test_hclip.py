@@ -4,7 +4,8 @@ import numpy as np
 
 from configs import vitb, vitl
 from hclip_jax.adapters import hclip
-from hclip_jax.config import AdapterConfig, Config, from_config_dict
+from hclip_jax.config import from_config_dict
+from hclip_jax.config_schema import AdapterConfig, Config
 from hclip_jax.model import Model
 from tests import tolerance
 from tests.models import micro

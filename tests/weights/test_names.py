@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from configs import vitb, vitl
-from hclip_jax.config import Config, from_config_dict
+from hclip_jax.config import from_config_dict
+from hclip_jax.config_schema import Config
 from hclip_jax.errors import UserError
 from hclip_jax.model import Model
 from hclip_jax.weights.clip_names import clip_tensors
