@@ -1,14 +1,11 @@
 """What runs of the command line leave behind."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import grain
-import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from PIL import Image
 
 from hclip_jax.config import to_dict
@@ -17,18 +14,6 @@ from hclip_jax.evaluation.iou import FIGURES
 from hclip_jax.main import main
 from tests.main.conftest import PICTURES
 from tests.models import micro
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compile_quickly_and_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    def use(programs: str | None, quickly: bool) -> None:
-        jax.config.update("jax_compilation_cache_dir", programs)
-        jax.config.update("jax_disable_most_optimizations", quickly)
-        compilation_cache.reset_cache()  # which else goes on as it was first used in this process
-
-    use(str(tmp_path_factory.mktemp("programs")), quickly=True)
-    yield
-    use(None, quickly=False)
 
 
 @pytest.fixture(scope="module")

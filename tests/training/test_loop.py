@@ -74,10 +74,10 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
 
 def test_the_log(tmp_path: Path) -> None:
     c = micro_dict()
-    c.train.update(steps=3, evaluate_every=2, evaluate_first=True)
+    c.train.update(steps=4, evaluate_every=2, evaluate_first=True)
     loop.train(from_config_dict(c), tmp_path, make_mesh(8))
     trained = [r for r in records(tmp_path) if "loss" in r]
-    assert [r["step"] for r in trained] == [1, 2, 3]
+    assert [r["step"] for r in trained] == [1, 2, 3, 4]
     for record in trained:
         assert record["text_energy"] == pytest.approx(1, abs=1e-5)
         assert record["gradient_norm"] > 0
@@ -85,7 +85,7 @@ def test_the_log(tmp_path: Path) -> None:
         assert rates[0] == pytest.approx(0.01 * rates[1])
     assert trained[-1]["pictures_per_second"] > 0
     evaluated = [r for r in records(tmp_path) if "evaluation" in r]
-    assert [r["step"] for r in evaluated] == [0, 2, 3]
+    assert [r["step"] for r in evaluated] == [0, 2, 4]
     assert set(evaluated[0]["evaluation"]["val"]) == {"mIoU", "fwIoU", "mACC", "pACC"}
 
 
