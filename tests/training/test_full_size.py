@@ -1,0 +1,66 @@
+"""The real configurations, by shape alone: nothing is computed."""
+
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from configs import vitb, vitl
+from hclip_jax.config import from_config_dict
+from hclip_jax.model import Model
+from hclip_jax.parallel import make_mesh
+from hclip_jax.training.report import parameter_counts
+from hclip_jax.training.state import init_state, split
+from hclip_jax.training.step import Sentences, make_step
+
+CLASSES = 171
+
+
+def model(module: ModuleType) -> Model:
+    c = module.get_config()
+    c.clip.weights, c.data.root = "random", "scenes"
+    return Model(from_config_dict(c))
+
+
+@pytest.mark.parametrize("module", [vitb, vitl])
+def test_training_step(module: ModuleType) -> None:
+    whole = model(module)
+    params = jax.eval_shape(whole.init, jax.random.key(0))
+    trainable, frozen = split(params, whole.config.train.trainable)
+    state = jax.eval_shape(lambda t: init_state(t, whole.config), trainable)
+    words = Sentences(
+        jax.ShapeDtypeStruct((CLASSES, 16), jnp.int32), jax.ShapeDtypeStruct((CLASSES,), jnp.int32)
+    )
+    batch = {
+        "image": jax.ShapeDtypeStruct((4, 384, 384, 3), jnp.uint8),
+        "label": jax.ShapeDtypeStruct((4, 384, 384), jnp.int32),
+    }
+    step = make_step(whole, CLASSES, make_mesh(1))
+    after, metrics = jax.eval_shape(step, state, frozen, words, batch)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
+        lambda x: (x.shape, x.dtype), state
+    )
+    assert {name: value.shape for name, value in metrics.items()} == {"loss": (), "gradient_norm": ()}
+
+
+@pytest.mark.parametrize("module", [vitb, vitl])
+def test_segmentation_is_four_times_the_patch_grid(module: ModuleType) -> None:
+    whole = model(module)
+    params = jax.eval_shape(whole.init, jax.random.key(0))
+    embed = whole.config.clip.embed
+    logits = jax.eval_shape(
+        lambda p, images, text: whole.segment(p["clip"], p["head"], images, text, 1),
+        params,
+        jax.ShapeDtypeStruct((2, 384, 384, 3), jnp.uint8),
+        jax.ShapeDtypeStruct((847, 1, embed), jnp.float32),
+    )
+    assert logits.shape == (2, 847, 96, 96)
+
+
+def test_published_parameter_counts() -> None:
+    counts = {name: (trains, frozen) for name, trains, frozen in parameter_counts(model(vitb))}
+    assert counts["adapters"] == (7_867_824, 0)
+    assert counts["segmentation head"] == (4_668_641, 0)
+    assert sum(trains for trains, _ in counts.values()) == 12_536_465
+    assert sum(frozen for _, frozen in counts.values()) == 149_620_737
