@@ -1,4 +1,4 @@
-"""Training: METHOD of the published code, on any number of devices.
+"""Training as the published code does it, on any number of devices.
 
 losses       sigmoid cross-entropy over classes and pixels
 optimizer    AdamW, one schedule, a multiplier for each part

@@ -89,15 +89,16 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
             state, measured = update(state, frozen, words, batch)
             done = step + 1
             saves = done % settings.checkpoint_every == 0 or done == settings.steps
+            logs = done % settings.log_every == 0 or done in (1, settings.steps)
             # Looked at one step late, so that the devices never wait for the host; but nothing is
-            # saved that was not looked at.
+            # saved or logged that was not looked at.
             _check_finite(step, previous, checkpoints)
-            if saves:
+            if saves or logs:
                 _check_finite(done, measured, checkpoints)
             previous = measured
             clock.tick()
             progress.advance(shown)
-            if done % settings.log_every == 0 or done in (1, settings.steps):
+            if logs:
                 line = {
                     "loss": float(measured["loss"]),
                     **_rates(settings, step),

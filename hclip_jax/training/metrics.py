@@ -7,12 +7,16 @@ from hclip_jax.files import write_atomically
 
 
 class MetricsFile:
-    """Appends lines to `path`; a resumed training first drops those beyond the step it resumes from."""
+    """Appends lines to `path`.
+
+    A training that resumes at `step` first drops the lines it will write again: those beyond that step,
+    and an evaluation of it.
+    """
 
     def __init__(self, path: Path, step: int):
         self._path = path
         if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step(line) <= step]
+            kept = [line for line in path.read_text().splitlines() if _stays(line, step)]
             write_atomically(path, "".join(f"{line}\n" for line in kept))
 
     def write(self, step: int, **values: object) -> None:
@@ -21,9 +25,9 @@ class MetricsFile:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
 
-def _step(line: str) -> float:
-    """The step of a line; infinite for one that a killed process left half-written."""
+def _stays(line: str, step: int) -> bool:
     try:
-        return json.loads(line)["step"]
-    except ValueError:
-        return float("inf")
+        record = json.loads(line)
+    except ValueError:  # half a line, which a killed process left
+        return False
+    return record["step"] < step or (record["step"] == step and "evaluation" not in record)

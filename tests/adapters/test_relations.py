@@ -14,7 +14,7 @@ def random(name: int, *shape: int) -> jax.Array:
 def by_definition(
     text: np.ndarray, vision: np.ndarray, modality: np.ndarray, layer: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of METHOD section 3, written as loops over one tensor R[b, b, 4 L, M]."""
+    """The published sum, written as loops over one tensor R[b, b, 4 L, M]."""
     longest, blocks, side = len(modality), modality.shape[1], text.shape[-1]
     split = text.shape[2]
     shared = np.zeros((side, side, KINDS * longest, blocks))
