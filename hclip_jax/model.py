@@ -8,6 +8,7 @@
 Parameters are one tree of three parts: {"clip": {"image", "text", "logit_scale"}, "adapters", "head"}.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +27,8 @@ from hclip_jax.segmenter.cost_volume import unit
 from hclip_jax.segmenter.head import SegmentationHead
 
 Params = dict[str, Any]
+
+LOGIT_SCALE = math.log(1 / 0.07)  # where CLIP's training starts
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Model:
         text = self.text_encoder.init(text_rng, jnp.zeros((1, 8), jnp.int32))["params"]
         words = jnp.zeros((1, len(self.config.prompts.templates), self.config.clip.embed))
         return {
-            "clip": {"image": image, "text": text, "logit_scale": jnp.log(1 / 0.07)},
+            "clip": {"image": image, "text": text, "logit_scale": jnp.asarray(LOGIT_SCALE, jnp.float32)},
             "adapters": hclip.init(self.config.clip, self.config.adapters),
             "head": self.head.init(head_rng, features, words, 1)["params"],
         }

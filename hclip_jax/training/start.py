@@ -1,6 +1,8 @@
 """The parameters a training starts from."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.sharding import Mesh
@@ -25,7 +27,7 @@ def initial_params(model: Model, mesh: Mesh) -> Params:
     check_weights(config.clip.weights)
     rng = jax.random.key(config.seed)
     if config.clip.weights == RANDOM:
-        return jax.jit(model.init, out_shardings=sharding(mesh, "parameters"))(rng)
+        return _once(model.init, mesh)(rng)
 
     def rest(rng: jax.Array) -> Params:
         return {part: tree for part, tree in model.init(rng).items() if part != "clip"}
@@ -33,7 +35,7 @@ def initial_params(model: Model, mesh: Mesh) -> Params:
     path = Path(config.clip.weights)
     like = {"clip": jax.eval_shape(model.init, rng)["clip"]}
     clip = read(clip_tensors(config.clip), read_tensors(path), like, str(path), leftover)
-    params = jax.jit(rest, out_shardings=sharding(mesh, "parameters"))(rng)
+    params = _once(rest, mesh)(rng)
     return {**place(clip, mesh, "parameters"), **params}
 
 
@@ -45,6 +47,12 @@ def check_weights(weights: str) -> None:
             "names (open_clip_model.safetensors of that model on huggingface.co), as "
             "--config.clip.weights=FILE, or --config.clip.weights=random to go without"
         )
+
+
+def _once(init: Callable[[jax.Array], Params], mesh: Mesh) -> Callable[[jax.Array], Params]:
+    """`init` compiled for a single run: three times faster to compile on a CPU when not optimised."""
+    options: Any = {"xla_backend_optimization_level": 0}
+    return jax.jit(init, out_shardings=sharding(mesh, "parameters"), compiler_options=options)
 
 
 def leftover(name: str) -> bool:

@@ -7,6 +7,7 @@ from hclip_jax.data.loader import train_batches
 from hclip_jax.data.scenes import ScenesSource
 from hclip_jax.model import Model
 from hclip_jax.parallel import make_mesh, place
+from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Sentences, make_loss, make_step, text_energy
 from tests import tolerance
@@ -54,6 +55,18 @@ def test_one_device_or_eight(params: dict, batches: list) -> None:
     eight, _ = run(params, batches, 8)
     np.testing.assert_allclose(one, eight, atol=1e-5)
     assert one[0] != one[-1]
+
+
+def test_a_step_compiles_once(batches: list) -> None:
+    """A state comes back as it went in, weak types and all, or the second step would compile anew."""
+    config = micro(trainable=("clip", "adapters", "head"))
+    mesh = make_mesh(1)
+    trainable, frozen = split(initial_params(MODEL, mesh), config.train.trainable)
+    before = init_state(trainable, config)
+    step = make_step(Model(config), len(SOURCE.classes), mesh)
+    after, _ = jax.eval_shape(step, before, frozen, Sentences(PROMPTS.tokens, PROMPTS.owner), batches[0])
+    kinds = [jax.tree.map(jax.typeof, jax.eval_shape(lambda s: s, state)) for state in (before, after)]
+    assert kinds[0] == kinds[1]
 
 
 def test_what_is_frozen_stays_and_the_rest_moves(params: dict, batches: list) -> None:
