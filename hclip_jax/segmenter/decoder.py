@@ -33,7 +33,7 @@ class Decoder(nn.Module):
         x = x.reshape(b * t, *x.shape[2:])
         for i, (width, g) in enumerate(zip(self.widths, guidance, strict=True), start=1):
             x = DecoderStep(width, self.dtype, name=f"step{i}")(x, g)
-        x = Conv(1, (3, 3), dtype=self.dtype, name="logit")(x)
+        x = Conv(1, 3, self.dtype, name="logit")(x)
         return x.reshape(b, t, *x.shape[1:3]).astype(jnp.float32)
 
 
@@ -49,11 +49,11 @@ class DecoderStep(nn.Module):
         b, narrow = len(guidance), guidance.shape[-1]
         x = UpsampleBy(2, x.shape[-1] - narrow, self.dtype, name="up")(x)
         # A convolution of [x, guidance] is the sum of two; the guidance's is the same for all classes.
-        y = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv1")(x)
-        shared = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv1_guidance")(guidance)
+        y = Conv(self.width, 3, self.dtype, use_bias=False, name="conv1")(x)
+        shared = Conv(self.width, 3, self.dtype, use_bias=False, name="conv1_guidance")(guidance)
         y = y.reshape(b, -1, *y.shape[1:]) + shared[:, None]
         y = nn.relu(self._norm("norm1")(y.reshape(-1, *y.shape[2:])))
-        y = Conv(self.width, (3, 3), use_bias=False, dtype=self.dtype, name="conv2")(y)
+        y = Conv(self.width, 3, self.dtype, use_bias=False, name="conv2")(y)
         return nn.relu(self._norm("norm2")(y))
 
     def _norm(self, name: str) -> nn.Module:

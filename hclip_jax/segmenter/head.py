@@ -82,9 +82,7 @@ class Aggregator(nn.Module):
         config, dtype = self.config, self.dtype
         volume = cost_volume(dense, text, config.slots)
         x = self._embed(volume.cost)
-        appearance = nn.relu(
-            Conv(config.guidance, (3, 3), dtype=dtype, name="appearance_guidance")(appearance)
-        )
+        appearance = nn.relu(Conv(config.guidance, 3, dtype, name="appearance_guidance")(appearance))
         mean = unit(volume.text.mean(axis=2)).astype(dtype)
         words = nn.relu(Dense(config.guidance, dtype=dtype, name="text_guidance")(mean))
         for i in range(1, config.layers + 1):
@@ -94,7 +92,7 @@ class Aggregator(nn.Module):
                 x, words, pooling
             )
         projected = tuple(
-            nn.relu(Conv(width, (3, 3), dtype=dtype, name=f"decoder_guidance{i}")(features))
+            nn.relu(Conv(width, 3, dtype, name=f"decoder_guidance{i}")(features))
             for i, (width, features) in enumerate(
                 zip(config.decoder_guidance_projection, decoder_guidance, strict=True), start=1
             )
@@ -114,6 +112,6 @@ class Aggregator(nn.Module):
     def _embed(self, cost: Array) -> Array:
         """[B, T, h, w, P] -> [B, T, h, w, C]."""
         b, t = cost.shape[:2]
-        embed = Conv(self.config.hidden, (7, 7), dtype=self.dtype, name="embed")
+        embed = Conv(self.config.hidden, 7, self.dtype, name="embed")
         x = embed(cost.reshape(b * t, *cost.shape[2:]))
         return x.reshape(b, t, *x.shape[1:])

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax.segmenter.convolution import convolve
+
 
 def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int = 0) -> Array:
     """Uniform within 1/sqrt(fan_in), the default of PyTorch's linear and convolution weights.
@@ -21,7 +23,27 @@ def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int 
 
 
 Dense = partial(nn.Dense, kernel_init=pytorch_uniform)
-Conv = partial(nn.Conv, kernel_init=pytorch_uniform)
+
+
+class Conv(nn.Module):
+    """Convolution with a square kernel of odd side, edges padded with zeros."""
+
+    features: int
+    side: int
+    dtype: Any
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[n, H, W, C] -> [n, H, W, features]."""
+        kernel = self.param(
+            "kernel", pytorch_uniform, (self.side, self.side, x.shape[-1], self.features), jnp.float32
+        )
+        y = convolve(x.astype(self.dtype), kernel.astype(self.dtype))
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return y + bias.astype(self.dtype)[None, None, None]
 
 
 class GuidedDense(nn.Module):
