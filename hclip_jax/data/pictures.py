@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -24,20 +25,25 @@ def read_picture(path: str | Path) -> np.ndarray:
             that has no RGB form.
     """
     with _opened(path) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith("I"):
-            grey = np.asarray(image)
-            if grey.min() < 0 or grey.max() > 65535:
-                raise UserError(
-                    f"{path} holds grey values from {grey.min()} to {grey.max()}, but grey "
-                    "pictures have 8 or 16 bits: save it with 8 bits a channel"
-                )
-            image = Image.fromarray(((grey.astype(np.uint32) + 128) // 257).astype(np.uint8))
-        elif image.mode in ("F", "LAB"):
-            raise UserError(f"{path} has the mode {image.mode}, which has no fixed RGB form: save it as RGB")
-        elif image.mode in ("P", "PA"):
-            image = image.convert("RGBA")  # palette entries may carry their own transparency
-        return np.asarray(image.convert("RGB"))
+        return rgb_array(opened, str(path))
+
+
+def rgb_array(image: Image.Image, where: str) -> np.ndarray:
+    """As `read_picture`, of a picture that is open already; `where` is what it is called in messages."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise UserError(
+                f"{where} holds grey values from {grey.min()} to {grey.max()}, but grey "
+                "pictures have 8 or 16 bits: save it with 8 bits a channel"
+            )
+        image = Image.fromarray(((grey.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    elif image.mode in ("F", "LAB"):
+        raise UserError(f"{where} has the mode {image.mode}, which has no fixed RGB form: save it as RGB")
+    elif image.mode in ("P", "PA"):
+        image = image.convert("RGBA")  # palette entries may carry their own transparency
+    return np.asarray(image.convert("RGB"))
 
 
 def read_label(path: str | Path, class_count: int) -> np.ndarray:
@@ -49,10 +55,24 @@ def read_label(path: str | Path, class_count: int) -> np.ndarray:
     Raises:
         UserError: an unreadable file, a label with colour channels, or an id beyond the classes.
     """
+    return label_ids(read_stored_ids(path), class_count, str(path))
+
+
+def read_stored_ids(path: str | Path) -> np.ndarray:
+    """Reads a label file as the numbers [H, W] that it holds: uint8, or a wider dtype.
+
+    Raises:
+        UserError: an unreadable file, or a label with colour channels.
+    """
     with _opened(path) as image:
         _check_label_mode(path, image)
         raw = np.asarray(image)
-    return label_ids(raw.astype(np.uint8) if raw.dtype == np.bool_ else raw, class_count, str(path))
+    return raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
+
+
+def ignore_value(raw: np.ndarray) -> int:
+    """Returns the number that means ignore among stored ids: 255 for uint8, 65535 for wider dtypes."""
+    return 255 if raw.dtype == np.uint8 else 65535
 
 
 def label_ids(raw: np.ndarray, class_count: int, where: str) -> np.ndarray:
@@ -66,7 +86,7 @@ def label_ids(raw: np.ndarray, class_count: int, where: str) -> np.ndarray:
     Raises:
         UserError: an id that is neither a class nor the ignore value.
     """
-    ignore = 255 if raw.dtype == np.uint8 else 65535
+    ignore = ignore_value(raw)
     beyond = ((raw >= class_count) | (raw < 0)) & (raw != ignore)
     if beyond.any():
         found = np.unique(raw[beyond])
@@ -79,6 +99,24 @@ def label_ids(raw: np.ndarray, class_count: int, where: str) -> np.ndarray:
     label = raw.astype(np.int32)
     label[raw == ignore] = IGNORE
     return label
+
+
+class Header(NamedTuple):
+    """What a file says of itself: format ("PNG"), mode ("RGB") and (height, width) as stored."""
+
+    format: str
+    mode: str
+    size: tuple[int, int]
+
+
+def read_header(path: str | Path) -> Header:
+    """Reads the header of a picture or label alone; its EXIF orientation is not applied.
+
+    Raises:
+        UserError: the file is missing or no picture.
+    """
+    with _opened(path) as image:
+        return Header(image.format or "", image.mode, (image.height, image.width))
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:

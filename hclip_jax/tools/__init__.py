@@ -1,0 +1,1 @@
+"""Commands: python -m hclip_jax.tools.NAME."""

@@ -1,0 +1,168 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hclip_jax.errors import UserError
+from hclip_jax.tools.check_data import main
+from hclip_jax.tools.command import Parser, run
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with which nothing is wrong: three pictures a split, all classes in each."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "pets"
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (root / kind / split).mkdir(parents=True)
+        for letter in "abc":
+            picture = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(root / f"images/{split}/{letter}.png")
+            label = np.minimum(rng.integers(0, 9, (40, 48), dtype=np.uint8), 2)  # mostly sky
+            Image.fromarray(label).save(root / f"labels/{split}/{letter}.png")
+    (root / "classes.txt").write_text("cat\n[red]light\nsky | clouds\n")
+    return root
+
+
+def test_a_good_folder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(main, [str(root)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert lines[-1] == "0 errors, 0 warnings"
+    rows = [line for line in lines if "│" in line]
+    assert rows[0].replace("│", " ").split() == ["train", "3", "48x40", "48x40", "0.0"]
+    assert "│ sky | clouds │" in rows[2]  # the largest class
+    assert any("│ [red]light   │" in row for row in rows)
+    assert sorted(path.name for path in root.parent.iterdir()) == ["pets"]
+
+
+def test_findings_in_plain_words(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split in ("train", "val"):
+        for letter in "abc":
+            Image.new("RGB", (48, 40)).save(root / f"labels/{split}/{letter}.png")
+    (root / "images/[bold]").mkdir()
+    assert run(main, [str(root)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("error: labels with colour channels"))
+    names = "labels/train/a.png (RGB), labels/train/b.png (RGB), labels/train/c.png (RGB)"
+    assert lines[start + 1] == f"    in:  {names}, ... (6 in all)"
+    assert lines[start + 2].startswith("    fix: map each colour")
+    assert "    in:  images/[bold]" in lines
+    assert lines[-1] == "2 errors, 0 warnings"
+
+
+def test_warnings_alone_are_no_failure(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "images/train/.hidden").write_text("")
+    assert run(main, [str(root)]) == 0
+    assert capsys.readouterr().out.endswith("0 errors, 1 warning\n")
+
+
+def test_nothing_can_be_read(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in root.rglob("*.png"):
+        path.write_bytes(b"")
+    output = root.parent / "out"
+    assert run(main, [str(root), f"--output={output}"]) == 1
+    assert json.loads((output / "report.json").read_text())["splits"]["train"]["unlabelled"] is None
+    assert not (output / "previews").exists()
+
+
+def test_files(root: Path) -> None:
+    (root / "labels/train/a.png").unlink()
+    output = root.parent / "out"
+    assert run(main, [str(root), f"--output={output}", "--previews=1"]) == 1
+    report = json.loads((output / "report.json").read_text())
+    assert (report["errors"], report["warnings"]) == (1, 0)
+    assert report["splits"]["val"] == {
+        "pictures": 3,
+        "smallest": [40, 48],
+        "largest": [40, 48],
+        "unlabelled": 0,
+    }
+    assert [row["name"] for row in report["classes"]] == ["cat", "[red]light", "sky | clouds"]
+    assert report["classes"][0]["pictures"] == {"train": 2, "val": 3}
+    assert sum(row["pixels"] for row in report["classes"]) == 5 * 40 * 48
+    assert report["findings"][0]["where"] == ["images/train/a.png"]
+
+    text = (output / "report.md").read_text()
+    assert text.startswith("# pets: 1 error, 0 warnings\n")
+    assert r"| 2 | sky \| clouds | " in text
+    previews = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.png"))
+    assert previews == ["previews/train/b.png", "previews/val/a.png"]
+    assert all(f"(<{path}>)" in text for path in previews)
+    with Image.open(output / previews[0]) as preview:
+        assert preview.width >= 480
+
+    again = root.parent / "again"
+    run(main, [str(root), f"--output={again}", "--previews=1"])
+    for path in output.rglob("*.*"):
+        assert path.read_bytes() == (again / path.relative_to(output)).read_bytes()
+
+
+def test_eight_previews_unless_told(root: Path) -> None:
+    for i in range(9):
+        for kind in ("images", "labels"):
+            (root / f"{kind}/train/copy{i}.png").write_bytes((root / f"{kind}/train/a.png").read_bytes())
+    output = root.parent / "out"
+    run(main, [str(root), f"--output={output}"])
+    assert len(list((output / "previews/train").iterdir())) == 8
+
+
+def test_many_classes_are_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "classes.txt").write_text("\n".join(f"thing {t}" for t in range(50)))
+    output = root.parent / "out"
+    assert run(main, [str(root), f"--output={output}"]) == 0
+    assert "and 10 smaller classes" in capsys.readouterr().out
+    assert "| 49 | thing 49 |" in (output / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "required: FOLDER"),
+        (["{root}", "--outpu=out"], "unrecognized arguments"),
+        (["{root}", "--previews=two", "--output=out"], "invalid int value"),
+        (["{root}", "--previews=-1", "--output=out"], "takes a number from 0"),
+        (["{root}", "--previews=3"], "needs --output"),
+        (["{root}/missing"], "is no folder"),
+        (["{root}", "--output={root}/classes.txt"], "cannot be written"),
+    ],
+)
+def test_wrong_use(root: Path, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(main, [flag.format(root=root) for flag in flags]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(main, ["--help"])
+    assert caught.value.code == 0
+    assert "\n    python -m hclip_jax.tools.check_data my_data" in capsys.readouterr().out
+
+
+def test_the_status_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    def ends_with(error: BaseException) -> int:
+        def command(argv: list[str]) -> int:
+            raise error
+
+        return run(command, [])
+
+    assert run(lambda argv: len(argv), ["a", "b", "c"]) == 3
+    assert ends_with(UserError("no")) == 2
+    assert ends_with(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "error: no\ninterrupted\n"
+    with pytest.raises(RuntimeError):
+        ends_with(RuntimeError())
+
+
+def test_a_parser_takes_no_abbreviations() -> None:
+    parser = Parser(prog="p", description="")
+    parser.add_argument("--output")
+    with pytest.raises(UserError, match="--out"):
+        parser.parse_args(["--out=x"])
