@@ -24,12 +24,14 @@ def get_config() -> ConfigDict:
     c.clip.image.layers = 12
     c.clip.image.width = 768
     c.clip.image.heads = 12
+    c.clip.image.mlp_ratio = 4.0  # of the blocks' MLP to the width; OpenCLIP's bigG has 8192 / 1664
     c.clip.image.patch = 16
     c.clip.image.resolution = 224  # pictures CLIP was trained with; positions are resized from it
     c.clip.text = ConfigDict()
     c.clip.text.layers = 12
     c.clip.text.width = 512
     c.clip.text.heads = 8
+    c.clip.text.mlp_ratio = 4.0
     c.clip.text.vocabulary = 49408
     c.clip.text.context = 77  # longest prompt in tokens, start and end included
 

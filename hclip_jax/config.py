@@ -14,7 +14,7 @@ from flax.core import FrozenDict
 from ml_collections import ConfigDict
 
 from hclip_jax.clip import tokenizer
-from hclip_jax.config_schema import Config
+from hclip_jax.config_schema import Architecture, Config
 from hclip_jax.errors import UserError
 
 
@@ -32,8 +32,10 @@ def from_config_dict(tree: ConfigDict) -> Config:
 
 def from_dict(tree: Mapping[str, Any]) -> Config:
     """As `from_config_dict`, from plain nested dicts such as `to_dict` gives."""
-    config = _build(Config, tree, "config")
-    _check(config)
+    config = build(Config, tree, "config")
+    check_architecture(config)
+    _check_training(config)
+    _check_protocol(config)
     return config
 
 
@@ -65,21 +67,30 @@ def _plain(value: Any) -> Any:
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
 
 
-def _build(kind: Any, value: Any, path: str) -> Any:
-    """Converts `value` to the annotated type `kind`, or says what is wrong with it."""
+def build(kind: Any, value: Any, path: str) -> Any:
+    """Converts `value` to the annotated type `kind`, such as a dataclass of `config_schema.py`.
+
+    Args:
+        kind: the type.
+        value: plain dicts, lists, numbers and texts.
+        path: what `value` is called in messages.
+
+    Raises:
+        UserError: a field is unknown, missing or of the wrong type.
+    """
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, value, path)
     if origin is tuple:
         if not isinstance(value, (tuple, list)):
             raise _wrong(path, value, "a tuple, such as (1, 2) or ('a',)")
-        return tuple(_build(typing.get_args(kind)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
+        return tuple(build(typing.get_args(kind)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
     if origin is Mapping or getattr(origin, "__name__", "") == "Mapping":
         if not isinstance(value, Mapping):
             raise _wrong(path, value, "a mapping of names")
         entry = typing.get_args(kind)[1]
         # Hashable, as the whole configuration is: compiled functions are kept by it.
-        return FrozenDict({name: _build(entry, value[name], f"{path}.{name}") for name in value})
+        return FrozenDict({name: build(entry, value[name], f"{path}.{name}") for name in value})
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -99,35 +110,104 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
     for name in known:
         if name not in value:
             raise UserError(f"{path}.{name} is missing; give it in the config file")
-    return kind(**{name: _build(known[name], value[name], f"{path}.{name}") for name in known})
+    return kind(**{name: build(known[name], value[name], f"{path}.{name}") for name in known})
 
 
 def _wrong(path: str, value: Any, allowed: str) -> UserError:
     return UserError(f"{path} is {value!r}; it must be {allowed}")
 
 
-def _check(c: Config) -> None:
-    """Values that types cannot rule out, and fields that must fit each other."""
-    _check_choices(c)
-    _check_ranges(c)
-    _check_geometry(c)
+def check_architecture(a: Architecture, path: str = "config") -> None:
+    """Checks values that types cannot rule out, and fields that must fit each other.
+
+    Raises:
+        UserError: a value is not allowed; it is named by `path` and its own path.
+    """
+    _check_choices(
+        path,
+        ("clip.activation", a.clip.activation, ("quick_gelu", "gelu")),
+        ("model.dtype", a.model.dtype, ("float32", "bfloat16")),
+        ("prompts.synonyms", a.prompts.synonyms, ("first", "mean")),
+    )
+    if not a.prompts.templates:
+        raise _wrong(f"{path}.prompts.templates", (), "at least one template with one {}")
+    _check_ranges(to_dict(a), path)
+    image, text, head, block = a.clip.image, a.clip.text, a.head, a.adapters.block
+    _check_divides(
+        path,
+        ("clip.image.width", image.width, "clip.image.heads", image.heads),
+        ("clip.text.width", text.width, "clip.text.heads", text.heads),
+        ("clip.image.width", image.width, "adapters.block", block),
+        ("clip.text.width", text.width, "adapters.block", block),
+        ("clip.image.resolution", image.resolution, "clip.image.patch", image.patch),
+        ("model.resolution", a.model.resolution, "clip.image.patch", image.patch),
+        ("head.hidden", head.hidden, "head.heads", head.heads),
+        (_GRID, grid(a), "head.window", min(head.window, grid(a))),
+    )
+    for name in ("guidance_blocks", "decoder", "decoder_guidance", "decoder_guidance_projection"):
+        if len(getattr(head, name)) != 2:
+            raise _wrong(f"{path}.head.{name}", getattr(head, name), "two numbers, one a decoder step")
+    for i, wide in enumerate((head.hidden, head.decoder[0])):
+        if head.decoder_guidance_projection[i] >= wide:
+            raise _wrong(
+                f"{path}.head.decoder_guidance_projection[{i}]",
+                head.decoder_guidance_projection[i],
+                f"less than the {wide} channels it joins",
+            )
+    for i, width in enumerate(head.decoder):
+        if width % max(1, width // 16):
+            raise _wrong(f"{path}.head.decoder[{i}]", width, "less than 32, or a multiple of 16")
+    if not all(0 < i < image.layers for i in head.guidance_blocks):
+        raise _wrong(
+            f"{path}.head.guidance_blocks",
+            head.guidance_blocks,
+            f"blocks 1 to {image.layers - 1} (the last block of clip.image is dense)",
+        )
 
 
-def _check_choices(c: Config) -> None:
-    for path, value, allowed in (
-        ("clip.activation", c.clip.activation, ("quick_gelu", "gelu")),
-        ("model.dtype", c.model.dtype, ("float32", "bfloat16")),
-        ("prompts.synonyms", c.prompts.synonyms, ("first", "mean")),
+def grid(a: Architecture) -> int:
+    """Patches along a side of what CLIP is shown."""
+    return a.model.resolution // a.clip.image.patch
+
+
+_GRID = "model.resolution / clip.image.patch"
+
+
+def _check_training(c: Config) -> None:
+    _check_choices(
+        "config",
         ("train.ignore", c.train.ignore, ("negative", "masked")),
-        ("evaluation.protocol", c.evaluation.protocol, ("sliding", "single")),
         *(("train.trainable", part, ("clip", "adapters", "head")) for part in c.train.trainable),
-    ):
-        if value not in allowed:
-            raise _wrong(f"config.{path}", value, f"one of {', '.join(allowed)}")
+    )
     if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
         raise _wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
-    if not c.prompts.templates:
-        raise _wrong("config.prompts.templates", (), "at least one template with one {}")
+    _check_ranges(to_dict(c), "config")
+    if c.seed >= 2**32:
+        raise _wrong("config.seed", c.seed, "less than 2**32")
+    if c.clip.text.vocabulary <= tokenizer.END:
+        raise _wrong("config.clip.text.vocabulary", c.clip.text.vocabulary, f"more than {tokenizer.END}")
+    _check_divides("config", (_GRID, grid(c), "train.pooling", c.train.pooling))
+    if c.train.warmup >= c.train.steps:
+        raise _wrong("config.train.warmup", c.train.warmup, f"less than train.steps = {c.train.steps}")
+
+
+def _check_protocol(c: Config) -> None:
+    e, crop = c.evaluation, c.data.crop
+    _check_choices("config", ("evaluation.protocol", e.protocol, ("sliding", "single")))
+    _check_divides("config", (_GRID, grid(c), "evaluation.pooling", e.pooling))
+    if e.stride > crop:
+        raise _wrong("config.evaluation.stride", e.stride, f"at most data.crop = {crop}, or gaps stay")
+    if e.canvas < crop or (e.canvas - crop) % e.stride:
+        raise UserError(
+            f"config.evaluation.canvas is {e.canvas}, which windows of config.data.crop = {crop} at "
+            f"config.evaluation.stride = {e.stride} do not tile; it must be {crop} + n * {e.stride}"
+        )
+
+
+def _check_choices(root: str, *choices: tuple[str, str, tuple[str, ...]]) -> None:
+    for path, value, allowed in choices:
+        if value not in allowed:
+            raise _wrong(f"{root}.{path}", value, f"one of {', '.join(allowed)}")
 
 
 _ZERO_ALLOWED = (
@@ -143,73 +223,23 @@ _ZERO_ALLOWED = (
 )
 
 
-def _check_ranges(c: Config) -> None:
-    def walk(value: Any, path: str) -> None:
-        if isinstance(value, dict):
-            for name, item in value.items():
-                walk(item, f"{path}.{name}")
-        elif isinstance(value, list):
-            for i, item in enumerate(value):
-                walk(item, f"{path}[{i}]")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            zero = path.endswith(_ZERO_ALLOWED) or path.startswith("config.train.multipliers")
-            if not (value > 0 or (zero and value == 0)):
-                raise _wrong(path, value, "0 or more" if zero else "more than 0")
-
-    walk(to_dict(c), "config")
-    if c.seed >= 2**32:
-        raise _wrong("config.seed", c.seed, "less than 2**32")
+def _check_ranges(value: Any, path: str) -> None:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_ranges(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            _check_ranges(item, f"{path}[{i}]")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        zero = path.endswith(_ZERO_ALLOWED) or ".train.multipliers." in path
+        if not (value > 0 or (zero and value == 0)):
+            raise _wrong(path, value, "0 or more" if zero else "more than 0")
 
 
-def _check_geometry(c: Config) -> None:
-    image, text, head, block = c.clip.image, c.clip.text, c.head, c.adapters.block
-    grid = c.model.resolution // image.patch
-    divides = (
-        ("clip.image.width", image.width, "clip.image.heads", image.heads),
-        ("clip.text.width", text.width, "clip.text.heads", text.heads),
-        ("clip.image.width", image.width, "adapters.block", block),
-        ("clip.text.width", text.width, "adapters.block", block),
-        ("clip.image.resolution", image.resolution, "clip.image.patch", image.patch),
-        ("model.resolution", c.model.resolution, "clip.image.patch", image.patch),
-        ("head.hidden", head.hidden, "head.heads", head.heads),
-        ("model.resolution / clip.image.patch", grid, "head.window", min(head.window, grid)),
-        ("model.resolution / clip.image.patch", grid, "train.pooling", c.train.pooling),
-        ("model.resolution / clip.image.patch", grid, "evaluation.pooling", c.evaluation.pooling),
-    )
-    for whole, value, part, divisor in divides:
+def _check_divides(root: str, *rules: tuple[str, int, str, int]) -> None:
+    for whole, value, part, divisor in rules:
         if value % divisor:
             raise UserError(
-                f"config.{whole} is {value}, which config.{part} = {divisor} does not divide; "
+                f"{root}.{whole} is {value}, which {root}.{part} = {divisor} does not divide; "
                 f"choose one that does"
             )
-    for name in ("guidance_blocks", "decoder", "decoder_guidance", "decoder_guidance_projection"):
-        if len(getattr(head, name)) != 2:
-            raise _wrong(f"config.head.{name}", getattr(head, name), "two numbers, one a decoder step")
-    for i, wide in enumerate((head.hidden, head.decoder[0])):
-        if head.decoder_guidance_projection[i] >= wide:
-            raise _wrong(
-                f"config.head.decoder_guidance_projection[{i}]",
-                head.decoder_guidance_projection[i],
-                f"less than the {wide} channels it joins",
-            )
-    for i, width in enumerate(head.decoder):
-        if width % max(1, width // 16):
-            raise _wrong(f"config.head.decoder[{i}]", width, "less than 32, or a multiple of 16")
-    if text.vocabulary <= tokenizer.END:
-        raise _wrong("config.clip.text.vocabulary", text.vocabulary, f"more than {tokenizer.END}")
-    if not all(0 < i < image.layers for i in head.guidance_blocks):
-        raise _wrong(
-            "config.head.guidance_blocks",
-            head.guidance_blocks,
-            f"blocks 1 to {image.layers - 1} (the last block of clip.image is dense)",
-        )
-    if c.train.warmup >= c.train.steps:
-        raise _wrong("config.train.warmup", c.train.warmup, f"less than train.steps = {c.train.steps}")
-    e, crop = c.evaluation, c.data.crop
-    if e.stride > crop:
-        raise _wrong("config.evaluation.stride", e.stride, f"at most data.crop = {crop}, or gaps stay")
-    if e.canvas < crop or (e.canvas - crop) % e.stride:
-        raise UserError(
-            f"config.evaluation.canvas is {e.canvas}, which windows of config.data.crop = {crop} at "
-            f"config.evaluation.stride = {e.stride} do not tile; it must be {crop} + n * {e.stride}"
-        )

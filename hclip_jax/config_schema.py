@@ -9,6 +9,7 @@ class ImageTower:
     layers: int
     width: int
     heads: int
+    mlp_ratio: float
     patch: int
     resolution: int  # of the pictures the position embedding was trained with
 
@@ -18,6 +19,7 @@ class TextTower:
     layers: int
     width: int
     heads: int
+    mlp_ratio: float
     vocabulary: int
     context: int
 
@@ -63,6 +65,30 @@ class ModelConfig:
 class PromptConfig:
     templates: tuple[str, ...]
     synonyms: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a model is, whatever it was trained on."""
+
+    clip: ClipConfig
+    adapters: AdapterConfig
+    head: HeadConfig
+    model: ModelConfig
+    prompts: PromptConfig
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a picture of any size is shown to a model."""
+
+    kind: str  # sliding | single
+    pooling: int
+    short_side: int
+    longest_side: int
+    canvas: int
+    crop: int  # side of the windows
+    stride: int
 
 
 @dataclass(frozen=True)
@@ -125,13 +151,18 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Architecture):
+    """A training: a model, its data and its evaluation."""
+
     seed: int
-    clip: ClipConfig
-    adapters: AdapterConfig
-    head: HeadConfig
-    model: ModelConfig
-    prompts: PromptConfig
     data: DataConfig
     train: TrainConfig
     evaluation: EvaluationConfig
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol of the evaluation."""
+        e = self.evaluation
+        return Protocol(
+            e.protocol, e.pooling, e.short_side, e.longest_side, e.canvas, self.data.crop, e.stride
+        )

@@ -2,7 +2,10 @@
 
 import io
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -10,31 +13,77 @@ from PIL import Image
 from hclip_jax.errors import UserError
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file under a temporary name beside its place, then renames it over what is there.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside a file's place and renames it over what is there at the end.
 
-    Missing folders are made. If writing fails, the previous file is untouched and nothing is left.
+    Missing folders are made. If the block fails, the previous file is untouched and nothing is left.
 
     Args:
         path: where the file is to be.
-        content: bytes, or text, which is stored as UTF-8 with its newlines as they are.
+
+    Yields:
+        Where to write it.
 
     Raises:
         UserError: the file cannot be written (no permission, a full disk, a folder of that name).
     """
-    data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(data)
+            yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror}); choose a folder with space that you may write to."
+            f"{path} cannot be written ({error.strerror or error}); "
+            f"choose a folder with space that you may write to."
         ) from error
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `target` and renames it to that at the end.
+
+    If the block fails, nothing is left.
+
+    Args:
+        target: where the folder is to be; there must be nothing yet.
+
+    Yields:
+        The folder to write into.
+
+    Raises:
+        UserError: there is something already, or the folder cannot be written.
+    """
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UserError(f"{target} exists already; give another target, or remove it first")
+    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise UserError(
+            f"{target} cannot be written ({error.strerror or error}); "
+            f"choose a folder with space that you may write to."
+        ) from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a whole file as `replacing` does, with its errors.
+
+    Args:
+        path: where the file is to be.
+        content: bytes, or text, which is stored as UTF-8 with its newlines as they are.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_picture(path: Path, picture: Image.Image) -> None:

@@ -22,7 +22,7 @@ from hclip_jax.adapters import hclip
 from hclip_jax.clip.image_encoder import ImageEncoder, ImageFeatures
 from hclip_jax.clip.prompts import Prompts, make_prompts
 from hclip_jax.clip.text_encoder import TextEncoder
-from hclip_jax.config_schema import Config
+from hclip_jax.config_schema import Architecture, ClipConfig
 from hclip_jax.segmenter.cost_volume import unit
 from hclip_jax.segmenter.head import SegmentationHead
 
@@ -31,33 +31,43 @@ Params = dict[str, Any]
 LOGIT_SCALE = math.log(1 / 0.07)  # where CLIP's training starts
 
 
+def init_clip(clip: ClipConfig, image_rng: Array, text_rng: Array) -> Params:
+    """Random parameters of CLIP alone, float32."""
+    side = clip.image.resolution
+    return {
+        "image": ImageEncoder(clip).init(image_rng, jnp.zeros((1, side, side, 3)))["params"],
+        "text": TextEncoder(clip).init(text_rng, jnp.zeros((1, 8), jnp.int32))["params"],
+        "logit_scale": jnp.asarray(LOGIT_SCALE, jnp.float32),
+    }
+
+
 @dataclass(frozen=True)
 class Model:
-    """Pure functions of parameters; holds the configuration and nothing else."""
+    """Pure functions of parameters; holds the architecture and nothing else."""
 
-    config: Config
+    architecture: Architecture
 
     @property
     def dtype(self) -> Any:
         """The dtype activations are computed in."""
-        return jnp.dtype(self.config.model.dtype)
+        return jnp.dtype(self.architecture.model.dtype)
 
     @property
     def image_encoder(self) -> ImageEncoder:
         """The image tower."""
-        c = self.config
-        return ImageEncoder(c.clip, c.head.guidance_blocks, self.dtype, c.model.remat)
+        a = self.architecture
+        return ImageEncoder(a.clip, a.head.guidance_blocks, self.dtype, a.model.remat)
 
     @property
     def text_encoder(self) -> TextEncoder:
         """The text tower."""
-        return TextEncoder(self.config.clip, self.dtype, self.config.model.remat)
+        return TextEncoder(self.architecture.clip, self.dtype, self.architecture.model.remat)
 
     @property
     def head(self) -> SegmentationHead:
         """The segmentation head."""
-        c = self.config
-        return SegmentationHead(c.head, self.dtype, c.model.classes_at_once, c.model.remat)
+        a = self.architecture
+        return SegmentationHead(a.head, self.dtype, a.model.classes_at_once, a.model.remat)
 
     def prompts(self, class_names: Sequence[str]) -> Prompts:
         """The sentences that T classes are told to the text tower by.
@@ -65,27 +75,32 @@ class Model:
         Raises:
             UserError: a class name is empty, repeated or too long.
         """
-        prompts = self.config.prompts
-        return make_prompts(class_names, prompts.templates, prompts.synonyms, self.config.clip.text.context)
+        prompts = self.architecture.prompts
+        return make_prompts(
+            class_names, prompts.templates, prompts.synonyms, self.architecture.clip.text.context
+        )
 
     def init(self, rng: Array) -> Params:
         """Parameters of all three parts, float32: random but for the adapters, which change nothing."""
         image_rng, text_rng, head_rng = jax.random.split(rng, 3)
-        side = self.config.model.resolution
-        pictures = jnp.zeros((1, side, side, 3), jnp.uint8)
-        image = self.image_encoder.init(image_rng, pictures)["params"]
-        features = self.image_encoder.apply({"params": image}, pictures)
-        text = self.text_encoder.init(text_rng, jnp.zeros((1, 8), jnp.int32))["params"]
-        words = jnp.zeros((1, len(self.config.prompts.templates), self.config.clip.embed))
+        a = self.architecture
+        clip = init_clip(a.clip, image_rng, text_rng)
+        features = self.encode_image(clip, jnp.zeros((1, 1, 1, 3)))
+        words = jnp.zeros((1, len(a.prompts.templates), a.clip.embed))
         return {
-            "clip": {"image": image, "text": text, "logit_scale": jnp.asarray(LOGIT_SCALE, jnp.float32)},
-            "adapters": hclip.init(self.config.clip, self.config.adapters),
+            "clip": clip,
+            "adapters": hclip.init(a.clip, a.adapters),
             "head": self.head.init(head_rng, features, words, 1)["params"],
         }
 
     def adapt(self, params: Params) -> Params:
-        """CLIP weights with the adapters folded in; call it once a step, or once for all."""
-        return hclip.adapt(params["clip"], params["adapters"], self.config.adapters)
+        """CLIP weights with the adapters folded in; call it once a step, or once for all.
+
+        Parameters without "adapters" are those of a model that was merged: CLIP is as it should be.
+        """
+        if "adapters" not in params:
+            return params["clip"]
+        return hclip.adapt(params["clip"], params["adapters"], self.architecture.adapters)
 
     def encode_text(self, clip: Params, tokens: Array, owner: Array, classes: int) -> Array:
         """Text features of T classes.
@@ -100,14 +115,14 @@ class Model:
         Returns:
             float32 [T, P, D_e], of length 1.
         """
-        prompts = len(self.config.prompts.templates)
+        prompts = len(self.architecture.prompts.templates)
         features = cast(Array, self.text_encoder.apply({"params": clip["text"]}, tokens))
         total = jax.ops.segment_sum(unit(features), owner, num_segments=classes * prompts)
         return unit(total).reshape(classes, prompts, -1)
 
     def encode_image(self, clip: Params, images: Array) -> ImageFeatures:
         """Patch features of pictures [B, H, W, 3] in 0..255, resized to what CLIP reads if need be."""
-        side = self.config.model.resolution
+        side = self.architecture.model.resolution
         images = resize.bilinear(images.astype(jnp.float32), (side, side), axes=(1, 2))
         return cast(ImageFeatures, self.image_encoder.apply({"params": clip["image"]}, images))
 

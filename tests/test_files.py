@@ -1,7 +1,7 @@
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.files import write_atomically
+from hclip_jax.files import replacing, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,41 @@ def test_a_folder_where_the_file_is_to_be_is_the_users_error(tmp_path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(UserError, match="taken"):
         write_atomically(tmp_path / "taken", "x")
+
+
+def test_a_block_that_writes_replaces_the_file_at_its_end(tmp_path):
+    path = tmp_path / "new" / "file.bin"
+    with replacing(path) as temporary:
+        assert temporary.parent == path.parent
+        temporary.write_bytes(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown", "match"),
+    [
+        (OSError(28, "No space left"), UserError, "No space left"),
+        (OSError("odd"), UserError, "odd"),
+        (KeyError("other"), KeyError, "other"),
+    ],
+)
+def test_a_block_that_fails_leaves_the_old_file_and_no_litter(tmp_path, raised, shown, match):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise raised
+
+    with pytest.raises(shown, match=match):
+        write()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"file\.bin cannot be written"), replacing(tmp_path / "file.bin"):
+        pass

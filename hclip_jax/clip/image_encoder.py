@@ -32,9 +32,24 @@ class ImageEncoder(nn.Module):
     dtype: Any = jnp.float32
     remat: bool = False
 
-    @nn.compact
+    def setup(self) -> None:
+        tower, embed = self.config.image, self.config.embed
+        width, p, side = tower.width, tower.patch, tower.resolution // tower.patch
+        normal = nn.initializers.normal(width**-0.5)
+        patches = nn.initializers.lecun_normal((0, 1, 2))
+        self.patch_embedding = self.param("patch_embedding", patches, (p, p, 3, width))
+        self.class_embedding = self.param("class_embedding", normal, (width,))
+        self.position_embedding = self.param("position_embedding", normal, (1 + side * side, width))
+        self.norm_pre = LayerNorm(dtype=self.dtype)
+        self.block = Block(
+            width, tower.heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None
+        )
+        self.blocks = self.param("blocks", init_blocks(self.block, tower.layers))
+        self.norm_post = LayerNorm(dtype=self.dtype)
+        self.projection = self.param("projection", normal, (width, embed))
+
     def __call__(self, images: Array) -> ImageFeatures:
-        """Encodes pictures of any size that the patch divides.
+        """Encodes pictures densely, of any size that the patch divides.
 
         Args:
             images: [B, H, W, 3] RGB in 0..255, uint8 or float32.
@@ -42,55 +57,51 @@ class ImageEncoder(nn.Module):
         Returns:
             Features of the h x w = H/patch x W/patch patches, before normalisation to length 1.
         """
-        tower = self.config.image
-        grid = (images.shape[1] // tower.patch, images.shape[2] // tower.patch)
-        x = self._patches(images, grid)
-        x = LayerNorm(dtype=self.dtype, name="norm_pre")(x)
-
-        block = Block(tower.width, tower.heads, self.config.activation, self.dtype, parent=None)
-        blocks = self.param("blocks", init_blocks(block, tower.layers))
+        grid = self._grid(images)
         # The last block is dense and stands outside the scan.
-        last = jax.tree.map(lambda leaf: leaf[-1], blocks)
-        first = jax.tree.map(lambda leaf: leaf[:-1], blocks)
+        last = jax.tree.map(lambda leaf: leaf[-1], self.blocks)
+        x, hidden = self._run(images, jax.tree.map(lambda leaf: leaf[:-1], self.blocks))
+        x = self._project(run_block(self.block, last, x, method=Block.dense)[:, 1:])
+        to_grid = lambda tokens: tokens.reshape(len(images), *grid, -1)  # noqa: E731
+        return ImageFeatures(to_grid(x), tuple(to_grid(hidden[i - 1, :, 1:]) for i in self.guidance_blocks))
+
+    def embed(self, images: Array) -> Array:
+        """Encodes pictures as CLIP was trained to: one feature [B, D_e], before normalisation."""
+        x, _ = self._run(images, self.blocks)
+        return self._project(x[:, 0])
+
+    def _run(self, images: Array, blocks: Any) -> tuple[Array, Array]:
+        """Tokens [B, N, D] after `blocks`, and after each of them."""
 
         def run(x: Array, params: Any) -> tuple[Array, Array]:
-            y = run_block(block, params, x)
+            y = run_block(self.block, params, x)
             return y, y
 
-        x, hidden = jax.lax.scan(jax.checkpoint(run) if self.remat else run, x, first)
-        x = run_block(block, last, x, method=Block.dense)
+        x = self.norm_pre(self._tokens(images))
+        return jax.lax.scan(jax.checkpoint(run) if self.remat else run, x, blocks)
 
-        x = LayerNorm(dtype=self.dtype, name="norm_post")(x)
-        projection = self.param(
-            "projection",
-            nn.initializers.normal(tower.width**-0.5),
-            (tower.width, self.config.embed),
-        )
-        dense = x[:, 1:] @ projection.astype(self.dtype)
-        to_grid = lambda tokens: tokens.reshape(len(images), *grid, -1)  # noqa: E731
-        guidance = tuple(to_grid(hidden[i - 1, :, 1:]) for i in self.guidance_blocks)
-        return ImageFeatures(to_grid(dense), guidance)
+    def _project(self, x: Array) -> Array:
+        return self.norm_post(x) @ self.projection.astype(self.dtype)
 
-    def _patches(self, images: Array, grid: tuple[int, int]) -> Array:
+    def _grid(self, images: Array) -> tuple[int, int]:
+        p = self.config.image.patch
+        return images.shape[1] // p, images.shape[2] // p
+
+    def _tokens(self, images: Array) -> Array:
         """Class token and patch embeddings with their positions: [B, 1 + h*w, D]."""
         tower = self.config.image
         pixels = images.astype(jnp.float32)
         pixels = (pixels - jnp.array(MEAN)[None, None, None]) / jnp.array(STD)[None, None, None]
         # Patches do not overlap, so the patch convolution is a reshape around a matrix product.
-        (h, w), p = grid, tower.patch
+        (h, w), p = self._grid(images), tower.patch
         patches = pixels.reshape(-1, h, p, w, p, 3).astype(self.dtype)
-        kernel = self.param(
-            "patch_embedding", nn.initializers.lecun_normal((0, 1, 2)), (p, p, 3, tower.width)
-        )
-        x = jnp.einsum("BhpwqR,pqRD->BhwD", patches, kernel.astype(self.dtype))
+        x = jnp.einsum("BhpwqR,pqRD->BhwD", patches, self.patch_embedding.astype(self.dtype))
         x = x.reshape(len(images), h * w, tower.width)
 
-        normal = nn.initializers.normal(tower.width**-0.5)
-        class_embedding = self.param("class_embedding", normal, (tower.width,))
         side = tower.resolution // p
-        position = self.param("position_embedding", normal, (1 + side * side, tower.width))
-        on_grid = resize.bicubic(position[1:].reshape(side, side, -1), grid, axes=(0, 1))
+        position = self.position_embedding
+        on_grid = resize.bicubic(position[1:].reshape(side, side, -1), (h, w), axes=(0, 1))
         position = jnp.concatenate([position[:1], on_grid.reshape(h * w, -1)])
 
-        first = jnp.broadcast_to(class_embedding, (len(images), 1, tower.width))
+        first = jnp.broadcast_to(self.class_embedding, (len(images), 1, tower.width))
         return jnp.concatenate([first.astype(self.dtype), x], 1) + position[None].astype(self.dtype)

@@ -49,10 +49,11 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block: attention, then an MLP of four times the width."""
+    """Pre-norm transformer block: attention, then an MLP of `mlp_ratio` times the width."""
 
     width: int
     heads: int
+    mlp_ratio: float
     activation: str
     dtype: Any
 
@@ -60,7 +61,7 @@ class Block(nn.Module):
         self.norm1 = LayerNorm(dtype=self.dtype)
         self.attention = Attention(self.width, self.heads, self.dtype)
         self.norm2 = LayerNorm(dtype=self.dtype)
-        self.expand = nn.Dense(4 * self.width, dtype=self.dtype)
+        self.expand = nn.Dense(round(self.mlp_ratio * self.width), dtype=self.dtype)
         self.contract = nn.Dense(self.width, dtype=self.dtype)
 
     def __call__(self, x: Array, causal: bool = False) -> Array:

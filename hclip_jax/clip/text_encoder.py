@@ -37,7 +37,9 @@ class TextEncoder(nn.Module):
         position = self.param("position_embedding", normal(0.01), (tower.context, tower.width))
         x = embedding[tokens] + position[None, : tokens.shape[1]]
 
-        block = Block(tower.width, tower.heads, self.config.activation, self.dtype, parent=None)
+        block = Block(
+            tower.width, tower.heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None
+        )
         blocks = self.param("blocks", init_blocks(block, tower.layers))
 
         def run(x: Array, params: Any) -> tuple[Array, None]:

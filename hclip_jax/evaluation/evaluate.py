@@ -18,14 +18,14 @@ from hclip_jax.model import Model, Params
 from hclip_jax.visualize import comparison
 
 
-def open_sets(model: Model) -> dict[str, Source]:
+def open_sets(config: Config) -> dict[str, Source]:
     """The data sets of `config.evaluation.sets`: what is wrong with them or their words shows at once.
 
     A set without a root is of the training's, and has its words too unless it names others.
     """
     sources = {}
-    data = model.config.data
-    for name, own in model.config.evaluation.sets.items():
+    model, data = Model(config), config.data
+    for name, own in config.evaluation.sets.items():
         if own.root or own.classes or own.vocabulary:
             root, classes, vocabulary = own.root or data.root, own.classes, own.vocabulary
         else:
@@ -36,7 +36,7 @@ def open_sets(model: Model) -> dict[str, Source]:
 
 
 def evaluate(
-    model: Model,
+    config: Config,
     params: Params,
     sources: Mapping[str, Source],
     mesh: Mesh,
@@ -51,7 +51,7 @@ def evaluate(
     takes the training classes for every set.)
 
     Args:
-        model: what to evaluate.
+        config: what to evaluate, and how.
         params: its weights.
         sources: set name -> data, from `open_sets`.
         mesh: devices to run on.
@@ -64,13 +64,13 @@ def evaluate(
     """
     figures: dict[str, Mapping[str, float | None]] = {}
     for name, source in sources.items():
-        predictor = Predictor(model, params, source.classes, mesh)
-        confusion = _confusion(name, source, predictor, model.config, workdir, progress)
+        predictor = Predictor(Model(config), params, source.classes, mesh, config.protocol)
+        confusion = _confusion(name, source, predictor, config, workdir, progress)
         details: dict[str, object] = {
             "step": step,
-            "protocol": model.config.evaluation.protocol,
-            "pictures": _count(source, model.config),
-            "fold_background": model.config.evaluation.sets[name].fold_background,
+            "protocol": config.evaluation.protocol,
+            "pictures": _count(source, config),
+            "fold_background": config.evaluation.sets[name].fold_background,
         }
         write_report(workdir / "evaluation", name, confusion, details)
         figures[name] = confusion.summary()
@@ -90,9 +90,9 @@ def _confusion(
     confusion = ConfusionMatrix(names)
     overlays = config.evaluation.overlays
     for batch in _batches(name, source, config, progress):
-        ids = predictor.ids([e["image"] for e in batch], [e["label"].shape for e in batch])
-        for example, prediction in zip(batch, ids, strict=True):
-            prediction = fold_background(prediction, fold) if fold else prediction
+        predictions = predictor.segment([e["image"] for e in batch], [e["label"].shape for e in batch])
+        for example, (ids, _) in zip(batch, predictions, strict=True):
+            prediction = fold_background(ids, fold) if fold else ids
             confusion.update(prediction, example["label"])
             if overlays > 0:
                 overlays -= 1

@@ -1,7 +1,8 @@
 """Pictures of any size in, class ids or probabilities of that size out, for one vocabulary."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jax.sharding import Mesh
 
 from hclip_jax import resize
 from hclip_jax.clip.prompts import pad_prompts
+from hclip_jax.config_schema import Protocol
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.evaluation import sliding_window
 from hclip_jax.model import Model, Params
@@ -18,21 +20,34 @@ from hclip_jax.parallel import place, sharding
 
 # Output sizes are padded to a multiple of this: fewer programs to compile for pictures of many sizes.
 _SIZE_STEP = 128
+# Probabilities at the size of the picture that are held at once: 2**24 are 64 MB.
+_MOST_VALUES = 2**24
+_NEVER = -1e4  # a logit of probability 0 (minus infinity would be interpolated to not-a-number)
+
+
+class Prediction(NamedTuple):
+    """The most probable class at each pixel."""
+
+    ids: np.ndarray  # int32 [H, W]
+    probability: np.ndarray  # float32 [H, W], of that class
 
 
 class Predictor:
     """Segments pictures by the words it was made with, several at a time on all devices.
 
-    The adapters are folded into CLIP and the words are encoded once, when it is made.
+    The adapters are folded into CLIP and the words are encoded once, when it is made. Memory hardly grows
+    with the number of classes: a few of them at a time are brought to the size of the picture.
     """
 
-    def __init__(self, model: Model, params: Params, class_names: Sequence[str], mesh: Mesh):
+    def __init__(
+        self, model: Model, params: Params, class_names: Sequence[str], mesh: Mesh, protocol: Protocol
+    ):
         """Prepares for T = len(class_names) classes.
 
         Raises:
             UserError: a class name is empty, repeated or too long.
         """
-        self._model, self._mesh = model, mesh
+        self._model, self._mesh, self._protocol = model, mesh, protocol
         self._head = params["head"]
         self._clip = _adapt(model, params)
         prompts = model.prompts(class_names)
@@ -41,6 +56,19 @@ class Predictor:
         self.text: Array = jax.device_put(
             _encode(model, self._clip, *sentences, prompts.classes), sharding(mesh, "features")
         )
+
+    def segment(self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+        """The most probable class at each pixel, and how probable it is.
+
+        Args:
+            pictures: uint8 [H, W, 3] RGB each, of any size.
+            sizes: (height, width) of each result.
+        """
+        found = []
+        for logits, (height, width), taps in self._predict(pictures, sizes):
+            best = _most_probable(self._protocol, logits, *taps)
+            found.append(Prediction(*(np.asarray(x)[:height, :width] for x in best)))
+        return found
 
     def probabilities(
         self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
@@ -55,43 +83,38 @@ class Predictor:
             For each picture float32 [T, height, width]; a class is a yes-or-no question, so they need
             not add up to 1.
         """
-        return [
-            np.asarray(_resample(p, *taps))[:, :height, :width]
-            for p, (height, width), taps in self._predict(pictures, sizes)
-        ]
-
-    def ids(self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
-        """The most probable class at each pixel: for each picture int32 [height, width]."""
-        return [
-            np.asarray(_most_probable(p, *taps))[:height, :width]
-            for p, (height, width), taps in self._predict(pictures, sizes)
-        ]
+        found = []
+        for logits, (height, width), (rows, columns) in self._predict(pictures, sizes):
+            result = np.empty((logits.shape[1], height, width), np.float32)
+            chunk = _chunk(self._protocol, rows, columns)
+            for first in range(0, len(result), chunk):
+                part = logits[:, first : first + chunk]
+                sampled = _sampled(self._protocol, part, rows, columns)
+                result[first : first + chunk] = np.asarray(sampled)[:, :height, :width]
+            found.append(result)
+        return found
 
     def _predict(
         self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
-    ) -> list[tuple[Array, tuple[int, int], tuple[resize.Taps, resize.Taps]]]:
+    ) -> Iterator[tuple[Array, tuple[int, int], tuple[resize.Taps, resize.Taps]]]:
+        """Logits [V, T, 4h, 4w] of each picture's views, its size, and the way from one to the other."""
         views = [self._views(picture) for picture in pictures]
         # Every device gets as many pictures; what is added is thrown away.
         views += [views[-1]] * (-len(views) % self._mesh.size)
         batch = place(np.stack(views), self._mesh, "pictures")
-        probabilities = _probabilities(self._model, self._clip, self._head, batch, self.text)
-        results: list[tuple[Array, tuple[int, int], tuple[resize.Taps, resize.Taps]]] = []
-        # Each picture's result goes to the host by itself: as one it could fill a device's memory.
+        logits = _logits(self._model, self._clip, self._head, batch, self.text, self._protocol.pooling)
+        side = logits.shape[-1] if self._protocol.kind == "single" else self._protocol.canvas
         for i, size in enumerate(sizes):
-            rows, columns = (
-                resize.taps(new, old, -(-new // _SIZE_STEP) * _SIZE_STEP)
-                for new, old in zip(size, probabilities.shape[2:], strict=True)
-            )
-            results.append((probabilities[i], size, (rows, columns)))
-        return results
+            rows, columns = (resize.taps(new, side, -(-new // _SIZE_STEP) * _SIZE_STEP) for new in size)
+            yield logits[i], size, (rows, columns)
 
     def _views(self, picture: np.ndarray) -> np.ndarray:
         """What CLIP is to see of a picture: float32 [V, side, side, 3]."""
-        e = self._model.config.evaluation
-        picture = resize_shortest(picture, e.short_side, e.longest_side)
-        if e.protocol == "single":
-            return sliding_window.stretch(picture, self._model.config.model.resolution)[None]
-        return sliding_window.views(picture, e.canvas, self._model.config.data.crop, e.stride)
+        p = self._protocol
+        picture = resize_shortest(picture, p.short_side, p.longest_side)
+        if p.kind == "single":
+            return sliding_window.stretch(picture, self._model.architecture.model.resolution)[None]
+        return sliding_window.views(picture, p.canvas, p.crop, p.stride)
 
 
 # Compiled once a model, not once a predictor: evaluations during training share them.
@@ -107,24 +130,51 @@ def _encode(model: Model, clip: Params, tokens: Array, owner: Array, classes: in
     return model.encode_text(clip, tokens, owner, classes)
 
 
+@partial(jax.jit, static_argnums=(0, 5))
+def _logits(model: Model, clip: Params, head: Params, views: Array, text: Array, pooling: int) -> Array:
+    """[B, V, side, side, 3] -> [B, V, T, 4h, 4w]."""
+    logits = model.segment(clip, head, views.reshape(-1, *views.shape[2:]), text, pooling)
+    return logits.reshape(*views.shape[:2], *logits.shape[1:])
+
+
 @partial(jax.jit, static_argnums=0)
-def _probabilities(model: Model, clip: Params, head: Params, views: Array, text: Array) -> Array:
-    """[B, V, side, side, 3] -> [B, T, canvas, canvas], or on the logits' own grid for a single view."""
-    e = model.config.evaluation
-    pictures, count = views.shape[:2]
-    logits = model.segment(clip, head, views.reshape(-1, *views.shape[2:]), text, e.pooling)
-    logits = logits.reshape(pictures, count, *logits.shape[1:])
-    if e.protocol == "single":
-        return jax.nn.sigmoid(logits[:, 0])
-    merge = partial(sliding_window.merge, canvas=e.canvas, crop=model.config.data.crop, stride=e.stride)
-    return jax.vmap(merge)(logits)
+def _sampled(protocol: Protocol, logits: Array, rows: resize.Taps, columns: resize.Taps) -> Array:
+    """Logits [V, T, 4h, 4w] -> probabilities [T, H, W]; every class by itself."""
+    if protocol.kind == "single":
+        merged = jax.nn.sigmoid(logits[0])
+    else:
+        merged = sliding_window.merge(logits, protocol.canvas, protocol.crop, protocol.stride)
+    return resize.sample(merged, rows, columns)
 
 
-@jax.jit
-def _resample(probabilities: Array, rows: resize.Taps, columns: resize.Taps) -> Array:
-    return resize.sample(probabilities, rows, columns)
+@partial(jax.jit, static_argnums=0)
+def _most_probable(
+    protocol: Protocol, logits: Array, rows: resize.Taps, columns: resize.Taps
+) -> tuple[Array, Array]:
+    """Logits [V, T, 4h, 4w] -> ids int32 and probabilities float32, [H, W] each."""
+    views, classes = logits.shape[:2]
+    size = min(_chunk(protocol, rows, columns), classes)
+    count = -(-classes // size)
+    # What fills the last chunk has probability 0 and stands behind all others, so it is never chosen.
+    padding = [(0, 0), (0, count * size - classes), (0, 0), (0, 0)]
+    padded = jnp.pad(logits, padding, constant_values=_NEVER)
+    chunks = jnp.moveaxis(padded.reshape(views, count, size, *logits.shape[2:]), 1, 0)
+
+    def better(best: tuple[Array, Array], item: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+        first, chunk = item
+        p = _sampled(protocol, chunk, rows, columns)
+        highest = p.max(axis=0)
+        ids = first + p.argmax(axis=0).astype(jnp.int32)
+        found = highest > best[1]  # of equals the first stays, as argmax has it
+        return (jnp.where(found, ids, best[0]), jnp.where(found, highest, best[1])), None
+
+    shape = (len(rows.low), len(columns.low))
+    start = (jnp.zeros(shape, jnp.int32), jnp.full(shape, -1.0))
+    best, _ = jax.lax.scan(better, start, (jnp.arange(count, dtype=jnp.int32) * size, chunks))
+    return best
 
 
-@jax.jit
-def _most_probable(probabilities: Array, rows: resize.Taps, columns: resize.Taps) -> Array:
-    return jnp.argmax(resize.sample(probabilities, rows, columns), axis=0).astype(jnp.int32)
+def _chunk(protocol: Protocol, rows: resize.Taps, columns: resize.Taps) -> int:
+    """How many classes are brought to the size of the picture at a time."""
+    pixels = max(len(rows.low) * len(columns.low), protocol.canvas**2)
+    return max(1, _MOST_VALUES // pixels)

@@ -27,7 +27,7 @@ from hclip_jax.training.restore import restore_params
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Metrics, Sentences, make_step, text_energy
-from hclip_jax.training.workdir import check, claim
+from hclip_jax.training.workdir import check, claim, write_classes
 
 
 def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
@@ -48,13 +48,14 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
     _check_batch(settings.batch, mesh)
     data = config.data
     source = open_source(data.root, data.split, data.classes, data.vocabulary)
-    evaluation_sources = open_sets(model)
+    evaluation_sources = open_sets(config)
     prompts = model.prompts(source.classes)
-    trainable, frozen = split(initial_params(model, mesh), settings.trainable)
+    trainable, frozen = split(initial_params(config, mesh), settings.trainable)
     # On the mesh from the start, as every step returns it: otherwise the second step compiles anew.
     state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
     claim(workdir, config)
-    console.print(parameter_table(model))
+    write_classes(workdir, source.classes)
+    console.print(parameter_table(config))
 
     checkpoints = Checkpoints(workdir / "checkpoints", settings.keep_checkpoints)
     batches = train_batches(
@@ -68,7 +69,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
         console.print(f"resuming after step {first} of {settings.steps}")
     metrics = MetricsFile(workdir / "metrics.jsonl", first)
 
-    update = make_step(model, len(source.classes), mesh)
+    update = make_step(config, len(source.classes), mesh)
     words = _sentences(prompts, mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(model, join(trainable, frozen)))
     clock = Clock(settings.batch)
@@ -78,7 +79,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
         for step in range(first, settings.steps + 1):
             if _evaluates(step, settings):
                 params = join(state.trainable, frozen)
-                figures = evaluate(model, params, evaluation_sources, mesh, workdir, step, progress)
+                figures = evaluate(config, params, evaluation_sources, mesh, workdir, step, progress)
                 metrics.write(step, evaluation=figures)
                 for name, summary in figures.items():
                     console.print(figure_line(step, name, summary))
@@ -124,13 +125,12 @@ def evaluate_newest(config: Config, workdir: Path, mesh: Mesh | None = None) -> 
         UserError: something is wrong with the data, the words, the weights or `workdir`.
     """
     mesh = mesh or make_mesh()
-    model = Model(config)
-    sources = open_sets(model)
+    sources = open_sets(config)
     check(workdir, config)
-    params, step = restore_params(model, workdir, mesh)
+    params, step = restore_params(config, workdir, mesh)
     claim(workdir, config)
     with bar() as progress:
-        figures = evaluate(model, params, sources, mesh, workdir, step, progress)
+        figures = evaluate(config, params, sources, mesh, workdir, step, progress)
     for name, summary in figures.items():
         console.print(figure_line(step, name, summary))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import jax
 from rich.table import Table
 
+from hclip_jax.config_schema import Config
 from hclip_jax.model import Model
 
 
@@ -37,9 +38,9 @@ class Clock:
         return rate
 
 
-def parameter_counts(model: Model) -> list[tuple[str, int, int]]:
+def parameter_counts(config: Config) -> list[tuple[str, int, int]]:
     """Rows (part, trainable, frozen) of parameter counts, without making any parameter."""
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    shapes = jax.eval_shape(Model(config).init, jax.random.key(0))
     parts = {
         "CLIP image tower": ("clip", shapes["clip"]["image"]),
         "CLIP text tower": ("clip", [shapes["clip"]["text"], shapes["clip"]["logit_scale"]]),
@@ -49,17 +50,17 @@ def parameter_counts(model: Model) -> list[tuple[str, int, int]]:
     rows = []
     for name, (part, tree) in parts.items():
         count = sum(leaf.size for leaf in jax.tree.leaves(tree))
-        trains = part in model.config.train.trainable
+        trains = part in config.train.trainable
         rows.append((name, count if trains else 0, 0 if trains else count))
     return rows
 
 
-def parameter_table(model: Model) -> Table:
+def parameter_table(config: Config) -> Table:
     """Counts of trainable and frozen parameters, a part a row."""
     table = Table("parameters", title_justify="left")
     for title in ("trainable", "frozen"):
         table.add_column(title, justify="right")
-    rows = parameter_counts(model)
+    rows = parameter_counts(config)
     for name, *counts in [*rows, ("all", sum(r[1] for r in rows), sum(r[2] for r in rows))]:
         table.add_row(name, *(f"{count:,}" for count in counts))
     return table

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from jax.sharding import Mesh
 
-from hclip_jax.model import Model, Params
+from hclip_jax.config_schema import Config
+from hclip_jax.model import Params
 from hclip_jax.training.checkpoints import Checkpoints
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
 
 
-def restore_params(model: Model, workdir: Path, mesh: Mesh) -> tuple[Params, int]:
+def restore_params(config: Config, workdir: Path, mesh: Mesh) -> tuple[Params, int]:
     """The newest weights of `workdir` and the updates behind them; without a checkpoint, the start's.
 
     Raises:
         UserError: the start's weights cannot be had (see `initial_params`).
     """
-    config = model.config
-    params = initial_params(model, mesh)
+    params = initial_params(config, mesh)
     folder = workdir / "checkpoints"
     if not folder.is_dir():
         return params, 0

@@ -1,5 +1,6 @@
 """The parameters a training starts from."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,54 +8,69 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+from hclip_jax.config import changed_fields, to_dict
+from hclip_jax.config_schema import ClipConfig, Config
 from hclip_jax.errors import UserError
 from hclip_jax.model import Model, Params
 from hclip_jax.parallel import place, sharding
-from hclip_jax.weights.clip_names import clip_tensors
-from hclip_jax.weights.files import read_tensors
-from hclip_jax.weights.tensor_map import read
+from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.model_directory import is_model_directory, load_model
 
 RANDOM = "random"
 
 
-def initial_params(model: Model, mesh: Mesh) -> Params:
+def initial_params(config: Config, mesh: Mesh) -> Params:
     """CLIP from `config.clip.weights`, adapters that change nothing, and a random head.
 
     Raises:
-        UserError: no weights are given, or they do not fit.
+        UserError: no weights are given, they cannot be read, or do not fit.
     """
-    config = model.config
     check_weights(config.clip.weights)
     rng = jax.random.key(config.seed)
+    init = Model(config).init
     if config.clip.weights == RANDOM:
-        return _once(model.init, mesh)(rng)
+        return _once(init, mesh)(rng)
 
     def rest(rng: jax.Array) -> Params:
-        return {part: tree for part, tree in model.init(rng).items() if part != "clip"}
+        return {part: tree for part, tree in init(rng).items() if part != "clip"}
 
-    path = Path(config.clip.weights)
-    like = {"clip": jax.eval_shape(model.init, rng)["clip"]}
-    clip = read(clip_tensors(config.clip), read_tensors(path), like, str(path), leftover)
-    params = _once(rest, mesh)(rng)
-    return {**place(clip, mesh, "parameters"), **params}
+    clip = place(_read_clip(config.clip), mesh, "parameters")
+    return {"clip": clip, **_once(rest, mesh)(rng)}
 
 
 def check_weights(weights: str) -> None:
     """Says how to get weights if none are given."""
     if not weights:
         raise UserError(
-            "config.clip.weights is empty: give a safetensors file of CLIP with OpenAI's or OpenCLIP's "
-            "names (open_clip_model.safetensors of that model on huggingface.co), as "
-            "--config.clip.weights=FILE, or --config.clip.weights=random to go without"
+            "config.clip.weights is empty: give CLIP as OpenAI, OpenCLIP or Hugging Face publish it "
+            "(ViT-B-16.pt, or open_clip_model.safetensors of that model on huggingface.co), or a model "
+            "directory, as --config.clip.weights=FILE, or --config.clip.weights=random to go without"
         )
+
+
+def _read_clip(clip: ClipConfig) -> Params:
+    path = Path(clip.weights)
+    model = load_model(path) if is_model_directory(path) else open_foreign(path, like=clip)
+    found, wanted = (to_dict(dataclasses.replace(c, weights="")) for c in (model.clip, clip))
+    if changed := changed_fields(found, wanted):
+        there = ", ".join(f"{field} = {_field(found, field)}" for field in changed)
+        here = ", ".join(f"{field} = {_field(wanted, field)}" for field in changed)
+        raise UserError(
+            f"{path} holds a CLIP with {there}, but config.clip has {here}; give the weights of that model, "
+            f"or the configuration of these"
+        )
+    if "clip" not in model.parts:
+        raise UserError(f"{path} holds no CLIP; give the CLIP that it belongs to")
+    return model.only("clip").params()["clip"]
+
+
+def _field(tree: Any, path: str) -> Any:
+    for name in path.split("."):
+        tree = tree[name]
+    return tree
 
 
 def _once(init: Callable[[jax.Array], Params], mesh: Mesh) -> Callable[[jax.Array], Params]:
     """`init` compiled for a single run: three times faster to compile on a CPU when not optimised."""
     options: Any = {"xla_backend_optimization_level": 0}
     return jax.jit(init, out_shardings=sharding(mesh, "parameters"), compiler_options=options)
-
-
-def leftover(name: str) -> bool:
-    """Names that OpenAI's files hold beside the weights."""
-    return name in ("input_resolution", "context_length", "vocab_size")

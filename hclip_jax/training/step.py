@@ -9,6 +9,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax.adapters.energy import relative_energy
+from hclip_jax.config_schema import Config
 from hclip_jax.model import Model, Params
 from hclip_jax.parallel import sharding
 from hclip_jax.training.losses import segmentation_loss
@@ -27,9 +28,9 @@ Metrics = dict[str, Array]
 Step = Callable[[TrainState, Params, Sentences, dict[str, Array]], tuple[TrainState, Metrics]]
 
 
-def make_loss(model: Model, classes: int) -> Callable[..., Array]:
+def make_loss(config: Config, classes: int) -> Callable[..., Array]:
     """loss(trainable, frozen, sentences, batch) of T = `classes` classes, a float32 scalar."""
-    train = model.config.train
+    model, train = Model(config), config.train
 
     def loss(trainable: Params, frozen: Params, words: Sentences, batch: dict[str, Array]) -> Array:
         params = join(trainable, frozen)
@@ -41,14 +42,14 @@ def make_loss(model: Model, classes: int) -> Callable[..., Array]:
     return loss
 
 
-def make_step(model: Model, classes: int, mesh: Mesh) -> Step:
+def make_step(config: Config, classes: int, mesh: Mesh) -> Step:
     """A compiled step(state, frozen, sentences, batch) -> (state, metrics).
 
     `batch` holds image uint8 [B, H, W, 3] and label int32 [B, H, W]. The state's buffers are donated.
     Metrics are `loss` and `gradient_norm` (before clipping), of the weights the step started from.
     """
-    loss_and_gradient = jax.value_and_grad(make_loss(model, classes))
-    optimizer = make_optimizer(model.config.train)
+    loss_and_gradient = jax.value_and_grad(make_loss(config, classes))
+    optimizer = make_optimizer(config.train)
 
     def step(
         state: TrainState, frozen: Params, words: Sentences, batch: dict[str, Array]

@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-from hclip_jax.config import changed_fields, to_dict
+from hclip_jax.config import changed_fields, from_dict, to_dict
 from hclip_jax.config_schema import Config
+from hclip_jax.data.class_names import read_class_names
 from hclip_jax.errors import UserError
 from hclip_jax.files import write_atomically
 
-_NAME = "config.json"
+_NAME, _CLASSES = "config.json", "classes.txt"
 # What may change between runs on one directory: nothing that the weights depend on.
 _FREE = (
     "evaluation.",
@@ -18,6 +19,35 @@ _FREE = (
     "train.keep_checkpoints",
     "train.evaluate_",
 )
+
+
+def is_workdir(path: Path) -> bool:
+    """Whether a folder is that of a training."""
+    return (path / _NAME).is_file() and (path / "metrics.jsonl").is_file()
+
+
+def read_config_json(workdir: Path) -> Config:
+    """The configuration that `workdir` was trained with.
+
+    Raises:
+        UserError: its config.json is missing, broken, or of another version of hclip_jax.
+    """
+    path = workdir / _NAME
+    try:
+        tree = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is no configuration ({error}); give the directory of a training") from error
+    return from_dict(tree)
+
+
+def write_classes(workdir: Path, classes: tuple[str, ...]) -> None:
+    """Writes the class names that are trained with, one a line."""
+    write_atomically(workdir / _CLASSES, "\n".join(classes) + "\n")
+
+
+def read_classes(workdir: Path) -> tuple[str, ...]:
+    """The class names that `workdir` was trained with."""
+    return read_class_names(workdir / _CLASSES)
 
 
 def claim(workdir: Path, config: Config) -> None:

@@ -1,10 +1,10 @@
-"""The tensors of the published H-CLIP model: CLIP, the adapters and the segmentation head."""
+"""The tensors of the published segmenters, H-CLIP and CAT-Seg: CLIP, the adapters, the segmentation head."""
 
 import re
 from collections.abc import Iterator
 
 from hclip_jax.adapters.relations import KINDS, positions
-from hclip_jax.config_schema import ClipConfig, Config, HeadConfig
+from hclip_jax.config_schema import Architecture, ClipConfig, HeadConfig
 from hclip_jax.weights.clip_names import CONVOLUTION, LINEAR, clip_tensors, linear, norm
 from hclip_jax.weights.tensor_map import Part, Tensor
 
@@ -20,11 +20,17 @@ def leftover(name: str) -> bool:
     return bool(_LEFTOVER.search(name))
 
 
-def hclip_tensors(config: Config) -> Iterator[Tensor]:
+def hclip_tensors(architecture: Architecture) -> Iterator[Tensor]:
     """All parameters of the published model: 462 tensors, of which 14 have 24 (12 x 2) names."""
-    yield from clip_tensors(config.clip, CLIP_PREFIX)
-    yield from adapter_tensors(config.clip, config.adapters.block)
-    yield from head_tensors(config)
+    yield from clip_tensors(architecture.clip, CLIP_PREFIX)
+    yield from adapter_tensors(architecture.clip, architecture.adapters.block)
+    yield from head_tensors(architecture)
+
+
+def catseg_tensors(architecture: Architecture) -> Iterator[Tensor]:
+    """All parameters of CAT-Seg, from which H-CLIP has its head: CLIP fine-tuned in place, no adapters."""
+    yield from clip_tensors(architecture.clip, CLIP_PREFIX, fused=False)
+    yield from head_tensors(architecture)
 
 
 def adapter_tensors(clip: ClipConfig, block: int) -> Iterator[Tensor]:
@@ -52,16 +58,16 @@ def adapter_tensors(clip: ClipConfig, block: int) -> Iterator[Tensor]:
         yield _shared(clip, f"relation_m_R.{layer}.weight", (first, first), (part,))
 
 
-def head_tensors(config: Config) -> Iterator[Tensor]:
+def head_tensors(architecture: Architecture) -> Iterator[Tensor]:
     """The cost aggregation and the upsampling of its decoder guidance."""
-    head, width = config.head, config.clip.image.width
+    head, width = architecture.head, architecture.clip.image.width
     for i, features in enumerate(head.decoder_guidance, start=1):
         leaf, side = f"head/upsample{i}", 2**i
         shape = (width, features, side, side)
         kernel = Part(f"{leaf}/kernel", axes=_TRANSPOSED_CONVOLUTION)
         yield Tensor(f"upsample{i}.weight", shape, (kernel,))
         yield Tensor(f"upsample{i}.bias", (features,), (Part(f"{leaf}/bias"),))
-    yield from aggregator_tensors(head, config.clip.embed, len(config.prompts.templates))
+    yield from aggregator_tensors(head, architecture.clip.embed, len(architecture.prompts.templates))
 
 
 def aggregator_tensors(head: HeadConfig, embed: int, prompts: int) -> Iterator[Tensor]:

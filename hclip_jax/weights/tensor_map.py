@@ -1,12 +1,15 @@
 """Between PyTorch tensors by name and our parameter tree, in both directions from one table."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.errors import UserError
+from hclip_jax.weights.stored import Stored
 
 Index = tuple[Any, ...]
 
@@ -33,7 +36,7 @@ class Tensor:
 
 def read(
     tensors: Iterable[Tensor],
-    file: Mapping[str, np.ndarray],
+    file: Mapping[str, Any],
     like: Any,
     where: str,
     leftover: Callable[[str], bool] = lambda name: False,
@@ -42,43 +45,80 @@ def read(
 
     Args:
         tensors: the table of the format.
-        file: name -> array of any float dtype.
+        file: name -> array of any float dtype, or `Stored`.
         like: our tree of anything with a shape.
         where: what the file is called in messages.
         leftover: says which names of the file hold nothing of use (masks, counters).
 
     Raises:
-        UserError: a three-way difference: names only in the file, names only in the model, shapes that
-            differ; or two names of one shared tensor that hold different values.
+        UserError: what `check` and `leaves` refuse.
     """
     tensors = list(tensors)
-    _check_names(tensors, file, where, leftover)
-    flat = {path: np.zeros(leaf.shape, np.float32) for path, leaf in flatten(like).items()}
+    check(tensors, file, where, leftover)
+    made = leaves(tensors, file, like, where)
+    return unflatten({path: np.asarray(leaf.load(), np.float32) for path, leaf in made.items()})
+
+
+def leaves(tensors: Iterable[Tensor], file: Mapping[str, Any], like: Any, where: str) -> dict[str, Stored]:
+    """Leaves of our tree by path, each made from its PyTorch tensors when it is asked for.
+
+    Args:
+        tensors: the table of the format, which `check` found to fit.
+        file: name -> array of any float dtype, or `Stored`.
+        like: our tree of anything with a shape.
+        where: what the file is called in messages.
+
+    Returns:
+        Leaves in the file's own dtype. Loading one raises UserError if it holds values that are not
+        finite.
+    """
+    sources: dict[str, list[tuple[Tensor, Part]]] = {path: [] for path in flatten(like)}
     for tensor in tensors:
-        value = file[tensor.name]
-        for alias in tensor.aliases:
-            if alias in file and not np.array_equal(file[alias], value):
-                raise UserError(
-                    f"{where}: {alias} and {tensor.name} name one shared tensor but hold different "
-                    f"values; the file is not of this model, or broken"
-                )
         for part in tensor.parts:
-            region = value[part.source]
-            region = region if part.axes is None else region.transpose(part.axes)
-            flat[part.leaf][part.at] = region
-    return unflatten(flat)
+            sources[part.leaf].append((tensor, part))
+    made = {}
+    for path, leaf in flatten(like).items():
+        own = sources[path]
+        dtype = np.result_type(*(file[tensor.name].dtype for tensor, _ in own))
+        load = functools.partial(_assemble, own, file, tuple(leaf.shape), dtype, where)
+        made[path] = Stored(tuple(leaf.shape), dtype, load)
+    return made
 
 
-def write(tensors: Iterable[Tensor], tree: Any) -> dict[str, np.ndarray]:
-    """PyTorch tensors by name (aliases share memory) from our tree: the inverse of `read`."""
+def _assemble(
+    sources: list[tuple[Tensor, Part]], file: Mapping[str, Any], shape: Index, dtype: np.dtype, where: str
+) -> np.ndarray:
+    leaf = np.zeros(shape, dtype)
+    name, value = "", leaf
+    for tensor, part in sources:
+        if tensor.name != name:  # parts of one tensor follow each other: it is read once
+            name, value = tensor.name, np.asarray(file[tensor.name])
+            if not np.isfinite(value).all():
+                raise UserError(f"{where}: {name} holds values that are not finite; the file is broken")
+        region = value[part.source]
+        leaf[part.at] = region if part.axes is None else region.transpose(part.axes)
+    return leaf
+
+
+def write(tensors: Iterable[Tensor], tree: Any) -> dict[str, Stored]:
+    """PyTorch tensors by name, aliases included, from our tree: the inverse of `leaves`.
+
+    The tree's leaves may be arrays or `Stored`. A tensor is made when it is asked for, in its leaf's dtype.
+    """
     flat, file = flatten(tree), {}
     for tensor in tensors:
-        value = np.zeros(tensor.shape, np.float32)
-        for part in tensor.parts:
-            region = np.asarray(flat[part.leaf][part.at], np.float32)
-            value[part.source] = region if part.axes is None else region.transpose(np.argsort(part.axes))
-        file |= dict.fromkeys((tensor.name, *tensor.aliases), value)
+        dtype = np.dtype(flat[tensor.parts[0].leaf].dtype)
+        made = Stored(tensor.shape, dtype, functools.partial(_disassemble, tensor, flat, dtype))
+        file |= dict.fromkeys((tensor.name, *tensor.aliases), made)
     return file
+
+
+def _disassemble(tensor: Tensor, flat: Mapping[str, Any], dtype: np.dtype) -> np.ndarray:
+    value = np.zeros(tensor.shape, dtype)
+    for part in tensor.parts:
+        region = np.asarray(flat[part.leaf])[part.at]
+        value[part.source] = region if part.axes is None else region.transpose(np.argsort(part.axes))
+    return value
 
 
 def flatten(tree: Any, path: str = "") -> dict[str, Any]:
@@ -103,12 +143,19 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _check_names(
-    tensors: list[Tensor],
-    file: Mapping[str, np.ndarray],
+def check(
+    tensors: Iterable[Tensor],
+    file: Mapping[str, Any],
     where: str,
-    leftover: Callable[[str], bool],
+    leftover: Callable[[str], bool] = lambda name: False,
 ) -> None:
+    """Checks that the tensors of a file are those of a model.
+
+    Raises:
+        UserError: a three-way difference: names only in the file, names only in the model, shapes that
+            differ; a tensor of no float dtype; or two names of one shared tensor with different values.
+    """
+    tensors = list(tensors)
     known = {name for tensor in tensors for name in (tensor.name, *tensor.aliases)}
     only_file = sorted(name for name in file if name not in known and not leftover(name))
     only_model = sorted(tensor.name for tensor in tensors if tensor.name not in file)
@@ -124,6 +171,24 @@ def _check_names(
             + _listing("only in the model", only_model)
             + _listing("shape differs", differ)
         )
+    for tensor in tensors:
+        dtype = file[tensor.name].dtype
+        if not jnp.issubdtype(dtype, jnp.floating):  # NumPy does not know bfloat16 as a float
+            raise UserError(f"{where}: {tensor.name} is {dtype}, but weights are floating-point numbers")
+        _check_aliases(tensor, file, where)
+
+
+def _check_aliases(tensor: Tensor, file: Mapping[str, Any], where: str) -> None:
+    others = [alias for alias in tensor.aliases if alias in file and file[alias] is not file[tensor.name]]
+    if not others:
+        return
+    value = np.asarray(file[tensor.name])
+    for alias in others:
+        if not np.array_equal(np.asarray(file[alias]), value):
+            raise UserError(
+                f"{where}: {alias} and {tensor.name} name one shared tensor but hold different "
+                f"values; the file is not of this model, or broken"
+            )
 
 
 def _listing(title: str, rows: list[str], most: int = 8) -> str:

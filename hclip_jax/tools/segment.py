@@ -1,0 +1,156 @@
+"""Labels your pictures with your words.
+
+python -m hclip_jax.tools.segment PICTURE... --model=DIR --output=OUT [--classes="cat,traffic light,sky"]
+
+PICTURE is a file, a folder or a pattern such as "photos/*.jpg". For each picture NAME, OUT holds
+
+    NAME.png           class ids in the order given; unknown = 255 (from 256 classes on 16 bits and 65535)
+    NAME_overlay.png   the labels painted over the picture, with a legend
+    NAME.json          the classes with their area and mean probability
+    NAME.npz           with --probabilities: `probabilities` float32 [T, H, W], and `classes`
+
+Example:
+    python -m hclip_jax.tools.segment holiday/ --model=runs/vitb --classes="person,sea,sand,sky" --output=out
+
+Exit status 0 if every picture was done, 1 if some could not be read (the others are done), 2 for wrong use.
+"""
+
+import glob
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hclip_jax.data.class_names import check_class_names, read_class_names
+from hclip_jax.data.folder import PICTURE_SUFFIXES
+from hclip_jax.data.pictures import read_picture
+from hclip_jax.errors import UserError
+from hclip_jax.files import replacing, write_atomically, write_picture
+from hclip_jax.progress import bar, console
+from hclip_jax.segmentation import Segmentation
+from hclip_jax.tools.command import Parser, run
+from hclip_jax.vocabulary import SYNONYMS
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command line `argv`, without the program's name, and returns the exit status."""
+    args = _parser().parse_args(argv)
+    if args.classes and args.classes_file:
+        raise UserError("--classes and --classes_file are both given; give one of them")
+    if not 0 <= args.opacity <= 1:
+        raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
+    pictures = _pictures(args.pictures)
+    _check_outputs(pictures, args.output)
+    classes = read_class_names(args.classes_file) if args.classes_file else _names(args.classes)
+
+    # Only now: a mistyped path should not wait for JAX to start.
+    from hclip_jax.inference import Segmenter
+
+    segmenter = Segmenter.load(args.model, args.base, args.dtype)
+    skipped = 0
+    with bar() as progress:
+        shown = progress.add_task("segmenting", total=len(pictures))
+        for path in pictures:
+            try:
+                pixels = read_picture(path)
+            except UserError as error:
+                skipped += 1
+                progress.console.print(f"skipped: {error}")
+            else:
+                found = segmenter(
+                    pixels,
+                    classes,
+                    background=_names(args.background),
+                    synonyms=args.synonyms,
+                    threshold=args.threshold,
+                    fast=args.fast,
+                )
+                facts = {"picture": str(path), "model": str(args.model)}
+                _write(found, facts, args.output / path.stem, args.opacity, args.probabilities)
+            progress.advance(shown)
+    console.print(f"{len(pictures) - skipped} of {len(pictures)} pictures done, in {args.output}")
+    return 1 if skipped else 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m hclip_jax.tools.segment", description=__doc__)
+    add = parser.add_argument
+    add("pictures", nargs="+", metavar="PICTURE", help="file, folder or pattern")
+    add("--model", required=True, metavar="DIR", help="model directory, or the directory of a training")
+    add("--output", required=True, type=Path, metavar="OUT", help="folder for what is found")
+    add("--classes", default="", metavar="A,B,C", help="names; those the model was trained with by default")
+    add("--classes_file", default="", metavar="FILE", help='one name a line, synonyms separated by ", "')
+    add(
+        "--background", default="", metavar="D,E", help="names of all else: together one more class, the last"
+    )
+    add("--synonyms", default="first", choices=SYNONYMS, help="what is asked of a name (default: first)")
+    add("--threshold", type=float, default=0.0, help="less probable pixels are unknown (default: 0)")
+    add("--fast", action="store_true", help="one look at the picture instead of the published sliding window")
+    add("--probabilities", action="store_true", help="write NAME.npz too")
+    add("--opacity", type=float, default=0.55, help="of the overlay's paint, 0 to 1 (default: 0.55)")
+    add("--base", metavar="CLIP", help="the CLIP of a model directory that holds adapters alone")
+    add("--dtype", default="", choices=("float32", "bfloat16"), help="to compute in (default: the model's)")
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names between commas; synonyms need a file, where a line ends a name."""
+    return check_class_names(text.split(","), f"{text!r}") if text else ()
+
+
+def _pictures(arguments: Sequence[str]) -> list[Path]:
+    """The files that are meant, in the order given, each once."""
+    found: dict[Path, None] = {}
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            own = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+        else:
+            own = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
+        if not own:
+            reason = "holds no pictures" if path.is_dir() else "does not exist"
+            raise UserError(f"{argument} {reason}; give a picture, a folder of pictures or a pattern")
+        found |= dict.fromkeys(own)
+    return list(found)
+
+
+def _check_outputs(pictures: Sequence[Path], output: Path) -> None:
+    """Nothing may be written twice, nor over one of the pictures."""
+    if output.exists() and not output.is_dir():
+        raise UserError(f"--output={output} is a file; give a folder")
+    inputs = {path.resolve() for path in pictures}
+    writer: dict[Path, Path] = {}
+    for path in pictures:
+        for suffix in (".png", "_overlay.png"):
+            target = (output / f"{path.stem}{suffix}").resolve()
+            if target in inputs:
+                raise UserError(
+                    f"{target} is one of the pictures and would be written over; give another --output"
+                )
+            if target in writer:
+                raise UserError(
+                    f"{writer[target]} and {path} would both be written to {target}; rename one, or give "
+                    f"them in two runs with two outputs"
+                )
+            writer[target] = path
+
+
+def _write(found: Segmentation, facts: dict[str, str], stem: Path, opacity: float, whole: bool) -> None:
+    """Writes what was found of one picture: STEM.png and its companions."""
+
+    def beside(suffix: str) -> Path:
+        return stem.with_name(f"{stem.name}{suffix}")
+
+    if whole:
+        with replacing(beside(".npz")) as temporary, temporary.open("wb") as file:
+            np.savez(file, probabilities=found.probabilities, classes=np.array(found.classes))
+    write_picture(beside("_overlay.png"), found.overlay(opacity))
+    summary = json.dumps({**facts, **found.summary()}, indent=2, ensure_ascii=False)
+    write_atomically(beside(".json"), f"{summary}\n")
+    write_picture(beside(".png"), found.label_image())
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv[1:]))

@@ -1,0 +1,65 @@
+"""What CLIP says of fixed pictures and sentences: two sets of weights that agree on it are the same model."""
+
+from functools import partial
+from typing import NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hclip_jax.clip import tokenizer
+from hclip_jax.clip.image_encoder import ImageEncoder
+from hclip_jax.clip.prompts import make_prompts
+from hclip_jax.clip.text_encoder import TextEncoder
+from hclip_jax.config_schema import ClipConfig
+from hclip_jax.model import Params
+
+SENTENCES = ("A photo of a cat in the scene", "A photo of a traffic light in the scene", "sky")
+
+
+class ClipFeatures(NamedTuple):
+    """Pooled features, as CLIP was trained to give them, before normalisation to length 1."""
+
+    image: np.ndarray  # float32 [B, D_e]
+    text: np.ndarray  # float32 [S, D_e]
+
+
+def clip_features(
+    clip: ClipConfig, params: Params, images: np.ndarray, tokens: np.ndarray, dtype: str = "float32"
+) -> ClipFeatures:
+    """Runs both towers.
+
+    Args:
+        clip: the architecture.
+        params: float32 parameters of CLIP.
+        images: [B, H, W, 3] RGB in 0..255.
+        tokens: int32 [S, N].
+        dtype: to compute in.
+    """
+    features = _features(clip, dtype, params, images, tokens)
+    return ClipFeatures(*(np.asarray(f, np.float32) for f in features))
+
+
+def fixed_inputs(clip: ClipConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures uint8 [2, R, R, 3], smooth and striped, and three sentences int32 [3, N]."""
+    y, x = np.mgrid[: clip.image.resolution, : clip.image.resolution]
+    channels = np.arange(3)
+    smooth = (x[..., None] * (1 + channels) + 2 * y[..., None]) % 256
+    striped = 255 * ((x[..., None] // (8 + channels) + y[..., None] // 5) % 2)
+    images = np.stack([smooth, striped]).astype(np.uint8)
+    if clip.text.vocabulary > tokenizer.END and clip.text.context >= 16:
+        return images, make_prompts(SENTENCES, ("{}",), context=clip.text.context).tokens
+    # Towers of other vocabularies, such as those of tests: the last id ends a sentence there too.
+    words = 1 + np.arange(3 * 6, dtype=np.int32).reshape(3, 6) % (clip.text.vocabulary - 2)
+    return images, np.pad(words, ((0, 0), (0, 1)), constant_values=clip.text.vocabulary - 1)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _features(
+    clip: ClipConfig, dtype: str, params: Params, images: Array, tokens: Array
+) -> tuple[Array, Array]:
+    image = ImageEncoder(clip, dtype=jnp.dtype(dtype))
+    text = TextEncoder(clip, jnp.dtype(dtype))
+    pooled = image.apply({"params": params["image"]}, images, method=ImageEncoder.embed)
+    return cast(Array, pooled), cast(Array, text.apply({"params": params["text"]}, tokens))

@@ -1,0 +1,126 @@
+"""Models for other programs: adapters folded into CLIP, names and layout as theirs."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from hclip_jax.config_schema import ClipConfig, ImageTower, TextTower
+from hclip_jax.errors import UserError
+from hclip_jax.files import new_folder, write_atomically
+from hclip_jax.model import Model
+from hclip_jax.weights.clip_names import clip_tensors
+from hclip_jax.weights.huggingface_names import huggingface_tensors
+from hclip_jax.weights.model_directory import save_model
+from hclip_jax.weights.safetensors_file import write_safetensors
+from hclip_jax.weights.stored import Stored
+from hclip_jax.weights.stored_model import StoredModel
+from hclip_jax.weights.tensor_map import flatten, unflatten, write
+from hclip_jax.weights.torch_writer import write_torch
+
+
+def merged(model: StoredModel, dtype: np.dtype | None, keep_precision: bool) -> StoredModel:
+    """The same model without adapters: CLIP's weights are what the adapters make of them.
+
+    Args:
+        model: with or without adapters.
+        dtype: of all floating-point leaves of CLIP; None leaves them as they are.
+        keep_precision: where `dtype` is None, leaves that the adapters change are float32.
+
+    Returns:
+        The merged model, on whose leaves nothing has been computed that the adapters do not change.
+    """
+    leaves = dict(model.only("clip", "head").leaves)
+    if model.segmenting is not None and "adapters" in model.parts:
+        clip = {path: np.asarray(leaf, np.float32) for path, leaf in model.only("clip").leaves.items()}
+        params = unflatten(clip) | model.only("adapters").params()
+        adapted = flatten({"clip": jax.jit(Model(model.segmenting.architecture).adapt)(params)})
+        for path, before in clip.items():
+            after = np.asarray(adapted[path])
+            if not np.array_equal(after, before):
+                own = np.dtype(np.float32) if keep_precision else leaves[path].dtype
+                leaves[path] = Stored.of(after.astype(own))
+    if dtype is not None:
+        for path, leaf in leaves.items():
+            if path.startswith("clip/"):
+                leaves[path] = dataclasses.replace(leaf, dtype=dtype, load=_cast(leaf, dtype))
+    return dataclasses.replace(model, leaves=leaves, source=f"{model.source}, merged")
+
+
+def _cast(leaf: Stored, dtype: np.dtype) -> Callable[[], np.ndarray]:
+    return lambda: np.asarray(leaf).astype(dtype)
+
+
+def export_openai(target: Path, model: StoredModel) -> None:
+    """Writes CLIP with OpenAI's names, as a PyTorch state dict (.pt) or safetensors.
+
+    Raises:
+        UserError: `target` has another suffix, exists, or cannot be written.
+    """
+    if target.exists():
+        raise UserError(f"{target} exists already; give another target, or remove it first")
+    file = write(clip_tensors(model.clip), unflatten(model.only("clip").leaves))
+    if target.suffix == ".pt":
+        write_torch(target, file)
+    elif target.suffix == ".safetensors":
+        write_safetensors(target, file, {"format": "pt"})
+    else:
+        raise UserError(
+            f"{target} has the suffix {target.suffix!r}; OpenAI's names go to .pt or .safetensors"
+        )
+
+
+def export_huggingface(target: Path, model: StoredModel) -> None:
+    """Writes CLIP as a folder that `transformers.CLIPModel.from_pretrained` reads.
+
+    Raises:
+        UserError: `target` exists, or cannot be written.
+    """
+    file = write(huggingface_tensors(model.clip), unflatten(model.only("clip").leaves))
+    with new_folder(target) as folder:
+        write_safetensors(folder / "model.safetensors", file, {"format": "pt"})
+        settings = json.dumps(_huggingface_config(model.clip), indent=2)
+        write_atomically(folder / "config.json", f"{settings}\n")
+
+
+EXPORTS: dict[str, Callable[[Path, StoredModel], None]] = {
+    "model": save_model,
+    "openai": export_openai,
+    "huggingface": export_huggingface,
+}
+
+
+def _huggingface_config(clip: ClipConfig) -> dict[str, object]:
+    def tower(t: ImageTower | TextTower) -> dict[str, object]:
+        return {
+            "hidden_size": t.width,
+            "intermediate_size": round(t.mlp_ratio * t.width),
+            "num_attention_heads": t.heads,
+            "num_hidden_layers": t.layers,
+            "hidden_act": clip.activation,
+            "layer_norm_eps": 1e-5,
+            "projection_dim": clip.embed,
+        }
+
+    end = clip.text.vocabulary - 1
+    return {
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "projection_dim": clip.embed,
+        "vision_config": {
+            **tower(clip.image),
+            "image_size": clip.image.resolution,
+            "patch_size": clip.image.patch,
+        },
+        "text_config": {
+            **tower(clip.text),
+            "vocab_size": clip.text.vocabulary,
+            "max_position_embeddings": clip.text.context,
+            "bos_token_id": end - 1,
+            "eos_token_id": end,
+            "pad_token_id": 0,
+        },
+    }

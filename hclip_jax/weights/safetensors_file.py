@@ -1,0 +1,100 @@
+"""Safetensors files, a tensor at a time: the library reads them so; it writes only what memory holds."""
+
+import functools
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from hclip_jax.errors import UserError
+from hclip_jax.files import replacing
+from hclip_jax.weights.stored import Stored
+
+_DTYPES = {
+    "BF16": ml_dtypes.bfloat16,
+    "F16": np.float16,
+    "F32": np.float32,
+    "F64": np.float64,
+    "BOOL": np.bool_,
+    "U8": np.uint8,
+    "I8": np.int8,
+    "I16": np.int16,
+    "I32": np.int32,
+    "I64": np.int64,
+}
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+
+
+def read_safetensors(path: Path) -> dict[str, Stored]:
+    """The tensors of a file by name; their values stay on disk.
+
+    Raises:
+        UserError: the file is missing, broken, or holds a dtype that weights do not have.
+    """
+    try:
+        file: Any = safe_open(path, framework="np", backend="pread")
+        tensors = {}
+        for name in file.keys():  # noqa: SIM118 - not a dict
+            view = file.get_slice(name)
+            kind = view.get_dtype()
+            if kind not in _DTYPES:
+                raise UserError(f"{path}: {name} is {kind}; a tensor may be {', '.join(_DTYPES)}")
+            load = functools.partial(_load, file, name, path)
+            tensors[name] = Stored(tuple(view.get_shape()), np.dtype(_DTYPES[kind]), load)
+        return tensors
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _broken(path, error) from error
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Stored], metadata: Mapping[str, str]) -> str:
+    """Writes a file, one tensor in memory at a time, complete or not at all.
+
+    Returns:
+        The file's sha256.
+
+    Raises:
+        UserError: a tensor cannot be read, or the file cannot be written.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    # The widest first, as the library orders them: then every tensor is aligned to its items.
+    order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    for name in order:
+        tensor = tensors[name]
+        start, end = end, end + math.prod(tensor.shape) * tensor.dtype.itemsize
+        header[name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    digest = hashlib.sha256()
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for piece in (struct.pack("<Q", len(text)), text):
+            digest.update(piece)
+            file.write(piece)
+        for name in order:
+            data = np.ascontiguousarray(np.asarray(tensors[name])).reshape(-1).view(np.uint8).data
+            digest.update(data)
+            file.write(data)
+    return digest.hexdigest()
+
+
+def _load(file: Any, name: str, path: Path) -> np.ndarray:
+    try:
+        return file.get_tensor(name)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(f"{path} cannot be read as safetensors ({reason}); give the whole file, downloaded anew")
