@@ -6,6 +6,7 @@ fields are those of `config_schema.py`, their values those of `configs/`: no mod
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +15,8 @@ from flax.core import FrozenDict
 from ml_collections import ConfigDict
 
 from hclip_jax.clip import tokenizer
-from hclip_jax.config_schema import Architecture, Config
-from hclip_jax.errors import UserError
+from hclip_jax.config_schema import Architecture, ClipConfig, Config, Protocol
+from hclip_jax.errors import UserError, shown
 
 
 def from_config_dict(tree: ConfigDict) -> Config:
@@ -35,7 +36,7 @@ def from_dict(tree: Mapping[str, Any]) -> Config:
     config = build(Config, tree, "config")
     check_architecture(config)
     _check_training(config)
-    _check_protocol(config)
+    _check_protocol(config, config.protocol, "config", _IN_TRAINING)
     return config
 
 
@@ -92,7 +93,7 @@ def build(kind: Any, value: Any, path: str) -> Any:
         # Hashable, as the whole configuration is: compiled functions are kept by it.
         return FrozenDict({name: build(entry, value[name], f"{path}.{name}") for name in value})
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < _MOST else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise _wrong(path, value, _KINDS[kind])
     return value
@@ -106,7 +107,7 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UserError(f"{path}.{name} is not a field; {path} has {', '.join(known)}{hint}")
+            raise UserError(f"{path}.{shown(str(name))} is not a field; {path} has {', '.join(known)}{hint}")
     for name in known:
         if name not in value:
             raise UserError(f"{path}.{name} is missing; give it in the config file")
@@ -114,7 +115,7 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
 
 
 def _wrong(path: str, value: Any, allowed: str) -> UserError:
-    return UserError(f"{path} is {value!r}; it must be {allowed}")
+    return UserError(f"{path} is {repr(value)[:200]}; it must be {allowed}")
 
 
 def check_architecture(a: Architecture, path: str = "config") -> None:
@@ -123,9 +124,9 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
     Raises:
         UserError: a value is not allowed; it is named by `path` and its own path.
     """
+    check_clip(a.clip, path)
     _check_choices(
         path,
-        ("clip.activation", a.clip.activation, ("quick_gelu", "gelu")),
         ("model.dtype", a.model.dtype, ("float32", "bfloat16")),
         ("prompts.synonyms", a.prompts.synonyms, ("first", "mean")),
     )
@@ -135,11 +136,8 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
     image, text, head, block = a.clip.image, a.clip.text, a.head, a.adapters.block
     _check_divides(
         path,
-        ("clip.image.width", image.width, "clip.image.heads", image.heads),
-        ("clip.text.width", text.width, "clip.text.heads", text.heads),
         ("clip.image.width", image.width, "adapters.block", block),
         ("clip.text.width", text.width, "adapters.block", block),
-        ("clip.image.resolution", image.resolution, "clip.image.patch", image.patch),
         ("model.resolution", a.model.resolution, "clip.image.patch", image.patch),
         ("head.hidden", head.hidden, "head.heads", head.heads),
         (_GRID, grid(a), "head.window", min(head.window, grid(a))),
@@ -154,6 +152,8 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
                 head.decoder_guidance_projection[i],
                 f"less than the {wide} channels it joins",
             )
+    if head.prior >= 1:
+        raise _wrong(f"{path}.head.prior", head.prior, "a probability less than 1, or 0 for none")
     for i, width in enumerate(head.decoder):
         if width % max(1, width // 16):
             raise _wrong(f"{path}.head.decoder[{i}]", width, "less than 32, or a multiple of 16")
@@ -163,6 +163,19 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
             head.guidance_blocks,
             f"blocks 1 to {image.layers - 1} (the last block of clip.image is dense)",
         )
+
+
+def check_clip(clip: ClipConfig, path: str = "config") -> None:
+    """As `check_architecture`, of CLIP alone."""
+    _check_choices(path, ("clip.activation", clip.activation, ("quick_gelu", "gelu")))
+    _check_ranges(to_dict(clip), f"{path}.clip")
+    image, text = clip.image, clip.text
+    _check_divides(
+        path,
+        ("clip.image.width", image.width, "clip.image.heads", image.heads),
+        ("clip.text.width", text.width, "clip.text.heads", text.heads),
+        ("clip.image.resolution", image.resolution, "clip.image.patch", image.patch),
+    )
 
 
 def grid(a: Architecture) -> int:
@@ -182,8 +195,6 @@ def _check_training(c: Config) -> None:
     if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
         raise _wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
     _check_ranges(to_dict(c), "config")
-    if c.seed >= 2**32:
-        raise _wrong("config.seed", c.seed, "less than 2**32")
     if c.clip.text.vocabulary <= tokenizer.END:
         raise _wrong("config.clip.text.vocabulary", c.clip.text.vocabulary, f"more than {tokenizer.END}")
     _check_divides("config", (_GRID, grid(c), "train.pooling", c.train.pooling))
@@ -191,16 +202,32 @@ def _check_training(c: Config) -> None:
         raise _wrong("config.train.warmup", c.train.warmup, f"less than train.steps = {c.train.steps}")
 
 
-def _check_protocol(c: Config) -> None:
-    e, crop = c.evaluation, c.data.crop
-    _check_choices("config", ("evaluation.protocol", e.protocol, ("sliding", "single")))
-    _check_divides("config", (_GRID, grid(c), "evaluation.pooling", e.pooling))
-    if e.stride > crop:
-        raise _wrong("config.evaluation.stride", e.stride, f"at most data.crop = {crop}, or gaps stay")
-    if e.canvas < crop or (e.canvas - crop) % e.stride:
+# Where a training has the fields of its protocol.
+_IN_TRAINING = {
+    "kind": "evaluation.protocol",
+    "pooling": "evaluation.pooling",
+    "canvas": "evaluation.canvas",
+    "crop": "data.crop",
+    "stride": "evaluation.stride",
+}
+
+
+def check_protocol(a: Architecture, p: Protocol, path: str) -> None:
+    """As `check_architecture`, of the protocol that a model is used by."""
+    _check_ranges(to_dict(p), f"{path}.protocol")
+    _check_protocol(a, p, path, {name: f"protocol.{name}" for name in _IN_TRAINING})
+
+
+def _check_protocol(a: Architecture, p: Protocol, path: str, names: Mapping[str, str]) -> None:
+    _check_choices(path, (names["kind"], p.kind, ("sliding", "single")))
+    _check_divides(path, (_GRID, grid(a), names["pooling"], p.pooling))
+    stride = f"{path}.{names['stride']}"
+    if p.stride > p.crop:
+        raise _wrong(stride, p.stride, f"at most {names['crop']} = {p.crop}, or gaps stay")
+    if p.canvas < p.crop or (p.canvas - p.crop) % p.stride:
         raise UserError(
-            f"config.evaluation.canvas is {e.canvas}, which windows of config.data.crop = {crop} at "
-            f"config.evaluation.stride = {e.stride} do not tile; it must be {crop} + n * {e.stride}"
+            f"{path}.{names['canvas']} is {p.canvas}, which windows of {path}.{names['crop']} = {p.crop} at "
+            f"{stride} = {p.stride} do not tile; it must be {p.crop} + n * {p.stride}"
         )
 
 
@@ -214,6 +241,7 @@ _ZERO_ALLOWED = (
     "seed",
     "data.workers",
     "adapters.coft_radius",
+    "head.prior",
     "train.warmup",
     "train.weight_decay",
     "train.evaluate_every",
@@ -221,6 +249,11 @@ _ZERO_ALLOWED = (
     "evaluation.pictures",
     "fold_background",
 )
+
+
+# Larger numbers are mistakes, and would take all memory before anything else could be said of them.
+_MOST = 2**32 - 1
+_AT_MOST = {"layers": 1000, "resolution": 2**14, "mlp_ratio": 1000}
 
 
 def _check_ranges(value: Any, path: str) -> None:
@@ -234,6 +267,9 @@ def _check_ranges(value: Any, path: str) -> None:
         zero = path.endswith(_ZERO_ALLOWED) or ".train.multipliers." in path
         if not (value > 0 or (zero and value == 0)):
             raise _wrong(path, value, "0 or more" if zero else "more than 0")
+        most = next((most for name, most in _AT_MOST.items() if path.endswith(name)), _MOST)
+        if value > most:
+            raise _wrong(path, value, f"at most {most}")
 
 
 def _check_divides(root: str, *rules: tuple[str, int, str, int]) -> None:

@@ -51,6 +51,7 @@ class HeadConfig:
     decoder_guidance: tuple[int, ...]
     decoder_guidance_projection: tuple[int, ...]
     slots: int
+    prior: float
 
 
 @dataclass(frozen=True)

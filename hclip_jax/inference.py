@@ -15,8 +15,10 @@ from PIL import Image
 from hclip_jax.config_schema import Architecture, Protocol
 from hclip_jax.data.pictures import read_picture, rgb_array
 from hclip_jax.data.source import IGNORE
+from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.predictor import Predictor
+from hclip_jax.evaluation.sliding_window import stretch
 from hclip_jax.load import open_model
 from hclip_jax.model import Model, Params
 from hclip_jax.parallel import make_mesh, place
@@ -115,7 +117,7 @@ class Segmenter:
         if not 0 <= threshold <= 1:
             raise UserError(f"threshold is {threshold}; it must be a probability, from 0 to 1")
         vocabulary = self._vocabulary(classes, background, synonyms)
-        predictor = self._predictor(vocabulary, fast)
+        predictor = self._predictor(vocabulary, fast=fast)
         pixels = as_pixels(image)
         size = pixels.shape[:2]
         phrase_ids, confidence = predictor.segment([pixels], [size])[0]
@@ -156,8 +158,10 @@ class Segmenter:
         Raises:
             UserError: the picture cannot be read, or a name cannot be used.
         """
-        pixels = as_pixels(image)
-        patches = np.asarray(_patches(Model(self._architecture), self._params["clip"], pixels[None])[0])
+        p, side = self._protocol, self._architecture.model.resolution
+        # As `fast` shows it: pictures of all sizes share one program, and large ones are not aliased.
+        square = stretch(resize_shortest(as_pixels(image), p.short_side, p.longest_side), side)
+        patches = np.asarray(_patches(Model(self._architecture), self._params["clip"], square[None])[0])
         if not classes:
             return DenseFeatures(patches, None)
         text = self.embed_text(classes)

@@ -27,7 +27,8 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
         activation: of a CLIP whose file does not say it, see `weights.recognise`.
 
     Raises:
-        UserError: there is nothing, it cannot be read, or `base` is not the CLIP it belongs to.
+        UserError: there is nothing, it cannot be read, it says another activation, or `base` is not the
+            CLIP it belongs to.
     """
     path = Path(path)
     if not path.exists():
@@ -40,6 +41,10 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
         model = load_model(path)
     else:
         model = open_foreign(path, activation=activation)
+    if activation and model.clip.activation != activation:
+        raise UserError(
+            f"{path} says itself that its activation is {model.clip.activation}; do not give another"
+        )
     return model.on_base(open_model(base)) if base else model
 
 

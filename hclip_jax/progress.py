@@ -21,7 +21,7 @@ class _Rate(ProgressColumn):
 
 
 def bar() -> Progress:
-    """A progress bar with rate and time left."""
+    """A progress bar with rate and time left; nothing where output goes to a file."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -29,4 +29,4 @@ def bar() -> Progress:
         _Rate(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

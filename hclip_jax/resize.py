@@ -68,7 +68,8 @@ def sample(x: Any, rows: Taps, columns: Taps) -> Any:
     compiled form once their taps are padded to the same length.
     """
     expand = (None,) * (x.ndim - 1)
-    weight = rows.weight[(*expand[:-1], slice(None), None)]
-    x = x[..., rows.low, :] * (1 - weight) + x[..., rows.high, :] * weight
+    # Columns first: gathering whole rows is quick, so single values are gathered where there are fewer.
     weight = columns.weight[(*expand, slice(None))]
-    return x[..., columns.low] * (1 - weight) + x[..., columns.high] * weight
+    x = x[..., columns.low] * (1 - weight) + x[..., columns.high] * weight
+    weight = rows.weight[(*expand[:-1], slice(None), None)]
+    return x[..., rows.low, :] * (1 - weight) + x[..., rows.high, :] * weight

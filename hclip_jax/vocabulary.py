@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hclip_jax.clip.prompts import synonyms_of
 from hclip_jax.data.class_names import check_class_names
 from hclip_jax.errors import UserError
 
@@ -46,7 +47,7 @@ def make_vocabulary(
             "max" for each by itself, of which the most probable counts.
 
     Raises:
-        UserError: a name is empty or repeated, or `synonyms` is not as said above.
+        UserError: a name or synonym is empty, a name is repeated, or `synonyms` is not as said above.
     """
     if synonyms not in SYNONYMS:
         raise UserError(f"synonyms is {synonyms!r}; it must be one of {', '.join(SYNONYMS)}")
@@ -60,7 +61,7 @@ def make_vocabulary(
     asked: dict[str, int] = {}
 
     def numbers(name: str) -> list[int]:
-        own = [s.strip() for s in name.split(", ")] if synonyms == "max" else [name]
+        own = synonyms_of(name) if synonyms == "max" else [name]
         return [asked.setdefault(phrase, len(asked)) for phrase in own]
 
     members = [tuple(numbers(name)) for name in names]

@@ -72,7 +72,8 @@ def make_prompts(
     owner: list[int] = []
     pairs = itertools.product(class_names, templates)
     for class_prompt, (name, template) in enumerate(pairs):
-        for synonym in _synonyms(name, synonyms):
+        own = synonyms_of(name)
+        for synonym in own[:1] if synonyms == "first" else own:
             sentence = template.replace("{}", synonym)
             rows.append([tokenizer.START, *tokenizer.encode(sentence), tokenizer.END])
             owner.append(class_prompt)
@@ -104,8 +105,13 @@ def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
     )
 
 
-def _synonyms(name: str, synonyms: str) -> list[str]:
+def synonyms_of(name: str) -> list[str]:
+    """The synonyms that a class name holds, separated by ", ".
+
+    Raises:
+        UserError: one of them is empty.
+    """
     every = [synonym.strip() for synonym in name.split(", ")]
     if not all(every):
         raise UserError(f'Class {name!r} holds an empty synonym; separate synonyms by one ", " each.')
-    return every[:1] if synonyms == "first" else every
+    return every

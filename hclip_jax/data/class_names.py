@@ -15,8 +15,10 @@ def check_class_names(names: Sequence[str], where: str, item: str = "name") -> t
         item: what one entry is called in messages: "name", "line".
 
     Raises:
-        UserError: no names, a name without a letter or digit, or the same name twice.
+        UserError: no list, no names, a name without a letter or digit, or the same name twice.
     """
+    if isinstance(names, str):  # a sequence of letters too, but nobody means those
+        raise UserError(f"{where} is the text {names!r}: give a list of names, [{names!r}]")
     if not names:
         raise UserError(f"{where} holds no class names: give at least one, for example 'cat'")
     first: dict[str, int] = {}

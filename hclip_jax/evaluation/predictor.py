@@ -22,7 +22,6 @@ from hclip_jax.parallel import place, sharding
 _SIZE_STEP = 128
 # Probabilities at the size of the picture that are held at once: 2**24 are 64 MB.
 _MOST_VALUES = 2**24
-_NEVER = -1e4  # a logit of probability 0 (minus infinity would be interpolated to not-a-number)
 
 
 class Prediction(NamedTuple):
@@ -152,25 +151,22 @@ def _most_probable(
     protocol: Protocol, logits: Array, rows: resize.Taps, columns: resize.Taps
 ) -> tuple[Array, Array]:
     """Logits [V, T, 4h, 4w] -> ids int32 and probabilities float32, [H, W] each."""
-    views, classes = logits.shape[:2]
+    classes = logits.shape[1]
     size = min(_chunk(protocol, rows, columns), classes)
-    count = -(-classes // size)
-    # What fills the last chunk has probability 0 and stands behind all others, so it is never chosen.
-    padding = [(0, 0), (0, count * size - classes), (0, 0), (0, 0)]
-    padded = jnp.pad(logits, padding, constant_values=_NEVER)
-    chunks = jnp.moveaxis(padded.reshape(views, count, size, *logits.shape[2:]), 1, 0)
+    # Chunks are of one size: the last begins so early that it ends with the last class.
+    starts = np.minimum(np.arange(0, classes, size, dtype=np.int32), classes - size)
 
-    def better(best: tuple[Array, Array], item: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        first, chunk = item
+    def better(best: tuple[Array, Array], start: Array) -> tuple[tuple[Array, Array], None]:
+        chunk = jax.lax.dynamic_slice_in_dim(logits, start, size, axis=1)
         p = _sampled(protocol, chunk, rows, columns)
         highest = p.max(axis=0)
-        ids = first + p.argmax(axis=0).astype(jnp.int32)
+        ids = start + p.argmax(axis=0).astype(jnp.int32)
         found = highest > best[1]  # of equals the first stays, as argmax has it
         return (jnp.where(found, ids, best[0]), jnp.where(found, highest, best[1])), None
 
     shape = (len(rows.low), len(columns.low))
-    start = (jnp.zeros(shape, jnp.int32), jnp.full(shape, -1.0))
-    best, _ = jax.lax.scan(better, start, (jnp.arange(count, dtype=jnp.int32) * size, chunks))
+    nothing = (jnp.zeros(shape, jnp.int32), jnp.full(shape, -1.0))
+    best, _ = jax.lax.scan(better, nothing, starts)
     return best
 
 

@@ -1,5 +1,6 @@
 """Decoder: from the patch grid to four times its resolution, guided by earlier CLIP blocks."""
 
+import math
 from typing import Any
 
 import flax.linen as nn
@@ -13,9 +14,10 @@ _CHANNELS_PER_GROUP = 16
 
 
 class Decoder(nn.Module):
-    """Two guided upsampling steps and a head of one logit a class."""
+    """Two guided upsampling steps and a head of one logit a class; `prior` is its first probability."""
 
     widths: tuple[int, ...]
+    prior: float
     dtype: Any
 
     @nn.compact
@@ -33,8 +35,15 @@ class Decoder(nn.Module):
         x = x.reshape(b * t, *x.shape[2:])
         for i, (width, g) in enumerate(zip(self.widths, guidance, strict=True), start=1):
             x = DecoderStep(width, self.dtype, name=f"step{i}")(x, g)
-        x = Conv(1, 3, self.dtype, name="logit")(x)
+        x = Conv(1, 3, self.dtype, **self._first(), name="logit")(x)
         return x.reshape(b, t, *x.shape[1:3]).astype(jnp.float32)
+
+    def _first(self) -> dict[str, Any]:
+        """How the last layer starts: with a prior at zero, so that no class is told by chance."""
+        if not self.prior:
+            return {}
+        bias = nn.initializers.constant(math.log(self.prior / (1 - self.prior)))
+        return {"kernel_init": nn.initializers.zeros, "bias_init": bias}
 
 
 class DecoderStep(nn.Module):

@@ -97,7 +97,9 @@ class Aggregator(nn.Module):
                 zip(config.decoder_guidance_projection, decoder_guidance, strict=True), start=1
             )
         )
-        logits = self._per_class("decoder", Decoder(config.decoder, dtype, parent=None), x, projected)
+        logits = self._per_class(
+            "decoder", Decoder(config.decoder, config.prior, dtype, parent=None), x, projected
+        )
         return restore_classes(logits, volume.kept, len(text))
 
     def _per_class(self, name: str, module: nn.Module, x: Array, guidance: Any) -> Array:

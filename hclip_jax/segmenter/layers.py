@@ -32,17 +32,18 @@ class Conv(nn.Module):
     side: int
     dtype: Any
     use_bias: bool = True
+    kernel_init: Any = pytorch_uniform
+    bias_init: Any = nn.initializers.zeros
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[n, H, W, C] -> [n, H, W, features]."""
-        kernel = self.param(
-            "kernel", pytorch_uniform, (self.side, self.side, x.shape[-1], self.features), jnp.float32
-        )
+        shape = (self.side, self.side, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         y = convolve(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
             return y
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", self.bias_init, (self.features,))
         return y + bias.astype(self.dtype)[None, None, None]
 
 

@@ -49,11 +49,11 @@ def main(argv: list[str]) -> int:
         model = dataclasses.replace(model.only("adapters", "head"), base=model.fingerprint())
         if "adapters" not in model.parts:
             raise UserError(f"{args.source} has no adapters; convert it without --adapters_only")
+    if args.verify and "clip" not in model.parts:
+        raise UserError(f"--verify runs CLIP, which {args.target} is to be without; leave --verify out")
     save_model(args.target, model)
     console.print(model_table(model, args.source))
     if args.verify:
-        if "clip" not in model.parts:
-            raise UserError(f"{args.target} is written, but without CLIP there is nothing to verify")
         for line in feature_lines(load_model(args.target)):
             console.print(line)
     return 0

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from rich.table import Table
+from rich.table import Column, Table
 
 from hclip_jax.config_schema import ImageTower, TextTower
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
@@ -16,13 +16,14 @@ from hclip_jax.weights.stored_model import StoredModel
 
 def model_table(model: StoredModel, source: Path) -> Table:
     """Kind, sizes, parameters and dtypes of a model, and the sha256 of the file it came from."""
-    table = Table("model", model.source)
+    table = Table("model", Column(model.source, overflow="fold"))
     clip = model.clip
     table.add_row(
         "image tower", _tower(clip.image) + f", patches of {clip.image.patch} at {clip.image.resolution}"
     )
     table.add_row("text tower", _tower(clip.text) + f", {clip.text.context} tokens of {clip.text.vocabulary}")
-    table.add_row("space, activation", f"{clip.embed} dimensions, {clip.activation}")
+    assumed = " (assumed: --activation)" if model.activation_assumed else ""
+    table.add_row("space, activation", f"{clip.embed} dimensions, {clip.activation}{assumed}")
     for part in model.parts:
         leaves = model.only(part).leaves.values()
         count = sum(math.prod(leaf.shape) for leaf in leaves)

@@ -44,6 +44,7 @@ def main(argv: list[str]) -> int:
     pictures = _pictures(args.pictures)
     _check_outputs(pictures, args.output)
     classes = read_class_names(args.classes_file) if args.classes_file else _names(args.classes)
+    background = _names(args.background)
 
     # Only now: a mistyped path should not wait for JAX to start.
     from hclip_jax.inference import Segmenter
@@ -57,12 +58,12 @@ def main(argv: list[str]) -> int:
                 pixels = read_picture(path)
             except UserError as error:
                 skipped += 1
-                progress.console.print(f"skipped: {error}")
+                progress.console.print(f"skipped: {error}", markup=False)
             else:
                 found = segmenter(
                     pixels,
                     classes,
-                    background=_names(args.background),
+                    background=background,
                     synonyms=args.synonyms,
                     threshold=args.threshold,
                     fast=args.fast,
@@ -70,7 +71,9 @@ def main(argv: list[str]) -> int:
                 facts = {"picture": str(path), "model": str(args.model)}
                 _write(found, facts, args.output / path.stem, args.opacity, args.probabilities)
             progress.advance(shown)
-    console.print(f"{len(pictures) - skipped} of {len(pictures)} pictures done, in {args.output}")
+    console.print(
+        f"{len(pictures) - skipped} of {len(pictures)} pictures done, in {args.output}", markup=False
+    )
     return 1 if skipped else 0
 
 

@@ -1,15 +1,12 @@
 """Other people's files as models: recognised, checked, ready to be read leaf by leaf."""
 
 from pathlib import Path
-from typing import Any
 
-import jax
-
+from hclip_jax.config import check_architecture, check_clip
 from hclip_jax.config_schema import ClipConfig
-from hclip_jax.model import Model, init_clip
 from hclip_jax.weights.published import PROTOCOL
 from hclip_jax.weights.recognise import Recognised, recognise
-from hclip_jax.weights.stored_model import Segmenting, StoredModel
+from hclip_jax.weights.stored_model import Segmenting, StoredModel, expected
 from hclip_jax.weights.tensor_map import check, leaves
 from hclip_jax.weights.weight_file import WeightFile, open_weights
 
@@ -37,17 +34,16 @@ def as_model(file: WeightFile, found: Recognised) -> StoredModel:
     """
     where = str(file.path)
     check(found.tensors, file.tensors, where, found.leftover)
-    segmenting = None if found.architecture is None else Segmenting(found.architecture, PROTOCOL, ())
+    check_clip(found.clip, where)
+    segmenting = None
+    if found.architecture is not None:
+        check_architecture(found.architecture, where)
+        segmenting = Segmenting(found.architecture, PROTOCOL, ())
     unused = tuple(sorted(name for name in file.tensors if found.leftover(name)))
-    made = leaves(found.tensors, file.tensors, _like(found), where)
-    return StoredModel(where, f"{found.kind}, {file.path.name}", found.clip, segmenting, made, unused=unused)
-
-
-def _like(found: Recognised) -> Any:
-    """Our tree of shapes, of the parts that the file holds."""
-    rng = jax.random.key(0)
-    if found.architecture is None:
-        return {"clip": jax.eval_shape(lambda r: init_clip(found.clip, r, r), rng)}
-    shapes = jax.eval_shape(Model(found.architecture).init, rng)
-    held = {part.leaf.split("/")[0] for tensor in found.tensors for part in tensor.parts}
-    return {part: tree for part, tree in shapes.items() if part in held}
+    held = (part.leaf.split("/")[0] for tensor in found.tensors for part in tensor.parts)
+    like = expected(found.clip, found.architecture, frozenset(held))
+    made = leaves(found.tensors, file.tensors, like, where)
+    source = f"{found.kind}, {file.path.name}"
+    return StoredModel(
+        where, source, found.clip, segmenting, made, unused=unused, activation_assumed=found.assumed
+    )

@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import hclip_jax
 from hclip_jax.clip.image_encoder import MEAN, STD
-from hclip_jax.config import build, check_architecture, to_dict
+from hclip_jax.config import build, check_architecture, check_clip, check_protocol, to_dict
 from hclip_jax.config_schema import (
     AdapterConfig,
     Architecture,
@@ -19,11 +20,11 @@ from hclip_jax.config_schema import (
     PromptConfig,
     Protocol,
 )
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, shown
 from hclip_jax.files import new_folder, write_atomically
 from hclip_jax.weights.safetensors_file import read_safetensors, write_safetensors
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.stored_model import PARTS, Segmenting, StoredModel
+from hclip_jax.weights.stored_model import PARTS, Segmenting, StoredModel, expected
+from hclip_jax.weights.tensor_map import flatten
 
 _WEIGHTS, _CARD = "model.safetensors", "config.json"
 _FORMAT = 1
@@ -117,10 +118,12 @@ def load_model(path: Path) -> StoredModel:
     """
     card = _read_card(path / _CARD)
     where = f"{path / _CARD}: config"
-    segmenting = None
+    segmenting, architecture = None, None
+    check_clip(card.clip, where)
     if isinstance(card, SegmenterCard):
         architecture = Architecture(card.clip, card.adapters, card.head, card.model, card.prompts)
         check_architecture(architecture, where)
+        check_protocol(architecture, card.protocol, where)
         segmenting = Segmenting(architecture, card.protocol, card.classes)
     weights = path / _WEIGHTS
     if not weights.is_file():
@@ -131,7 +134,12 @@ def load_model(path: Path) -> StoredModel:
             f"directory anew"
         )
     leaves = read_safetensors(weights)
-    _check_leaves(leaves, card, where)
+    wanted = flatten(expected(card.clip, architecture, frozenset(card.parts)))
+    if differ := [p for p in {*wanted, *leaves} if _shape(wanted.get(p)) != _shape(leaves.get(p))]:
+        raise UserError(
+            f"{weights} does not hold what {path / _CARD} says: {len(differ)} parameters are missing, too "
+            f"many or of another shape, such as {min(differ)}; copy the whole directory anew"
+        )
     base = "" if "clip" in card.parts else card.base_fingerprint
     return StoredModel(str(path), card.source, card.clip, segmenting, leaves, base)
 
@@ -144,8 +152,8 @@ def _read_card(path: Path) -> ClipCard:
         raise UserError(f"{path} cannot be read as a model's config.json ({error}); copy it anew") from error
     if version != _FORMAT:
         raise UserError(
-            f"{path} is of format {version!r}, but this version reads format {_FORMAT}; install the "
-            f"hclip_jax it was written by ({tree.get('written_by', 'unknown')})"
+            f"{path} is of format {reprlib.repr(version)}, but this version reads format {_FORMAT}; install the "
+            f"hclip_jax it was written by ({shown(str(tree.get('written_by')))})"
         )
     kind = SegmenterCard if isinstance(tree, Mapping) and "head" in tree else ClipCard
     card = build(kind, tree, f"{path}: config")
@@ -154,15 +162,12 @@ def _read_card(path: Path) -> ClipCard:
             f"{path}: preprocessing differs from {PREPROCESSING}, which is all that is known here"
         )
     if not card.parts or any(part not in PARTS for part in card.parts):
-        raise UserError(f"{path}: parts is {card.parts}; it must be some of {', '.join(PARTS)}")
+        raise UserError(f"{path}: parts is {reprlib.repr(card.parts)}; it must be some of {', '.join(PARTS)}")
     return card
 
 
-def _check_leaves(leaves: Mapping[str, Stored], card: ClipCard, where: str) -> None:
-    """Checks that the file holds the parts that the card says; what is in them `load` checks."""
-    found = {path.split("/")[0] for path in leaves}
-    if found != set(card.parts):
-        raise UserError(f"{where}.parts is {card.parts}, but the weights are of {', '.join(sorted(found))}")
+def _shape(leaf: Any) -> tuple[int, ...] | None:
+    return None if leaf is None else tuple(leaf.shape)
 
 
 def _sha256(path: Path) -> str:

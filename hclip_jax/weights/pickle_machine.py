@@ -165,11 +165,6 @@ def short_text(value: Any) -> str:
     return value
 
 
-def shown(text: str) -> str:
-    """Text of a file as part of a message: one line of ASCII, not long."""
-    return ascii(text[:100])[1:-1]
-
-
 def _literal(value: Any) -> Any:
     if type(value) is int and value.bit_length() > _LONGEST_INTEGER:
         raise Refused(f"holds an integer of {value.bit_length()} bits; at most {_LONGEST_INTEGER} are read")

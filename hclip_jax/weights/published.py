@@ -19,7 +19,7 @@ PROTOCOL = Protocol("sliding", 1, 640, 2560, 640, 384, 256)
 TEMPLATE = "A photo of a {} in the scene"
 
 _HEAD_WIDTH = 64
-_WIDE_HEADS = {1280: 80, 1664: 104}  # image towers of OpenCLIP's ViT-H/14 and ViT-bigG/14
+_WIDE_HEADS = {1280: 80, 1408: 88, 1664: 104, 1792: 112}  # image towers of OpenCLIP's ViT-H, g, bigG, e
 _AGGREGATION_HEADS, _SLOTS, _LARGEST_BLOCK, _CLASSES_AT_ONCE = 4, 256, 128, 32
 
 # sha256 of the files that OpenAI publishes.
@@ -32,12 +32,17 @@ OPENAI_FILES = {
 def heads(width: int, where: str, image: bool) -> int:
     """Attention heads of a CLIP tower of some width: of 64 channels each, or one of fewer.
 
+    Args:
+        width: 1 or more.
+        where: what the file is called in messages.
+        image: whether it is the image tower.
+
     Raises:
         UserError: no published tower has that width.
     """
     head = _WIDE_HEADS.get(width, _HEAD_WIDTH) if image else _HEAD_WIDTH
     head = min(head, width)
-    if width < 1 or width % head:
+    if width % head:
         raise UserError(
             f"{where}: a tower of width {width} has no usual number of heads; put the config.json (or "
             f"open_clip_config.json) that belongs to the weights beside them"
@@ -46,7 +51,7 @@ def heads(width: int, where: str, image: bool) -> int:
 
 
 def architecture(
-    clip: ClipConfig, size: Callable[[str, int], int], layers: Callable[[str], int], block: int
+    clip: ClipConfig, size: Callable[[str, int], int], layers: Callable[[str], int], block: int, where: str
 ) -> Architecture:
     """The architecture of a published segmenter.
 
@@ -55,6 +60,7 @@ def architecture(
         size: (name of a tensor, axis) -> size.
         layers: (prefix) -> how many numbered layers it has.
         block: side of the adapters' blocks; 0 without adapters.
+        where: what the file is called in messages.
 
     Raises:
         UserError: what `size` raises, or several prompts a class, of which nobody knows the words.
@@ -62,8 +68,8 @@ def architecture(
     name = AGGREGATOR_PREFIX
     if (prompts := size(f"{name}conv1.weight", 1)) != 1:
         raise UserError(
-            f"the cost aggregation has {prompts} prompts a class, whose words the file does not tell; only "
-            f"models of the one template {TEMPLATE!r} can be read"
+            f"{where}: the cost aggregation has {prompts} prompts a class, whose words the file does not "
+            f"tell; only models of the one template {TEMPLATE!r} can be read"
         )
     mask = f"{name}layers.0.swin_block.block_2.attn_mask"  # [windows, window^2, window^2]
     window = math.isqrt(size(mask, 1))
@@ -75,13 +81,14 @@ def architecture(
         heads=_AGGREGATION_HEADS,
         window=window,
         guidance=size(f"{name}guidance_projection.0.weight", 0),
-        guidance_blocks=(clip.image.layers // 3, 2 * clip.image.layers // 3),
+        guidance_blocks=tuple(max(1, i * clip.image.layers // 3) for i in steps),
         decoder=tuple(size(f"{name}decoder{i}.conv.double_conv.0.weight", 0) for i in steps),
         decoder_guidance=tuple(size(f"upsample{i}.weight", 1) for i in steps),
         decoder_guidance_projection=tuple(
             size(f"{name}decoder_guidance_projection.{i - 1}.0.weight", 0) for i in steps
         ),
         slots=_SLOTS,
+        prior=0.0,
     )
     # Without adapters the side of their blocks is what they would have if they were trained on.
     block = block or math.gcd(clip.image.width, clip.text.width, _LARGEST_BLOCK)

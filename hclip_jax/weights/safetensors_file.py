@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, shown
 from hclip_jax.files import replacing
 from hclip_jax.weights.stored import Stored
 
@@ -42,6 +42,8 @@ def read_safetensors(path: Path) -> dict[str, Stored]:
         file: Any = safe_open(path, framework="np", backend="pread")
         tensors = {}
         for name in file.keys():  # noqa: SIM118 - not a dict
+            if not name.isprintable():
+                raise UserError(f"{path}: a tensor is called {shown(name)}; give a file of printable names")
             view = file.get_slice(name)
             kind = view.get_dtype()
             if kind not in _DTYPES:

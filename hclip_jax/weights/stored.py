@@ -33,8 +33,7 @@ class Stored:
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("a stored tensor is read from disk, which is a copy; ask without copy=False")
-        values = self.load()
-        return values if dtype is None else values.astype(dtype, copy=False)
+        return np.array(self.load(), dtype, copy=copy)
 
 
 def strided(

@@ -1,14 +1,17 @@
 """A model that is still on disk: what it is, and its parameters by path."""
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from hclip_jax.config_schema import Architecture, ClipConfig, Protocol
 from hclip_jax.errors import UserError
+from hclip_jax.model import Model, init_clip
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.tensor_map import unflatten
 
@@ -34,6 +37,7 @@ class StoredModel:
     leaves: Mapping[str, Stored]
     base: str = ""  # fingerprint of the CLIP that adapters without CLIP belong to
     unused: tuple[str, ...] = ()  # names of the file that hold nothing learnt
+    activation_assumed: bool = False  # the file does not say it
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -70,10 +74,11 @@ class StoredModel:
         """Adapters and head with the CLIP they were trained on.
 
         Raises:
-            UserError: `self` has a CLIP already, or `base` is not that CLIP.
+            UserError: `self` has a CLIP already, or `base` is not that CLIP, or has none.
         """
         if "clip" in self.parts:
             raise UserError(f"{self.where} has a CLIP of its own; leave --base out")
+        base.need_clip()
         found = base.fingerprint()
         if found != self.base:
             raise UserError(
@@ -96,3 +101,15 @@ class StoredModel:
     def params(self) -> Any:
         """The parameters in memory: our tree of float32 arrays."""
         return unflatten({path: np.asarray(leaf, np.float32) for path, leaf in self.leaves.items()})
+
+
+@functools.lru_cache(maxsize=4)
+def expected(clip: ClipConfig, architecture: Architecture | None, parts: frozenset[str]) -> Any:
+    """Our tree of shapes, of some parts of a model; without an architecture there is only CLIP."""
+    rng = jax.random.key(0)
+    if architecture is None:
+        return {"clip": jax.eval_shape(lambda r: init_clip(clip, r, r), rng)}
+    # Shapes do not depend on the resolution, and of one patch they are found quickly.
+    patch = replace(architecture.model, resolution=architecture.clip.image.patch)
+    shapes = jax.eval_shape(Model(replace(architecture, model=patch)).init, rng)
+    return {part: tree for part, tree in shapes.items() if part in parts}

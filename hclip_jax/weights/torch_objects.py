@@ -7,7 +7,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from hclip_jax.weights.pickle_machine import ADVICE, Function, Module, Refused, short_text, shown
+from hclip_jax.errors import shown
+from hclip_jax.weights.pickle_machine import ADVICE, Function, Module, Refused, short_text
 from hclip_jax.weights.stored import Stored, strided
 
 STORAGES: dict[str, np.dtype] = {

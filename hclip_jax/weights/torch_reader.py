@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hclip_jax.errors import UserError
-from hclip_jax.weights.pickle_machine import Refused, run_pickle, shown
+from hclip_jax.errors import UserError, shown
+from hclip_jax.weights.pickle_machine import Refused, run_pickle
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.torch_objects import TorchObjects
 

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
+from hclip_jax.config import from_config_dict
 from hclip_jax.training.workdir import claim
 from hclip_jax.weights.clip_names import clip_tensors
-from tests.models import micro
+from tests.models import micro, micro_dict
 
 
 def _resize_label(root: Path) -> None:
@@ -96,28 +97,43 @@ def test_weights_that_are_not_there(mode: str, tmp_path: Path, refusal: Callable
     assert "huggingface.co" in message
     assert "--config.clip.weights=FILE" in message
     missing = tmp_path / "clip.safetensors"
-    assert f"{missing} is not a file" in refusal(f"--config.clip.weights={missing}", f"--mode={mode}")
+    assert f"{missing} does not exist" in refusal(f"--config.clip.weights={missing}", f"--mode={mode}")
 
 
-def test_weights_of_another_kind(tmp_path: Path, refusal: Callable[..., str]) -> None:
-    path = tmp_path / "clip.pt"
+@pytest.mark.parametrize("name", ["clip.pt", "clip.safetensors"])
+def test_weights_that_are_cut_off(name: str, tmp_path: Path, refusal: Callable[..., str]) -> None:
+    path = tmp_path / name
     path.write_bytes(b"PK\x03\x04 and so on, as torch.save writes it")
     message = refusal(f"--config.clip.weights={path}")
-    assert f"{path} cannot be read as safetensors" in message
+    assert message.startswith(f"error: {path} ")
+    assert "again" in message or "anew" in message
+    assert message.count("\n") == 1
+
+
+def test_weights_of_a_clip_of_another_size(tmp_path: Path, refusal: Callable[..., str]) -> None:
+    c = micro_dict()
+    c.clip.image.update(layers=4, width=32)
+    other = from_config_dict(c).clip
+    path = tmp_path / "clip.safetensors"
+    save_file({t.name: np.zeros(t.shape, np.float32) for t in clip_tensors(other)}, path)
+    message = refusal(f"--config.clip.weights={path}", "--config.clip.activation=gelu")
+    assert f"{path} holds a CLIP with image.heads = 1, image.layers = 4, image.width = 32, but" in message
+    assert "config.clip has image.heads = 2, image.layers = 3, image.width = 16;" in message
+    assert message.count("\n") == 1
 
 
 def test_weights_of_another_model_get_a_three_way_difference(
     tmp_path: Path, refusal: Callable[..., str]
 ) -> None:
     tensors = {t.name: np.zeros(t.shape, np.float32) for t in clip_tensors(micro().clip)}
-    tensors["visual.extra"] = tensors.pop("visual.proj")
+    tensors["visual.extra"] = tensors.pop("visual.ln_pre.bias")
     tensors["ln_final.bias"] = np.zeros(5, np.float32)
     path = tmp_path / "clip.safetensors"
     save_file(tensors, path)
     message = refusal(f"--config.clip.weights={path}")
     assert f"{path} does not fit the model" in message
     assert "only in the file: visual.extra\n" in message
-    assert "only in the model: visual.proj\n" in message
+    assert "only in the model: visual.ln_pre.bias\n" in message
     assert "shape differs: ln_final.bias (5,) in the file, (16,) in the model\n" in message
 
 

@@ -46,6 +46,7 @@ def contents(workdir: Path) -> dict[str, bytes]:
 def test_a_training_leaves_what_is_promised(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
         "config.json",
+        "classes.txt",
         "metrics.jsonl",
         "checkpoints",
         "evaluation",

@@ -40,13 +40,12 @@ def by_published_name(trainable: Params) -> dict[str, np.ndarray]:
     frozen = {"clip": jax.tree.map(np.zeros_like, mini_params()["clip"])}
     tensors = [t for t in hclip_tensors(mini()) if not t.parts[0].leaf.startswith("clip/")]
     named = write(tensors, {**frozen, **trainable})
-    return {t.name: named[t.name] for t in tensors}
+    return {t.name: np.asarray(named[t.name]) for t in tensors}
 
 
 def test_loss_and_gradients() -> None:
-    model = Model(mini())
     trainable, frozen = split(mini_params(), ("adapters", "head"))
-    loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(model, len(MINI_CLASSES))))
+    loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(mini(), len(MINI_CLASSES))))
     loss, gradient = loss_and_gradient(trainable, frozen, WORDS, batch())
     tolerance.within(loss, CASE["loss"], tolerance.LOSS_PAPER)
 
@@ -89,7 +88,7 @@ def test_training(name: str, allowed: float) -> None:
     # Copied, because the step takes the buffers it is given.
     trainable, frozen = jax.tree.map(jnp.array, split(mini_params(), config.train.trainable))
     state = init_state(trainable, config)
-    step = make_step(Model(config), len(MINI_CLASSES), make_mesh(1))
+    step = make_step(config, len(MINI_CLASSES), make_mesh(1))
     losses = []
     for _ in range(config.train.steps):
         state, metrics = step(state, frozen, WORDS, batch())

@@ -25,11 +25,10 @@ def test_sliding_window() -> None:
     c = mini_dict()
     # The case was given the picture as it is: no resizing of the short side, pooling as in training.
     c.evaluation.update(pooling=2, short_side=480)
-    model = Model(from_config_dict(c))
-    predictor = Predictor(model, mini_params(), MINI_CLASSES, make_mesh(1))
+    config = from_config_dict(c)
+    predictor = Predictor(Model(config), mini_params(), MINI_CLASSES, make_mesh(1), config.protocol)
     pictures = [picture.transpose(1, 2, 0).astype(np.uint8)]
     (probabilities,) = predictor.probabilities(pictures, [(450, 600)])
     tolerance.within(probabilities[:, ::15, ::15], CASE["probabilities"], tolerance.PROBABILITIES)
-    (ids,) = predictor.ids(pictures, [(450, 600)])
+    ((ids, _),) = predictor.segment(pictures, [(450, 600)])
     assert (ids[::3, ::3] == CASE["argmax"]).mean() >= tolerance.ARGMAX
-    np.testing.assert_array_equal(ids, probabilities.argmax(0))

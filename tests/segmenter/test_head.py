@@ -81,3 +81,12 @@ def test_bfloat16_is_near(pooling: int) -> None:
     assert half.dtype == jnp.float32
     assert np.abs(half - plain).max() < 0.05 * np.abs(plain).max()
     assert np.abs(half - plain).max() > 0
+
+
+def test_a_prior_is_the_first_probability_of_every_class() -> None:
+    c = micro_dict()
+    c.head.prior = 0.01
+    start = SegmentationHead(from_config_dict(c).head, jnp.float32, 32, False)
+    params = jax.jit(start.init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
+    tolerance.close(jax.nn.sigmoid(apply(start, params, FEATURES, TEXT, 1)), np.float32(0.01), atol=1e-6)
+    assert np.ptp(apply(head(), PARAMS, FEATURES, TEXT, 1)) > 1e-3  # without one, chance decides

@@ -8,6 +8,7 @@ import pytest
 
 from configs import vitb, vitl
 from hclip_jax.config import from_config_dict
+from hclip_jax.config_schema import Config
 from hclip_jax.model import Model
 from hclip_jax.parallel import make_mesh
 from hclip_jax.training.report import parameter_counts
@@ -17,18 +18,18 @@ from hclip_jax.training.step import Sentences, make_step
 CLASSES = 171
 
 
-def model(module: ModuleType) -> Model:
+def config(module: ModuleType) -> Config:
     c = module.get_config()
     c.clip.weights, c.data.root = "random", "scenes"
-    return Model(from_config_dict(c))
+    return from_config_dict(c)
 
 
 @pytest.mark.parametrize("module", [vitb, vitl])
 def test_training_step(module: ModuleType) -> None:
-    whole = model(module)
-    params = jax.eval_shape(whole.init, jax.random.key(0))
-    trainable, frozen = split(params, whole.config.train.trainable)
-    state = jax.eval_shape(lambda t: init_state(t, whole.config), trainable)
+    whole = config(module)
+    params = jax.eval_shape(Model(whole).init, jax.random.key(0))
+    trainable, frozen = split(params, whole.train.trainable)
+    state = jax.eval_shape(lambda t: init_state(t, whole), trainable)
     words = Sentences(
         jax.ShapeDtypeStruct((CLASSES, 16), jnp.int32), jax.ShapeDtypeStruct((CLASSES,), jnp.int32)
     )
@@ -46,9 +47,9 @@ def test_training_step(module: ModuleType) -> None:
 
 @pytest.mark.parametrize("module", [vitb, vitl])
 def test_segmentation_is_four_times_the_patch_grid(module: ModuleType) -> None:
-    whole = model(module)
+    whole = Model(config(module))
     params = jax.eval_shape(whole.init, jax.random.key(0))
-    embed = whole.config.clip.embed
+    embed = whole.architecture.clip.embed
     logits = jax.eval_shape(
         lambda p, images, text: whole.segment(p["clip"], p["head"], images, text, 1),
         params,
@@ -59,7 +60,7 @@ def test_segmentation_is_four_times_the_patch_grid(module: ModuleType) -> None:
 
 
 def test_published_parameter_counts() -> None:
-    counts = {name: (trains, frozen) for name, trains, frozen in parameter_counts(model(vitb))}
+    counts = {name: (trains, frozen) for name, trains, frozen in parameter_counts(config(vitb))}
     assert counts["adapters"] == (7_867_824, 0)
     assert counts["segmentation head"] == (4_668_641, 0)
     assert sum(trains for trains, _ in counts.values()) == 12_536_465

@@ -14,7 +14,6 @@ import pytest
 
 from hclip_jax.config import from_config_dict
 from hclip_jax.errors import UserError
-from hclip_jax.model import Model
 from hclip_jax.parallel import make_mesh
 from hclip_jax.training import loop
 from hclip_jax.training.restore import restore_params
@@ -43,8 +42,7 @@ def losses(workdir: Path) -> dict[int, float]:
 
 
 def final_params(workdir: Path) -> dict:
-    model = Model(micro(steps=8, checkpoint_every=2))
-    params, step = restore_params(model, workdir, make_mesh(1))
+    params, step = restore_params(micro(steps=8, checkpoint_every=2), workdir, make_mesh(1))
     assert step == 8
     return jax.device_get(params)
 

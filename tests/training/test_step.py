@@ -41,7 +41,7 @@ def run(params: dict, batches: list, devices: int, **train: object) -> tuple[lis
     words = place(Sentences(padded.tokens, padded.owner), mesh, "sentences")
     trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
     state = init_state(trainable, config)
-    step = make_step(Model(config), len(SOURCE.classes), mesh)
+    step = make_step(config, len(SOURCE.classes), mesh)
     losses = []
     for batch in batches:
         state, metrics = step(state, frozen, words, place(batch, mesh, "pictures"))
@@ -61,9 +61,9 @@ def test_a_step_compiles_once(batches: list) -> None:
     """A state comes back as it went in, weak types and all, or the second step would compile anew."""
     config = micro(trainable=("clip", "adapters", "head"))
     mesh = make_mesh(1)
-    trainable, frozen = split(initial_params(MODEL, mesh), config.train.trainable)
+    trainable, frozen = split(initial_params(config, mesh), config.train.trainable)
     before = init_state(trainable, config)
-    step = make_step(Model(config), len(SOURCE.classes), mesh)
+    step = make_step(config, len(SOURCE.classes), mesh)
     after, _ = jax.eval_shape(step, before, frozen, Sentences(PROMPTS.tokens, PROMPTS.owner), batches[0])
     kinds = [jax.tree.map(jax.typeof, jax.eval_shape(lambda s: s, state)) for state in (before, after)]
     assert kinds[0] == kinds[1]
@@ -83,7 +83,7 @@ def test_what_is_frozen_stays_and_the_rest_moves(params: dict, batches: list) ->
 
 def test_gradients_reach_every_trainable_leaf(params: dict, batches: list) -> None:
     words = Sentences(PROMPTS.tokens, PROMPTS.owner)
-    loss = make_loss(MODEL, len(SOURCE.classes))
+    loss = make_loss(CONFIG, len(SOURCE.classes))
     gradient = jax.jit(jax.grad(loss))(params, {}, words, batches[0])
     silent = set()
     for path, leaf in jax.tree.leaves_with_path(gradient):

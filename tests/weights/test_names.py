@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.model import Model
 from hclip_jax.weights.clip_names import clip_tensors
 from hclip_jax.weights.hclip_names import adapter_tensors, hclip_tensors, leftover
+from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.tensor_map import flatten, read, unflatten, write
 from tests import tolerance
 from tests.models import micro, mini, mini_params
@@ -73,7 +75,7 @@ def test_towers_of_unequal_depth() -> None:
     like = {"adapters": jax.eval_shape(Model(config).init, jax.random.key(0))["adapters"]}
     tree = jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32), like)
     file = write(tensors, tree)
-    shared = file[tensors[0].name]
+    shared = np.asarray(file[tensors[0].name])
     assert shared.shape == (8, 8, 12, 4)
     assert (shared[:, :, 8:, :2] == 0).all()  # the third layer of text does not exist
     tolerance.same(read(tensors, file, like, "the file"), tree)
@@ -81,10 +83,10 @@ def test_towers_of_unequal_depth() -> None:
 
 def test_difference_names_all_three_kinds() -> None:
     tensors = list(clip_tensors(mini().clip))
-    file = write(tensors, {"clip": mini_params()["clip"]})
+    file: dict[str, Any] = dict(write(tensors, {"clip": mini_params()["clip"]}))
     file["surprise"] = np.zeros(3)
     del file["ln_final.bias"]
-    file["visual.proj"] = file["visual.proj"].T
+    file["visual.proj"] = np.asarray(file["visual.proj"]).T
     like = {"clip": mini_params()["clip"]}
     with pytest.raises(UserError) as error:
         read(tensors, file, like, "clip.safetensors")
@@ -99,7 +101,7 @@ def test_aliases_must_agree() -> None:
     tensors = list(hclip_tensors(mini()))
     file = write(tensors, mini_params())
     alias = next(t for t in tensors if t.aliases).aliases[3]
-    file[alias] = file[alias] + 1
+    file[alias] = Stored.of(np.asarray(file[alias]) + 1)
     with pytest.raises(UserError, match="name one shared tensor but hold different values"):
         read(tensors, file, mini_params(), "the file")
 

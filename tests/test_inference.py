@@ -1,0 +1,343 @@
+"""Any picture and any words in: what comes out does not depend on how they were given."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from hclip_jax import Segmentation, Segmenter, inference
+from hclip_jax.data.source import IGNORE
+from hclip_jax.errors import UserError
+from hclip_jax.evaluation import predictor as predictor_module
+from hclip_jax.evaluation.predictor import Predictor
+from hclip_jax.inference import as_pixels
+from hclip_jax.load import open_model
+from hclip_jax.model import Model
+from hclip_jax.parallel import make_mesh
+from hclip_jax.weights.export import merged
+from hclip_jax.weights.model_directory import save_model
+from tests import tolerance, trained
+from tests.models import micro
+
+WORDS = ("cat", "road, street", "red wall")
+RGB = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return fresh()
+
+
+def fresh() -> Segmenter:
+    config = micro()
+    return Segmenter(config, trained.params(), config.protocol, trained.CLASSES)
+
+
+def same(a: Segmentation, b: Segmentation) -> None:
+    assert a.classes == b.classes
+    for field in ("image", "ids", "confidence", "probabilities"):
+        np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
+
+
+def consistent(found: Segmentation) -> None:
+    """Ids and confidence are those of the probabilities; nothing is unknown."""
+    height, width = found.image.shape[:2]
+    assert found.ids.shape == found.confidence.shape == (height, width)
+    assert found.ids.dtype == np.int32
+    assert found.confidence.dtype == found.probabilities.dtype == np.float32
+    assert found.probabilities.shape == (len(found.classes), height, width)
+    chosen = np.take_along_axis(found.probabilities, found.ids[None], axis=0)[0]
+    tolerance.within(chosen, found.probabilities.max(axis=0), 1e-6)
+    tolerance.within(found.confidence, found.probabilities.max(axis=0), 1e-6)
+
+
+# Pictures
+
+
+def test_a_path_a_picture_and_an_array_are_the_same(segmenter: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(RGB).save(path)
+    found = segmenter(RGB, WORDS)
+    np.testing.assert_array_equal(found.image, RGB)
+    consistent(found)
+    for given in (path, str(path), Image.fromarray(RGB)):
+        same(segmenter(given, WORDS), found)
+    same(segmenter(path, list(WORDS)), found)
+
+
+def rotated(image: Image.Image, orientation: int) -> Image.Image:
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    return image
+
+
+GREY = RGB[..., 0]
+STACKED = np.stack([GREY] * 3, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(GREY, STACKED, id="grey array"),
+        pytest.param(Image.fromarray(GREY), STACKED, id="grey"),
+        pytest.param(Image.fromarray(GREY.astype(np.uint16) * 257), STACKED, id="16 bit"),
+        pytest.param(np.dstack([RGB, GREY]), RGB, id="RGBA array"),
+        pytest.param(Image.fromarray(np.dstack([RGB, GREY])), RGB, id="RGBA"),
+        pytest.param(rotated(Image.fromarray(RGB), 6), np.rot90(RGB, -1), id="EXIF"),
+        pytest.param(RGB[::-1, ::2], RGB[::-1, ::2], id="strided"),
+        pytest.param(RGB[:1, :1], RGB[:1, :1], id="1x1"),
+        pytest.param(RGB[:1], RGB[:1], id="one row"),
+    ],
+)
+def test_every_kind_of_picture(
+    segmenter: Segmenter, given: Image.Image | np.ndarray, expected: np.ndarray
+) -> None:
+    found = segmenter(given, WORDS, fast=True)
+    np.testing.assert_array_equal(found.image, expected)
+    consistent(found)
+    same(found, segmenter(expected, WORDS, fast=True))
+
+
+def test_a_turned_file(segmenter: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "turned.png"
+    Image.fromarray(RGB).save(path, exif=rotated(Image.fromarray(RGB), 8).getexif())
+    assert segmenter(path, WORDS, fast=True).ids.shape == (56, 40)
+
+
+def test_a_large_picture(segmenter: Segmenter) -> None:
+    large = np.repeat(np.repeat(RGB, 50, axis=0), 54, axis=1)[:2000, :3000]
+    found = segmenter(large, WORDS[:2], fast=True)
+    assert found.ids.shape == (2000, 3000)
+    consistent(found)
+    # It is the picture it was before it was enlarged.
+    small = segmenter(np.ascontiguousarray(RGB), WORDS[:2], fast=True)
+    assert np.abs(found.probabilities[:, 25::50, 27::54] - small.probabilities).mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (RGB.astype(np.float32) / 255, r"the picture is an array float32 \(40, 56, 3\); give uint8"),
+        (RGB[..., :2], r"\(40, 56, 2\)"),
+        (RGB[None], r"\(1, 40, 56, 3\)"),
+        (RGB[0, :, 0], r"\(56,\)"),
+        (RGB[:0], r"\(0, 56, 3\)"),
+        ("missing.png", "missing.png does not exist"),
+        (Image.new("F", (2, 2)), "the picture has the mode F"),
+    ],
+)
+def test_no_picture(image: inference.Picture, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        as_pixels(image)
+
+
+# Words
+
+
+def test_the_classes_it_was_trained_with_by_default(segmenter: Segmenter) -> None:
+    found = segmenter(RGB, fast=True)
+    assert found.classes == segmenter.classes == trained.CLASSES
+    same(found, segmenter(RGB, trained.CLASSES, fast=True))
+
+
+def test_classes_keep_their_order(segmenter: Segmenter) -> None:
+    plain = segmenter(RGB, WORDS, fast=True).probabilities
+    turned = segmenter(RGB, WORDS[::-1], fast=True)
+    assert turned.classes == WORDS[::-1]
+    tolerance.within(turned.probabilities[::-1], plain, 1e-5)
+    assert np.abs(plain[0] - plain[2]).max() > 1e-3
+
+
+def test_less_probable_pixels_are_unknown(segmenter: Segmenter) -> None:
+    plain = segmenter(RGB, WORDS)
+    threshold = float(np.median(plain.confidence))
+    found = segmenter(RGB, WORDS, threshold=threshold)
+    below = plain.confidence < threshold
+    assert 0.4 < below.mean() < 0.6
+    np.testing.assert_array_equal(found.ids, np.where(below, IGNORE, plain.ids))
+    np.testing.assert_array_equal(found.confidence, plain.confidence)
+    assert found.summary()["unknown_area"] == pytest.approx(below.mean())
+    assert (segmenter(RGB, WORDS, threshold=1).ids == IGNORE).all()
+
+
+def test_the_background_is_the_best_of_its_names(segmenter: Segmenter) -> None:
+    every = segmenter(RGB, (*WORDS, "floor", "sea, water")).probabilities
+    found = segmenter(RGB, WORDS, background=["floor", "sea, water"])
+    assert found.classes == (*WORDS, "background")
+    consistent(found)
+    tolerance.within(found.probabilities, np.stack([*every[:3], every[3:].max(axis=0)]), 1e-6)
+    assert 0 < (found.ids == 3).mean() < 1
+
+
+def test_max_is_the_best_of_the_synonyms(segmenter: Segmenter) -> None:
+    every = segmenter(RGB, ["cat", "road", "street", "red wall"]).probabilities
+    found = segmenter(RGB, WORDS, synonyms="max")
+    assert found.classes == WORDS
+    consistent(found)
+    tolerance.within(found.probabilities, np.stack([every[0], every[1:3].max(axis=0), every[3]]), 1e-6)
+    first = segmenter(RGB, WORDS).probabilities
+    assert np.abs(found.probabilities - first).max() > 1e-4
+
+
+def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    encode = predictor_module._encode
+
+    def counting(model: Model, clip: dict, tokens: jax.Array, owner: jax.Array, classes: int) -> jax.Array:
+        calls.append(classes)
+        return encode(model, clip, tokens, owner, classes)
+
+    monkeypatch.setattr(predictor_module, "_encode", counting)
+    segmenter = fresh()
+    for picture in (RGB, RGB[::-1], RGB[:9, :9]):
+        segmenter(picture, WORDS, fast=True)
+        segmenter(picture, list(WORDS), fast=True, threshold=0.5)
+        segmenter.dense_features(picture, WORDS)
+    assert calls == [3]
+    segmenter(RGB, WORDS[:2], fast=True)
+    segmenter(RGB, WORDS, fast=True)
+    assert calls == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("classes", "options", "message"),
+    [
+        (WORDS, {"threshold": 1.5}, "threshold is 1.5; it must be a probability, from 0 to 1"),
+        (WORDS, {"threshold": float("nan")}, "threshold is nan"),
+        (("cat", "cat"), {}, "name 1 and name 2 are both 'cat'"),
+        (WORDS, {"background": ["sea", "sea"]}, "the background list: name 1 and name 2 are both 'sea'"),
+        (WORDS, {"synonyms": "best"}, "synonyms is 'best'"),
+        (("cat " * 80,), {}, "at most 77 fit"),
+        ("cat", {}, "is the text 'cat': give a list of names"),
+    ],
+)
+def test_wrong_words(segmenter: Segmenter, classes: tuple[str, ...], options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        segmenter(RGB, classes, **options)
+
+
+def test_no_classes_at_all() -> None:
+    config = micro()
+    untold = Segmenter(config, trained.params(), config.protocol)
+    with pytest.raises(UserError, match="no classes are given, and the model does not say"):
+        untold(RGB)
+
+
+def test_probabilities_that_would_fill_the_memory(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "_MOST_PROBABILITIES", 4 * 3 * 40 * 56)
+    assert segmenter(RGB, WORDS, fast=True).probabilities.shape == (3, 40, 56)
+    found = segmenter(RGB, [*WORDS, "sea"], fast=True)
+    assert found.summary()["unknown_area"] == 0  # all else is there
+    with pytest.raises(UserError, match="probabilities of 4 names at 56 x 40 pixels take"):
+        _ = found.probabilities
+
+
+# Features
+
+
+def test_text_features(segmenter: Segmenter) -> None:
+    text = segmenter.embed_text(WORDS)
+    assert text.shape == (3, 1, 16)
+    assert text.dtype == np.float32
+    tolerance.within(np.linalg.norm(text, axis=-1), np.ones((3, 1)), 1e-5)
+    config = micro()
+    predictor = Predictor(Model(config), trained.params(), WORDS, make_mesh(1), config.protocol)
+    tolerance.within(text, predictor.text, 1e-6)
+
+    first, second = (segmenter.embed_text([name])[0] for name in ("road", "street"))
+    tolerance.within(text[1], first, 1e-5)
+    mean = segmenter.embed_text(WORDS, synonyms="mean")
+    tolerance.within(mean[1], (first + second) / np.linalg.norm(first + second), 1e-5)
+    assert np.abs(mean[1] - text[1]).max() > 1e-3
+    with pytest.raises(UserError, match="has no single feature a class"):
+        segmenter.embed_text(WORDS, synonyms="max")
+
+
+@pytest.mark.parametrize("shape", [(40, 56), (9, 9), (400, 100)])
+def test_patch_features(segmenter: Segmenter, shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    patches, cost = segmenter.dense_features(picture, WORDS)
+    assert patches.shape == (4, 4, 16)
+    assert patches.dtype == np.float32
+    tolerance.within(np.linalg.norm(patches, axis=-1), np.ones((4, 4)), 1e-5)
+    assert cost is not None
+    assert cost.shape == (3, 1, 4, 4)
+    assert cost.dtype == np.float32
+    text = segmenter.embed_text(WORDS)
+    for t in range(3):
+        tolerance.within(cost[t, 0], patches @ text[t, 0], 1e-6)
+    plain = segmenter.dense_features(picture)
+    assert plain.cost is None
+    np.testing.assert_array_equal(plain.patches, patches)
+
+
+def test_patch_features_are_what_the_head_is_given(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    logits = predictor_module._logits
+
+    def looking(model: Model, clip: dict, head: dict, views: jax.Array, *rest: object) -> jax.Array:
+        seen.append(model.encode_image(clip, views[:, 0]).dense[0])
+        return logits(model, clip, head, views, *rest)
+
+    monkeypatch.setattr(predictor_module, "_logits", looking)
+    segmenter(RGB, WORDS, fast=True)
+    given = np.asarray(seen[0]) / np.linalg.norm(seen[0], axis=-1, keepdims=True)
+    tolerance.within(segmenter.dense_features(RGB).patches, given, 1e-5)
+
+
+# Models
+
+
+def test_a_training_a_model_and_a_merged_model_are_the_same(tmp_path: Path) -> None:
+    workdir = trained.train(tmp_path / "run")
+    save_model(tmp_path / "model", open_model(workdir))
+    save_model(tmp_path / "merged", merged(open_model(workdir), None, keep_precision=True))
+    assert open_model(tmp_path / "merged").parts == ("clip", "head")
+    in_memory = fresh()(RGB, WORDS)
+    for name, atol in (("run", 1e-6), ("model", 1e-6), ("merged", 1e-5)):
+        loaded = Segmenter.load(tmp_path / name)
+        assert loaded.classes == trained.CLASSES
+        found = loaded(RGB, WORDS)
+        tolerance.within(found.probabilities, in_memory.probabilities, atol)
+        tolerance.within(found.confidence, in_memory.confidence, atol)
+    # The adapters do something, so leaving them out would be seen.
+    untouched = {part: tree for part, tree in trained.params().items() if part != "adapters"}
+    without = Segmenter(micro(), untouched, micro().protocol)(RGB, WORDS)
+    assert np.abs(without.probabilities - in_memory.probabilities).max() > 1e-3
+
+    half = Segmenter.load(tmp_path / "model", dtype="bfloat16")(RGB, WORDS)
+    assert 0 < np.abs(half.probabilities - in_memory.probabilities).max() < 0.05
+    with pytest.raises(UserError, match="dtype is 'float16'; it must be float32 or bfloat16"):
+        Segmenter.load(tmp_path / "model", dtype="float16")
+    with pytest.raises(UserError, match="has a CLIP of its own; leave --base out"):
+        Segmenter.load(tmp_path / "model", base=tmp_path / "merged")
+
+
+def test_nothing_to_load(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing does not exist"):
+        Segmenter.load(tmp_path / "missing")
+
+
+# The package
+
+
+@pytest.mark.parametrize("module", ["hclip_jax", "hclip_jax.tools.segment"])
+def test_importing_does_not_wait_for_jax(module: str) -> None:
+    code = f"import {module}, sys; print('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_an_unknown_attribute() -> None:
+    import hclip_jax
+
+    assert set(hclip_jax.__all__) == {"Segmenter", "Segmentation"}
+    with pytest.raises(AttributeError, match="module 'hclip_jax' has no attribute 'segment_all'"):
+        _ = hclip_jax.segment_all

@@ -1,0 +1,204 @@
+"""Adapters folded into CLIP, for programs that know nothing of them, by the command line."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from hclip_jax.load import open_model
+from hclip_jax.tools import convert
+from hclip_jax.tools.command import run
+from hclip_jax.tools.merge import main
+from hclip_jax.weights.clip_features import clip_features, fixed_inputs
+from hclip_jax.weights.export import merged
+from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.model_directory import load_model
+from hclip_jax.weights.stored_model import StoredModel
+from hclip_jax.weights.weight_file import open_weights
+from tests import tolerance, trained
+
+FILES = Path(__file__).parents[1] / "weights" / "files"
+TARGETS = {
+    "vitb": "model",
+    "vitb.pt": "openai",
+    "vitb.safetensors": "openai",
+    "for_transformers": "huggingface",
+}
+
+KINDS = ("query", "key", "value", "out")
+
+Capture = pytest.CaptureFixture[str]
+
+
+def succeed(*argv: object, capture: Capture) -> str:
+    """What a merge prints."""
+    assert run(main, [str(arg) for arg in argv]) == 0
+    out, err = capture.readouterr()
+    assert err == ""
+    return out
+
+
+def refused(*argv: object, capture: Capture) -> str:
+    """The one sentence that a merge must end with."""
+    assert run(main, [str(arg) for arg in argv]) == 2
+    out, err = capture.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def features(model: StoredModel) -> tuple[np.ndarray, np.ndarray]:
+    params = model.only("clip").params()["clip"]
+    return clip_features(model.clip, params, *fixed_inputs(model.clip))
+
+
+def adapted(model: StoredModel) -> tuple[np.ndarray, np.ndarray]:
+    """Features with the adapters, folded in as training does it."""
+    return features(merged(model, None, keep_precision=True))
+
+
+def tensors(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...], bytes]]:
+    """What a file holds, bit for bit."""
+    arrays = {name: np.asarray(tensor) for name, tensor in open_weights(path).tensors.items()}
+    return {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
+
+
+def printed(out: str) -> list[float]:
+    """The four differences that a merge tells: image and text, in float32 and bfloat16."""
+    lines = [line for line in out.splitlines() if line.startswith("largest difference")]
+    assert [line.split(" in ")[1].split(":")[0] for line in lines] == ["float32", "bfloat16"]
+    return [float(x) for line in lines for x in re.findall(r"(?:image|text) (\S+?)(?:,|$)", line)]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_features_are_those_of_the_adapted_model(target: str, tmp_path: Path, capsys: Capture) -> None:
+    source = FILES / "hclip.pth"
+    before = open_model(source)
+    out = succeed(source, tmp_path / target, f"--format={TARGETS[target]}", capture=capsys)
+    assert out.endswith(f"{tmp_path / target} is written\n")
+    assert printed(out) == [0, 0, 0, 0]
+    assert [path.name for path in tmp_path.iterdir()] == [target]
+    after = open_model(tmp_path / target, activation=before.clip.activation)
+    assert "adapters" not in after.parts
+    for got, want, frozen in zip(features(after), adapted(before), features(before), strict=True):
+        tolerance.within(got, want, 1e-5)
+        assert np.abs(frozen - want).max() > 0.01
+
+
+def test_a_training(tmp_path: Path, capsys: Capture) -> None:
+    workdir = trained.train(tmp_path / "run")
+    assert run(convert.main, [str(workdir), str(tmp_path / "whole")]) == 0
+    assert run(convert.main, [str(tmp_path / "whole"), str(tmp_path / "adapters"), "--adapters_only"]) == 0
+    capsys.readouterr()
+    message = refused(tmp_path / "adapters", tmp_path / "clip.pt", "--format=openai", capture=capsys)
+    assert "holds adapters without CLIP; give the CLIP they were trained on as --base" in message
+    succeed(workdir, tmp_path / "merged", "--format=model", capture=capsys)
+    succeed(tmp_path / "whole", tmp_path / "clip.pt", "--format=openai", capture=capsys)
+    model = load_model(tmp_path / "merged")
+    assert model.parts == ("clip", "head")
+    assert model.segmenting is not None
+    assert model.segmenting.classes == trained.CLASSES
+    assert model.source == "training run, step 4, CLIP from random, merged"
+    want = adapted(load_model(tmp_path / "whole"))
+    for got, expected in zip(features(model), want, strict=True):
+        tolerance.within(got, expected, 1e-5)
+    with_heads = open_foreign(tmp_path / "clip.pt", like=model.clip)  # its file does not say the heads
+    for got, expected in zip(features(with_heads), want, strict=True):
+        tolerance.within(got, expected, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
+def test_dtype(name: str, tmp_path: Path, capsys: Capture) -> None:
+    dtype = np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+    target = tmp_path / "clip.safetensors"
+    out = succeed(FILES / "hclip.pth", target, "--format=openai", f"--dtype={name}", capture=capsys)
+    assert {kind for kind, _, _ in tensors(target).values()} == {dtype}
+    image, text = printed(out)[:2]
+    rounding = {"float32": 0, "float16": 0.01, "bfloat16": 0.1}[name]
+    for difference in (image, text):
+        assert difference <= rounding
+        assert (difference > 0) == (rounding > 0)
+
+
+def test_in_a_model_directory_the_head_stays_as_it_is(tmp_path: Path, capsys: Capture) -> None:
+    succeed(FILES / "hclip.pth", tmp_path / "half", "--format=model", "--dtype=float16", capture=capsys)
+    model, before = load_model(tmp_path / "half"), open_model(FILES / "hclip.pth")
+    assert {str(leaf.dtype) for leaf in model.only("clip").leaves.values()} == {"float16"}
+    for path, leaf in before.only("head").leaves.items():
+        assert tensors(tmp_path / "half")[path][2] == np.asarray(leaf).tobytes()
+
+
+def test_leaves_that_adapters_do_not_change_keep_their_dtype(tmp_path: Path, capsys: Capture) -> None:
+    """A float16 CLIP with adapters: exported as float16, but what was computed is kept in float32."""
+    half = tmp_path / "half.pt"
+    succeed(FILES / "hclip.pth", half, "--format=openai", "--dtype=float16", capture=capsys)
+    clip, whole = open_model(half, activation="quick_gelu"), open_model(FILES / "hclip.pth")
+    mixed = dataclasses.replace(whole, leaves={**whole.leaves, **clip.leaves})
+    changed = {
+        f"clip/{tower}/blocks/attention/{kind}/kernel" for tower in ("image", "text") for kind in KINDS
+    }
+    kept = merged(mixed, None, keep_precision=True)
+    assert {p for p, leaf in kept.only("clip").leaves.items() if leaf.dtype == np.float32} == changed
+    exported = merged(mixed, None, keep_precision=False)
+    assert {str(leaf.dtype) for leaf in exported.only("clip").leaves.values()} == {"float16"}
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_openais_file_comes_back_bit_for_bit(suffix: str, tmp_path: Path, capsys: Capture) -> None:
+    """Half matrices, float32 norms: all but the three sizes, which OpenAI's own loader deletes."""
+    assert run(convert.main, [str(FILES / "openai.pt"), str(tmp_path / "model")]) == 0
+    capsys.readouterr()
+    target = tmp_path / f"again{suffix}"
+    assert printed(succeed(tmp_path / "model", target, "--format=openai", capture=capsys)) == [0, 0, 0, 0]
+    want = tensors(FILES / "openai.pt")
+    for name in ("input_resolution", "context_length", "vocab_size"):
+        del want[name]
+    assert tensors(target) == want
+    assert {str(dtype) for dtype, _, _ in want.values()} == {"float16", "float32"}
+
+
+@pytest.mark.parametrize("name", ["huggingface", "huggingface_bin"])
+def test_hugging_faces_folder_comes_back_bit_for_bit(name: str, tmp_path: Path, capsys: Capture) -> None:
+    assert run(convert.main, [str(FILES / name), str(tmp_path / "model")]) == 0
+    capsys.readouterr()
+    target = tmp_path / "again"
+    succeed(tmp_path / "model", target, "--format=huggingface", capture=capsys)
+    want = {n: t for n, t in tensors(FILES / name).items() if not n.endswith("position_ids")}
+    assert tensors(target) == want
+    assert sorted(path.name for path in target.iterdir()) == ["config.json", "model.safetensors"]
+    ours, theirs = open_weights(target).settings, open_weights(FILES / name).settings
+    for group in ("text_config", "vision_config"):
+        for field, value in ours[group].items():
+            if field != "eos_token_id":  # older files say 2, which transformers takes for "the largest"
+                assert theirs[group][field] == value, field
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("{files}/hclip.pth", "{}/clip.bin", "--format=openai"), ("clip.bin has the suffix '.bin'", ".pt")),
+        (("{files}/hclip.pth", "{}/clip", "--format=openai"), ("clip has the suffix ''",)),
+        (("{files}/hclip.pth", "{}/there.pt", "--format=openai"), ("there.pt exists already",)),
+        (("{files}/hclip.pth", "{}/there.pt", "--format=huggingface"), ("there.pt exists already",)),
+        (("{files}/hclip.pth", "{}", "--format=model"), ("exists already",)),
+        (("{files}/hclip.pth", "{}/there.pt/x", "--format=model"), ("cannot be written",)),
+        (("{files}/hclip.pth", "{}/there.pt/x.pt", "--format=openai"), ("cannot be written",)),
+        (("{files}/hclip.pth", "{}/x"), ("--format", "--help")),
+        (("{files}/hclip.pth", "{}/x", "--format=onnx"), ("onnx", "--help")),
+        (("{files}/hclip.pth", "{}/x", "--format=model", "--dtype=int8"), ("int8", "--help")),
+        (("{}/nowhere", "{}/x", "--format=model"), ("nowhere does not exist",)),
+        (("{files}/hclip.pth", "{}/x", "--format=model", "--base={files}/openai.pt"), ("leave --base out",)),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    argv: tuple[str, ...], words: tuple[str, ...], tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "there.pt").write_text("mine")
+    message = refused(*(arg.format(tmp_path, files=FILES) for arg in argv), capture=capsys)
+    assert all(word in message for word in words), message
+    assert [path.name for path in tmp_path.rglob("*")] == ["there.pt"]
+    assert (tmp_path / "there.pt").read_text() == "mine"

@@ -1,0 +1,244 @@
+"""The command that labels pictures, called as people call it."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hclip_jax import Segmenter
+from hclip_jax.load import open_model
+from hclip_jax.tools.command import run
+from hclip_jax.tools.segment import main
+from hclip_jax.weights.model_directory import save_model
+from tests import tolerance, trained
+
+RNG = np.random.default_rng(0)
+SUFFIXES = (".json", ".png", "_overlay.png")
+Command = Callable[..., int]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as a training, whole, without CLIP, and its CLIP alone."""
+    folder = tmp_path_factory.mktemp("models")
+    whole = open_model(trained.train(folder / "run"))
+    save_model(folder / "whole", whole)
+    save_model(folder / "clip", dataclasses.replace(whole.only("clip"), segmenting=None))
+    head = dataclasses.replace(whole.only("adapters", "head"), base=whole.fingerprint())
+    save_model(folder / "adapters", head)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three pictures, of two formats and three sizes, and a file that is none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, size in (("a.png", (30, 40)), ("b [1].PNG", (44, 32)), ("c.jpg", (20, 50))):
+        Image.fromarray(RNG.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "notes.txt").write_text("not a picture\n")
+    return folder
+
+
+@pytest.fixture
+def segment(models: Path, photos: Path) -> Command:
+    """Calls the command: the micro model, one look at each picture, and output to photos/../out."""
+
+    def call(*arguments: object, model: str = "whole") -> int:
+        usual = (f"--model={models / model}", f"--output={photos.parent / 'out'}", "--fast")
+        return run(main, [*map(str, arguments), *usual])
+
+    return call
+
+
+def written(photos: Path) -> list[str]:
+    out = photos.parent / "out"
+    return sorted(path.name for path in out.iterdir()) if out.exists() else []
+
+
+def names(*stems: str) -> list[str]:
+    return sorted(f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
+
+
+def rows(photos: Path, stem: str) -> list[dict]:
+    return json.loads((photos.parent / f"out/{stem}.json").read_text(encoding="utf-8"))["classes"]
+
+
+def test_a_file(segment: Command, photos: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("wall", "traffic light", "cat")
+    classes = "--classes=wall,traffic light, cat"
+    assert segment(photos / "a.png", classes, "--probabilities", "--threshold=0.47", "--opacity=0.3") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out == f"1 of 1 pictures done, in {photos.parent / 'out'}\n"
+    assert written(photos) == sorted([*names("a"), "a.npz"])
+
+    found = Segmenter.load(models / "whole")(photos / "a.png", words, threshold=0.47, fast=True)
+    assert 0 < found.summary()["unknown_area"] < 1
+    stem = photos.parent / "out" / "a"
+    with Image.open(f"{stem}.png") as label:
+        np.testing.assert_array_equal(np.asarray(label), np.where(found.ids < 0, 255, found.ids))
+    with Image.open(f"{stem}_overlay.png") as overlay:
+        np.testing.assert_array_equal(np.asarray(overlay), np.asarray(found.overlay(0.3)))
+    facts = json.loads(Path(f"{stem}.json").read_text())
+    assert facts == {"picture": str(photos / "a.png"), "model": str(models / "whole"), **found.summary()}
+    with np.load(f"{stem}.npz") as file:
+        assert file["probabilities"].dtype == np.float32
+        np.testing.assert_array_equal(file["probabilities"], found.probabilities)
+        assert tuple(file["classes"]) == words
+
+
+def test_a_folder(segment: Command, photos: Path) -> None:
+    assert segment(photos) == 0
+    assert written(photos) == names("a", "b [1]", "c")
+    assert [row["name"] for row in rows(photos, "a")] == list(trained.CLASSES)
+    with Image.open(photos.parent / "out/b [1].png") as label:
+        assert label.size == (32, 44)
+
+
+def test_patterns_and_files_each_once(segment: Command, photos: Path) -> None:
+    assert segment(photos / "*.png", photos / "a.png", photos / "?.jpg", "--classes=cat") == 0
+    assert written(photos) == names("a", "c")
+    # A name is taken as it is before it is taken as a pattern.
+    assert segment(photos / "b [1].PNG", "--classes=cat") == 0
+    assert written(photos) == names("a", "b [1]", "c")
+
+
+def test_a_list_of_classes_with_synonyms(segment: Command, photos: Path, tmp_path: Path) -> None:
+    lists = tmp_path / "my classes.txt"
+    lists.write_text("zebra\nroad, street\ncat\n", encoding="utf-8")
+    more = (f"--classes_file={lists}", "--background=floor,sea", "--synonyms=max")
+    assert segment(photos / "a.png", *more) == 0
+    assert [(row["id"], row["name"]) for row in rows(photos, "a")] == [
+        (0, "zebra"),
+        (1, "road, street"),
+        (2, "cat"),
+        (3, "background"),
+    ]
+
+
+def test_the_order_of_classes_is_that_of_ids(segment: Command, photos: Path) -> None:
+    areas = []
+    for classes in ("wall,cat,sky", "sky,cat,wall"):
+        assert segment(photos / "a.png", f"--classes={classes}") == 0
+        assert ",".join(row["name"] for row in rows(photos, "a")) == classes
+        areas.append([row["area"] for row in rows(photos, "a")])
+    assert areas[0][0] > 0
+    assert areas[0] != areas[1]
+    tolerance.within(areas[0], areas[1][::-1], 0.01)
+
+
+def test_the_published_protocol_unless_told(photos: Path, models: Path) -> None:
+    arguments = [str(photos / "a.png"), f"--model={models / 'whole'}", f"--output={photos.parent / 'out'}"]
+    assert run(main, [*arguments, "--probabilities"]) == 0
+    with np.load(photos.parent / "out/a.npz") as file:
+        found = Segmenter.load(models / "whole")(photos / "a.png")
+        np.testing.assert_array_equal(file["probabilities"], found.probabilities)
+
+
+def test_a_broken_picture_is_skipped(
+    segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (photos / "a.png").read_bytes()
+    (photos / "[bold]torn.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "empty.jpg").write_bytes(b"")
+    assert segment(photos) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith(f"skipped: cannot read {photos / '[bold]torn.png'} as a picture")
+    assert lines[1].startswith(f"skipped: cannot read {photos / 'empty.jpg'} as a picture")
+    assert lines[2].startswith("3 of 5 pictures done")
+    assert written(photos) == names("a", "b [1]", "c")
+
+
+def test_every_way_a_model_lies_on_disk(segment: Command, photos: Path, models: Path) -> None:
+    labels = []
+    for model, more in (("whole", ()), ("run", ()), ("adapters", (f"--base={models / 'clip'}",))):
+        assert segment(photos / "a.png", *more, model=model) == 0
+        with Image.open(photos.parent / "out/a.png") as label:
+            labels.append(np.asarray(label))
+    np.testing.assert_array_equal(labels[1], labels[0])
+    np.testing.assert_array_equal(labels[2], labels[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: PICTURE"),
+        (["{photos}/missing.png"], "missing.png does not exist; give a picture, a folder"),
+        (["{photos}/*.bmp"], "*.bmp does not exist"),
+        (["{photos}/empty"], "empty holds no pictures"),
+        (["{photos}/a.png", "--classes=cat", "--classes_file={photos}/notes.txt"], "are both given"),
+        (["{photos}/a.png", "--classes_file={photos}/none.txt"], "cannot read the class list"),
+        (["{photos}/a.png", "--classes=cat,,dog"], "'cat,,dog': name 2 is ''"),
+        (["{photos}/a.png", "--classes=cat,dog,cat"], "name 1 and name 3 are both 'cat'"),
+        (["{photos}/a.png", "--background=sea,sea"], "name 1 and name 2 are both 'sea'"),
+        (["{photos}/a.png", "--opacity=1.1"], "--opacity is 1.1; it must be from 0 to 1"),
+        (["{photos}/a.png", "--threshold=-1"], "threshold is -1.0"),
+        (["{photos}/a.png", "--threshold=half"], "invalid float value: 'half'"),
+        (["{photos}/a.png", "--synonyms=all"], "invalid choice: 'all'"),
+        (["{photos}/a.png", "--dtype=float16"], "invalid choice: 'float16'"),
+        (["{photos}/a.png", "--class=cat"], "unrecognized arguments: --class=cat"),
+        (["{photos}/a.png", "--output={photos}/notes.txt"], "notes.txt is a file; give a folder"),
+        (["{photos}/a.png", "--output={photos}"], "is one of the pictures and would be written over"),
+        (["{photos}/a.png", "{photos}/empty/../a.png"], "would both be written to"),
+        (["{photos}/a.png", "--model={photos}/model"], "model does not exist; give a model directory"),
+        (["{photos}/a.png", "--model={photos}"], "photos"),
+        (["{photos}/a.png", "--model={models}/clip"], "holds CLIP alone, which cannot segment"),
+        (["{photos}/a.png", "--model={models}/adapters"], "holds adapters without CLIP"),
+        (["{photos}/a.png", "--base={models}/clip"], "has a CLIP of its own; leave --base out"),
+    ],
+)
+def test_wrong_use(
+    models: Path, photos: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "empty").mkdir()
+    before = sorted(photos.parent.rglob("*"))
+    usual = [f"--model={models / 'whole'}", f"--output={photos.parent / 'out'}", "--fast"]
+    # Flags that are given again win.
+    assert run(main, [*usual, *(a.format(photos=photos, models=models) for a in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(photos.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("flag", ["--model", "--output"])
+def test_model_and_output_are_required(
+    models: Path, photos: Path, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = {"--model": models / "whole", "--output": photos.parent / "out"}
+    given = [f"{name}={value}" for name, value in usual.items() if name != flag]
+    assert run(main, [str(photos / "a.png"), *given]) == 2
+    assert f"required: {flag}" in capsys.readouterr().err
+    assert not written(photos)
+
+
+@pytest.mark.parametrize("second", ["a.jpg", "a_overlay.png"])
+def test_two_pictures_of_one_name(
+    segment: Command, photos: Path, second: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = photos / "more" / second
+    other.parent.mkdir()
+    Image.new("RGB", (4, 4)).save(other)
+    assert segment(photos / "a.png", other) == 2
+    err = capsys.readouterr().err
+    assert f"{photos / 'a.png'} and {other} would both be written to" in err
+    assert not written(photos)
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(main, ["--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert "\n    python -m hclip_jax.tools.segment holiday/ --model=runs/vitb" in out
+    assert "NAME_overlay.png   the labels painted over the picture" in out

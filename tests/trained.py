@@ -1,0 +1,44 @@
+"""A training that has come to a checkpoint, in a moment: the micro model with weights worth loading."""
+
+from functools import cache
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hclip_jax.model import Params
+from hclip_jax.parallel import make_mesh
+from hclip_jax.training.checkpoints import Checkpoints
+from hclip_jax.training.start import initial_params
+from hclip_jax.training.state import init_state, split
+from hclip_jax.training.workdir import claim, write_classes
+from tests.models import micro
+
+CLASSES = ("cat", "sky, clouds", "traffic light", "wall")
+
+
+@cache
+def params() -> Params:
+    """Random, with the CLIP that a training starts from, and adapters that do change it."""
+    whole = jax.device_get(initial_params(micro(), make_mesh(1)))
+    leaves, tree = jax.tree.flatten(whole["adapters"])
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [
+        x + 0.1 * np.asarray(jax.random.normal(key, x.shape)) for x, key in zip(leaves, keys, strict=True)
+    ]
+    return {**whole, "adapters": jax.tree.unflatten(tree, moved)}
+
+
+def train(workdir: Path) -> Path:
+    """Makes the directory of a training that holds `params`."""
+    config = micro()
+    claim(workdir, config)
+    write_classes(workdir, CLASSES)
+    (workdir / "metrics.jsonl").write_text("")
+    trainable, _ = split(params(), config.train.trainable)
+    state = init_state(trainable, config).replace(step=jnp.asarray(4, jnp.int32))
+    checkpoints = Checkpoints(workdir / "checkpoints", 1)
+    checkpoints.save(4, state, {})
+    checkpoints.close()
+    return workdir
