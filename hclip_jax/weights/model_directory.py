@@ -152,8 +152,8 @@ def _read_card(path: Path) -> ClipCard:
         raise UserError(f"{path} cannot be read as a model's config.json ({error}); copy it anew") from error
     if version != _FORMAT:
         raise UserError(
-            f"{path} is of format {reprlib.repr(version)}, but this version reads format {_FORMAT}; install the "
-            f"hclip_jax it was written by ({shown(str(tree.get('written_by')))})"
+            f"{path} is of format {reprlib.repr(version)}, but this version reads format {_FORMAT}; install "
+            f"the hclip_jax it was written by ({shown(str(tree.get('written_by')))})"
         )
     kind = SegmenterCard if isinstance(tree, Mapping) and "head" in tree else ClipCard
     card = build(kind, tree, f"{path}: config")

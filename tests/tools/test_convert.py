@@ -18,8 +18,7 @@ from hclip_jax.weights.model_directory import load_model, save_model
 from hclip_jax.weights.stored_model import StoredModel
 from hclip_jax.weights.tensor_map import flatten
 from tests import tolerance, trained
-
-FILES = Path(__file__).parents[1] / "weights" / "files"
+from tests.weights.sample_files import FILES
 
 Capture = pytest.CaptureFixture[str]
 

@@ -19,8 +19,8 @@ from hclip_jax.weights.model_directory import load_model
 from hclip_jax.weights.stored_model import StoredModel
 from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance, trained
+from tests.weights.sample_files import FILES
 
-FILES = Path(__file__).parents[1] / "weights" / "files"
 TARGETS = {
     "vitb": "model",
     "vitb.pt": "openai",

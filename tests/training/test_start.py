@@ -23,8 +23,8 @@ from hclip_jax.weights.tensor_map import flatten, write
 from hclip_jax.weights.torch_writer import write_torch
 from tests import tolerance
 from tests.models import micro
+from tests.weights.sample_files import FILES
 
-FILES = Path(__file__).parents[1] / "weights" / "files"
 CLIP = micro().clip
 
 

@@ -24,9 +24,9 @@ from hclip_jax.weights.stored_model import StoredModel
 from hclip_jax.weights.tensor_map import check
 from hclip_jax.weights.weight_file import WeightFile
 from tests import tolerance
+from tests.weights.sample_files import FILES
 
 HERE = Path(__file__).parent
-FILES = HERE / "files"
 OUTPUTS = np.load(FILES / "outputs.npz")
 OPENCLIP = "CLIP with OpenAI's names, as OpenCLIP has them"
 SIZES = ("input_resolution", "context_length", "vocab_size")

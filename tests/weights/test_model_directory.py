@@ -19,8 +19,8 @@ from hclip_jax.weights.safetensors_file import write_safetensors
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.stored_model import StoredModel
 from hclip_jax.weights.torch_reader import read_torch, tensors_by_name
+from tests.weights.sample_files import FILES
 
-FILES = Path(__file__).parent / "files"
 CLASSES = ("traffic light", "sky, clouds", "Straße")
 
 

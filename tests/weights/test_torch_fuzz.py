@@ -2,32 +2,31 @@
 
 import random
 import zipfile
-from pathlib import Path
 
 import pytest
 
 from tests.weights.hostile import outcome
+from tests.weights.sample_files import FILES
 
-FOLDER = Path(__file__).parent / "files"
-FILES = ("plain.pth", "training.pth", "scripted.pt")
+NAMES = ("plain.pth", "training.pth", "scripted.pt")
 
 # pickletools reads escapes in names, of which Python warns.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", NAMES)
 def test_cut_off_files(tmp_path, file):
-    data = (FOLDER / file).read_bytes()
+    data = (FILES / file).read_bytes()
     path = tmp_path / "x.pt"
     for length in sorted(random.Random(0).sample(range(len(data)), 60)):
         path.write_bytes(data[:length])
         assert outcome(path) is None
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", NAMES)
 def test_flipped_bits_anywhere(tmp_path, file):
-    data, generator = (FOLDER / file).read_bytes(), random.Random(1)
-    whole, path = outcome(FOLDER / file), tmp_path / "x.pt"
+    data, generator = (FILES / file).read_bytes(), random.Random(1)
+    whole, path = outcome(FILES / file), tmp_path / "x.pt"
     assert whole is not None
     refused = 0
     for _ in range(170):
@@ -41,9 +40,9 @@ def test_flipped_bits_anywhere(tmp_path, file):
     assert refused > 50
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", NAMES)
 def test_changed_pickles_with_a_fitting_checksum(tmp_path, file):
-    with zipfile.ZipFile(FOLDER / file) as old:
+    with zipfile.ZipFile(FILES / file) as old:
         entries = {name: old.read(name) for name in old.namelist()}
     (name,) = (name for name in entries if name.endswith("/data.pkl"))
     data, generator = entries[name], random.Random(2)

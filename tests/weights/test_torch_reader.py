@@ -13,13 +13,12 @@ import pytest
 from hclip_jax.errors import UserError
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.torch_reader import read_torch, tensors_by_name
-
-FOLDER = Path(__file__).parent / "files"  # made by make_torch_files.py with PyTorch 2.13.0
+from tests.weights.sample_files import FILES
 
 
 def expected(file: str) -> dict[str, np.ndarray]:
     """What PyTorch says the tensors of a file hold; bfloat16 as float32."""
-    with np.load(FOLDER / "torch_files.npz") as arrays:
+    with np.load(FILES / "torch_files.npz") as arrays:
         return {n.removeprefix(f"{file}/"): arrays[n] for n in arrays.files if n.startswith(f"{file}/")}
 
 
@@ -42,7 +41,7 @@ def rezipped(source: Path, target: Path, change) -> Path:
     ],
 )
 def test_every_tensor_has_the_bits_that_pytorch_wrote(file, scripted, at):
-    content, is_scripted = read_torch(FOLDER / file)
+    content, is_scripted = read_torch(FILES / file)
     tensors, wanted = tensors_by_name(at(content)), expected(Path(file).stem)
     assert is_scripted is scripted
     assert tensors.keys() == wanted.keys()
@@ -55,7 +54,7 @@ def test_every_tensor_has_the_bits_that_pytorch_wrote(file, scripted, at):
 
 
 def test_a_training_checkpoint_keeps_its_nesting_and_is_plain_data():
-    content = read_torch(FOLDER / "training.pth").content
+    content = read_torch(FILES / "training.pth").content
     assert content["iteration"] == 5
     assert content["trainer"]["hooks"] == {"LRScheduler": {"base_lrs": [0.1], "last_epoch": 6}}
     optimizer = content["trainer"]["_trainer"]["optimizer"]
@@ -68,20 +67,20 @@ def test_a_training_checkpoint_keeps_its_nesting_and_is_plain_data():
 
 
 def test_a_scripted_module_is_the_dict_of_its_attributes():
-    content = read_torch(FOLDER / "scripted.pt").content
+    content = read_torch(FILES / "scripted.pt").content
     assert content["sizes"] == [3, 2]
     assert content["notes"] == {"rate": 0.5}
     assert content["blocks"]["1"]["training"] is True
 
 
 def test_names_of_one_tensor_give_one_object():
-    tensors = read_torch(FOLDER / "plain.pth").content
+    tensors = read_torch(FILES / "plain.pth").content
     assert tensors["tied"] is tensors["base"]
     assert tensors["rows"] is not tensors["base"]
 
 
 def test_values_are_read_when_asked_for_and_damage_is_found_then(tmp_path):
-    data = bytearray((FOLDER / "plain.pth").read_bytes())
+    data = bytearray((FILES / "plain.pth").read_bytes())
     values = expected("plain")["float64"].tobytes()
     data[data.index(values)] ^= 1
     path = tmp_path / "damaged.pth"
@@ -96,14 +95,14 @@ def test_values_are_read_when_asked_for_and_damage_is_found_then(tmp_path):
 
 def test_the_file_may_be_replaced_while_its_tensors_are_read(tmp_path):
     path = tmp_path / "weights.pth"
-    path.write_bytes((FOLDER / "plain.pth").read_bytes())
+    path.write_bytes((FILES / "plain.pth").read_bytes())
     tensor = read_torch(path).content["transposed"]
     path.unlink()
     assert np.array_equal(np.asarray(tensor), expected("plain")["transposed"])
 
 
 def test_a_stored_tensor_converts_as_arrays_do():
-    tensor = read_torch(FOLDER / "plain.pth").content["bfloat16"]
+    tensor = read_torch(FILES / "plain.pth").content["bfloat16"]
     assert np.asarray(tensor, np.float32).dtype == np.float32
     assert np.array_equal(np.array(tensor, np.float32), expected("plain")["bfloat16"])
     with pytest.raises(ValueError, match="copy"):
@@ -112,7 +111,7 @@ def test_a_stored_tensor_converts_as_arrays_do():
 
 def test_the_folder_inside_may_have_any_name(tmp_path):
     path = rezipped(
-        FOLDER / "scripted.pt",
+        FILES / "scripted.pt",
         tmp_path / "x.pt",
         lambda name, data: (name.replace("scripted/", "ViT-B-16/", 1), data),
     )
@@ -122,7 +121,7 @@ def test_the_folder_inside_may_have_any_name(tmp_path):
 
 def test_other_entries_of_a_like_name_do_no_harm(tmp_path):
     path = tmp_path / "x.pth"
-    path.write_bytes((FOLDER / "plain.pth").read_bytes())
+    path.write_bytes((FILES / "plain.pth").read_bytes())
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("plain/extra/data.pkl", b"N.")
     assert tensors_by_name(read_torch(path).content).keys() == expected("plain").keys()
@@ -130,7 +129,7 @@ def test_other_entries_of_a_like_name_do_no_harm(tmp_path):
 
 def test_what_is_not_such_an_archive_is_refused(tmp_path):
     def refuse(change, match):
-        path = rezipped(FOLDER / "plain.pth", tmp_path / "x.pth", change)
+        path = rezipped(FILES / "plain.pth", tmp_path / "x.pth", change)
         with pytest.raises(UserError, match=match):
             read_torch(path)
 
@@ -148,11 +147,11 @@ def test_what_is_not_such_an_archive_is_refused(tmp_path):
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:5806\nsize 9\n", "git lfs pull"),
         (b"\n<!DOCTYPE html><html>404</html>", "web page"),
-        ((FOLDER / "legacy.pth").read_bytes(), r"torch\.save\(torch\.load"),
+        ((FILES / "legacy.pth").read_bytes(), r"torch\.save\(torch\.load"),
         (b"0" * 257 + b"ustar  \0" + b"0" * 300, r"torch\.save\(torch\.load"),
         (pickle.dumps({"a": 1}), "not a zip"),
         (b"\x89PNG\r\n\x1a\n\0\0", r"begins with b'\\x89PNG"),
-        ((FOLDER / "plain.pth").read_bytes()[:3000], "broken.*download it again"),
+        ((FILES / "plain.pth").read_bytes()[:3000], "broken.*download it again"),
     ],
 )
 def test_other_files_are_told_apart(tmp_path, content, match):

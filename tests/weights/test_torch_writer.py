@@ -3,7 +3,6 @@
 import struct
 import tracemalloc
 import zipfile
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -13,8 +12,9 @@ from hclip_jax.errors import UserError
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.torch_reader import read_torch
 from hclip_jax.weights.torch_writer import write_torch
+from tests.weights.sample_files import FILES
 
-WRITTEN = Path(__file__).parent / "files" / "written.pth"
+WRITTEN = FILES / "written.pth"
 DTYPES = [np.float32, np.float16, ml_dtypes.bfloat16, np.float64, np.int64, np.int32, np.uint8, np.bool_]
 
 
