@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
     c.data.crop = 128
     c.data.workers = 0
 
-    c.train.update(steps=250, batch=8, learning_rate=2e-3, warmup=10, clip_norm=1.0, ignore="masked")
+    c.train.update(steps=250, batch=8, learning_rate=1e-3, warmup=10, clip_norm=1.0, ignore="masked")
     c.train.trainable = ("clip", "adapters", "head")
     c.train.multipliers.update(clip=0.3, adapters=0.3)
     c.train.update(log_every=25, checkpoint_every=100, evaluate_every=250, evaluate_first=True)

@@ -166,7 +166,7 @@ def _most_probable(
 
     shape = (len(rows.low), len(columns.low))
     nothing = (jnp.zeros(shape, jnp.int32), jnp.full(shape, -1.0))
-    best, _ = jax.lax.scan(better, nothing, starts)
+    best, _ = jax.lax.scan(better, nothing, jnp.asarray(starts))
     return best
 
 

@@ -31,7 +31,8 @@ def merged(model: StoredModel, dtype: np.dtype | None, keep_precision: bool) -> 
         keep_precision: where `dtype` is None, leaves that the adapters change are float32.
 
     Returns:
-        The merged model, on whose leaves nothing has been computed that the adapters do not change.
+        The merged model, on whose leaves nothing has been computed that the adapters do not change. Loading
+        one raises UserError if its values are too large for its dtype.
     """
     leaves = dict(model.only("clip", "head").leaves)
     if model.segmenting is not None and "adapters" in model.parts:
@@ -42,16 +43,23 @@ def merged(model: StoredModel, dtype: np.dtype | None, keep_precision: bool) -> 
             after = np.asarray(adapted[path])
             if not np.array_equal(after, before):
                 own = np.dtype(np.float32) if keep_precision else leaves[path].dtype
-                leaves[path] = Stored.of(after.astype(own))
+                leaves[path] = _cast(path, Stored.of(after), own if dtype is None else dtype)
     if dtype is not None:
         for path, leaf in leaves.items():
             if path.startswith("clip/"):
-                leaves[path] = dataclasses.replace(leaf, dtype=dtype, load=_cast(leaf, dtype))
+                leaves[path] = _cast(path, leaf, dtype)
     return dataclasses.replace(model, leaves=leaves, source=f"{model.source}, merged")
 
 
-def _cast(leaf: Stored, dtype: np.dtype) -> Callable[[], np.ndarray]:
-    return lambda: np.asarray(leaf).astype(dtype)
+def _cast(path: str, leaf: Stored, dtype: np.dtype) -> Stored:
+    def load() -> np.ndarray:
+        with np.errstate(over="ignore"):
+            values = np.asarray(leaf).astype(dtype)
+        if not np.isfinite(values).all():
+            raise UserError(f"{path} holds values that are too large for {dtype}; give --dtype=float32")
+        return values
+
+    return Stored(leaf.shape, dtype, load)
 
 
 def export_openai(target: Path, model: StoredModel) -> None:
