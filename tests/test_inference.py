@@ -1,7 +1,5 @@
 """Any picture and any words in: what comes out does not depend on how they were given."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -13,13 +11,8 @@ from hclip_jax import Segmentation, Segmenter, inference
 from hclip_jax.data.source import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation import predictor as predictor_module
-from hclip_jax.evaluation.predictor import Predictor
 from hclip_jax.inference import as_pixels
-from hclip_jax.load import open_model
 from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh
-from hclip_jax.weights.export import merged
-from hclip_jax.weights.model_directory import save_model
 from tests import tolerance, trained
 from tests.models import micro
 
@@ -29,12 +22,7 @@ RGB = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
 
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
-    return fresh()
-
-
-def fresh() -> Segmenter:
-    config = micro()
-    return Segmenter(config, trained.params(), config.protocol, trained.CLASSES)
+    return trained.segmenter()
 
 
 def same(a: Segmentation, b: Segmentation) -> None:
@@ -191,7 +179,7 @@ def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return encode(model, clip, tokens, owner, classes)
 
     monkeypatch.setattr(predictor_module, "_encode", counting)
-    segmenter = fresh()
+    segmenter = trained.segmenter()
     for picture in (RGB, RGB[::-1], RGB[:9, :9]):
         segmenter(picture, WORDS, fast=True)
         segmenter(picture, list(WORDS), fast=True, threshold=0.5)
@@ -235,109 +223,3 @@ def test_probabilities_that_would_fill_the_memory(
     assert found.summary()["unknown_area"] == 0  # all else is there
     with pytest.raises(UserError, match="probabilities of 4 names at 56 x 40 pixels take"):
         _ = found.probabilities
-
-
-# Features
-
-
-def test_text_features(segmenter: Segmenter) -> None:
-    text = segmenter.embed_text(WORDS)
-    assert text.shape == (3, 1, 16)
-    assert text.dtype == np.float32
-    tolerance.within(np.linalg.norm(text, axis=-1), np.ones((3, 1)), 1e-5)
-    config = micro()
-    predictor = Predictor(Model(config), trained.params(), WORDS, make_mesh(1), config.protocol)
-    tolerance.within(text, predictor.text, 1e-6)
-
-    first, second = (segmenter.embed_text([name])[0] for name in ("road", "street"))
-    tolerance.within(text[1], first, 1e-5)
-    mean = segmenter.embed_text(WORDS, synonyms="mean")
-    tolerance.within(mean[1], (first + second) / np.linalg.norm(first + second), 1e-5)
-    assert np.abs(mean[1] - text[1]).max() > 1e-3
-    with pytest.raises(UserError, match="has no single feature a class"):
-        segmenter.embed_text(WORDS, synonyms="max")
-
-
-@pytest.mark.parametrize("shape", [(40, 56), (9, 9), (400, 100)])
-def test_patch_features(segmenter: Segmenter, shape: tuple[int, int]) -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    patches, cost = segmenter.dense_features(picture, WORDS)
-    assert patches.shape == (4, 4, 16)
-    assert patches.dtype == np.float32
-    tolerance.within(np.linalg.norm(patches, axis=-1), np.ones((4, 4)), 1e-5)
-    assert cost is not None
-    assert cost.shape == (3, 1, 4, 4)
-    assert cost.dtype == np.float32
-    text = segmenter.embed_text(WORDS)
-    for t in range(3):
-        tolerance.within(cost[t, 0], patches @ text[t, 0], 1e-6)
-    plain = segmenter.dense_features(picture)
-    assert plain.cost is None
-    np.testing.assert_array_equal(plain.patches, patches)
-
-
-def test_patch_features_are_what_the_head_is_given(
-    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-    logits = predictor_module._logits
-
-    def looking(model: Model, clip: dict, head: dict, views: jax.Array, *rest: object) -> jax.Array:
-        seen.append(model.encode_image(clip, views[:, 0]).dense[0])
-        return logits(model, clip, head, views, *rest)
-
-    monkeypatch.setattr(predictor_module, "_logits", looking)
-    segmenter(RGB, WORDS, fast=True)
-    given = np.asarray(seen[0]) / np.linalg.norm(seen[0], axis=-1, keepdims=True)
-    tolerance.within(segmenter.dense_features(RGB).patches, given, 1e-5)
-
-
-# Models
-
-
-def test_a_training_a_model_and_a_merged_model_are_the_same(tmp_path: Path) -> None:
-    workdir = trained.train(tmp_path / "run")
-    save_model(tmp_path / "model", open_model(workdir))
-    save_model(tmp_path / "merged", merged(open_model(workdir), None, keep_precision=True))
-    assert open_model(tmp_path / "merged").parts == ("clip", "head")
-    in_memory = fresh()(RGB, WORDS)
-    for name, atol in (("run", 1e-6), ("model", 1e-6), ("merged", 1e-5)):
-        loaded = Segmenter.load(tmp_path / name)
-        assert loaded.classes == trained.CLASSES
-        found = loaded(RGB, WORDS)
-        tolerance.within(found.probabilities, in_memory.probabilities, atol)
-        tolerance.within(found.confidence, in_memory.confidence, atol)
-    # The adapters do something, so leaving them out would be seen.
-    untouched = {part: tree for part, tree in trained.params().items() if part != "adapters"}
-    without = Segmenter(micro(), untouched, micro().protocol)(RGB, WORDS)
-    assert np.abs(without.probabilities - in_memory.probabilities).max() > 1e-3
-
-    half = Segmenter.load(tmp_path / "model", dtype="bfloat16")(RGB, WORDS)
-    assert 0 < np.abs(half.probabilities - in_memory.probabilities).max() < 0.05
-    with pytest.raises(UserError, match="dtype is 'float16'; it must be float32 or bfloat16"):
-        Segmenter.load(tmp_path / "model", dtype="float16")
-    with pytest.raises(UserError, match="has a CLIP of its own; leave --base out"):
-        Segmenter.load(tmp_path / "model", base=tmp_path / "merged")
-
-
-def test_nothing_to_load(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="missing does not exist"):
-        Segmenter.load(tmp_path / "missing")
-
-
-# The package
-
-
-@pytest.mark.parametrize("module", ["hclip_jax", "hclip_jax.tools.segment"])
-def test_importing_does_not_wait_for_jax(module: str) -> None:
-    code = f"import {module}, sys; print('jax' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
-
-
-def test_an_unknown_attribute() -> None:
-    import hclip_jax
-
-    assert set(hclip_jax.__all__) == {"Segmenter", "Segmentation"}
-    with pytest.raises(AttributeError, match="module 'hclip_jax' has no attribute 'segment_all'"):
-        _ = hclip_jax.segment_all

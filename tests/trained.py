@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hclip_jax.inference import Segmenter
 from hclip_jax.model import Params
 from hclip_jax.parallel import make_mesh
 from hclip_jax.training.checkpoints import Checkpoints
@@ -28,6 +29,12 @@ def params() -> Params:
         x + 0.1 * np.asarray(jax.random.normal(key, x.shape)) for x, key in zip(leaves, keys, strict=True)
     ]
     return {**whole, "adapters": jax.tree.unflatten(tree, moved)}
+
+
+def segmenter() -> Segmenter:
+    """A new one, that knows no words yet."""
+    config = micro()
+    return Segmenter(config, params(), config.protocol, CLASSES)
 
 
 def train(workdir: Path) -> Path:

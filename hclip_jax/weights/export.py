@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -70,7 +71,7 @@ def export_openai(target: Path, model: StoredModel) -> None:
     """
     if target.exists():
         raise UserError(f"{target} exists already; give another target, or remove it first")
-    file = write(clip_tensors(model.clip), unflatten(model.only("clip").leaves))
+    file = write(clip_tensors(model.clip), _in_memory(model))
     if target.suffix == ".pt":
         write_torch(target, file)
     elif target.suffix == ".safetensors":
@@ -87,11 +88,16 @@ def export_huggingface(target: Path, model: StoredModel) -> None:
     Raises:
         UserError: `target` exists, or cannot be written.
     """
-    file = write(huggingface_tensors(model.clip), unflatten(model.only("clip").leaves))
+    file = write(huggingface_tensors(model.clip), _in_memory(model))
     with new_folder(target) as folder:
         write_safetensors(folder / "model.safetensors", file, {"format": "pt"})
         settings = json.dumps(_huggingface_config(model.clip), indent=2)
         write_atomically(folder / "config.json", f"{settings}\n")
+
+
+def _in_memory(model: StoredModel) -> Any:
+    """Our tree of CLIP, read once: each of its leaves is a part of as many tensors as there are layers."""
+    return unflatten({path: np.asarray(leaf) for path, leaf in model.only("clip").leaves.items()})
 
 
 EXPORTS: dict[str, Callable[[Path, StoredModel], None]] = {

@@ -47,7 +47,7 @@ def test_only_attention_kernels_change() -> None:
 
 def test_text_blocks_stay_orthogonal_whatever_the_relations_learn() -> None:
     adapters = moved(PARAMS["adapters"])
-    text, vision = hclip.blocks(adapters, MODEL.config.adapters)
+    text, vision = hclip.blocks(adapters, MODEL.architecture.adapters)
     product = jnp.swapaxes(text, -1, -2) @ text
     tolerance.close(product, jnp.broadcast_to(jnp.eye(8), product.shape), atol=1e-5)
     assert np.abs(jnp.swapaxes(vision, -1, -2) @ vision - jnp.eye(8)[None, None, None]).max() > 0.1
