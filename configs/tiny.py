@@ -20,7 +20,6 @@ def get_config() -> ConfigDict:
     c.clip.text.update(layers=4, width=64, heads=2)
     c.adapters.block = 32
     c.head.update(hidden=32, window=4, guidance=32, guidance_blocks=(1, 2))
-    c.head.prior = 0.01  # without it, random weights unlearn every difference between classes first
     c.head.update(decoder=(16, 8), decoder_guidance=(64, 32), decoder_guidance_projection=(8, 4))
     c.model.resolution = 128  # 8 x 8 patches
     c.model.update(remat=False, classes_at_once=256)  # small enough to keep everything
@@ -29,10 +28,10 @@ def get_config() -> ConfigDict:
     c.data.crop = 128
     c.data.workers = 0
 
-    c.train.update(steps=250, batch=8, learning_rate=1e-3, warmup=10, clip_norm=1.0, ignore="masked")
+    c.train.update(steps=300, batch=8, learning_rate=2e-3, warmup=50, clip_norm=1.0, ignore="masked")
     c.train.trainable = ("clip", "adapters", "head")
     c.train.multipliers.update(clip=0.3, adapters=0.3)
-    c.train.update(log_every=25, checkpoint_every=100, evaluate_every=250, evaluate_first=True)
+    c.train.update(log_every=25, checkpoint_every=100, evaluate_every=300, evaluate_first=True)
 
     # Other words for the same pictures: colours and shapes together, "red circle". No colour is named in
     # training, so this shows that any vocabulary can be judged by, not that these words are understood.

@@ -50,7 +50,8 @@ def get_config() -> ConfigDict:
     c.head.decoder_guidance = (256, 128)  # channels of the upsampled guidance
     c.head.decoder_guidance_projection = (32, 16)  # channels of it that the decoder reads
     c.head.slots = 256  # classes that aggregate together; of more, the best are kept a picture
-    # Probability that every class starts with, exactly: the last layer starts at zero. 0 = as published.
+    # Probability that every class starts with, exactly, the last layer at zero: steadies a start from random
+    # CLIP with many classes. 0 = as published.
     c.head.prior = 0.0
 
     c.model = ConfigDict()

@@ -11,6 +11,7 @@ from PIL import Image
 from hclip_jax.config import to_dict
 from hclip_jax.data.scenes import ScenesSource
 from hclip_jax.evaluation.iou import FIGURES
+from hclip_jax.load import open_model
 from hclip_jax.main import main
 from tests.main.conftest import PICTURES
 from tests.models import micro
@@ -74,6 +75,13 @@ def test_a_training_leaves_what_is_promised(trained: Path) -> None:
     assert overlay.name == "val_00000.png"
     with Image.open(overlay) as picture:
         picture.load()
+
+
+def test_its_model_can_be_opened(trained: Path) -> None:
+    model = open_model(trained)
+    assert model.source == "training micro, step 4, CLIP from random"
+    assert model.parts == ("clip", "adapters", "head")
+    assert model.need_segmenting().classes == ScenesSource("train", "shapes").classes
 
 
 def test_running_a_finished_training_again_trains_nothing(

@@ -15,7 +15,8 @@ from hclip_jax.tools.merge import main
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import merged
 from hclip_jax.weights.foreign import open_foreign
-from hclip_jax.weights.model_directory import load_model
+from hclip_jax.weights.model_directory import load_model, save_model
+from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.stored_model import StoredModel
 from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance, trained
@@ -132,19 +133,37 @@ def test_in_a_model_directory_the_head_stays_as_it_is(tmp_path: Path, capsys: Ca
         assert tensors(tmp_path / "half")[path][2] == np.asarray(leaf).tobytes()
 
 
-def test_leaves_that_adapters_do_not_change_keep_their_dtype(tmp_path: Path, capsys: Capture) -> None:
-    """A float16 CLIP with adapters: exported as float16, but what was computed is kept in float32."""
-    half = tmp_path / "half.pt"
-    succeed(FILES / "hclip.pth", half, "--format=openai", "--dtype=float16", capture=capsys)
-    clip, whole = open_model(half, activation="quick_gelu"), open_model(FILES / "hclip.pth")
-    mixed = dataclasses.replace(whole, leaves={**whole.leaves, **clip.leaves})
+@pytest.fixture
+def on_half_clip() -> StoredModel:
+    """Adapters in float32 on a CLIP in float16."""
+    model = open_foreign(FILES / "hclip.pth")
+    clip = {path: np.asarray(leaf).astype(np.float16) for path, leaf in model.only("clip").leaves.items()}
+    half = {path: Stored.of(value) for path, value in clip.items()}
+    return dataclasses.replace(model, leaves={**model.leaves, **half})
+
+
+def test_what_adapters_do_not_change_keeps_its_dtype(on_half_clip: StoredModel) -> None:
     changed = {
         f"clip/{tower}/blocks/attention/{kind}/kernel" for tower in ("image", "text") for kind in KINDS
     }
-    kept = merged(mixed, None, keep_precision=True)
+    kept = merged(on_half_clip, None, keep_precision=True)
     assert {p for p, leaf in kept.only("clip").leaves.items() if leaf.dtype == np.float32} == changed
-    exported = merged(mixed, None, keep_precision=False)
+    exported = merged(on_half_clip, None, keep_precision=False)
     assert {str(leaf.dtype) for leaf in exported.only("clip").leaves.values()} == {"float16"}
+    asked = merged(on_half_clip, np.dtype(np.float32), keep_precision=False)  # not by way of float16
+    for path in changed:
+        np.testing.assert_array_equal(np.asarray(asked.leaves[path]), np.asarray(kept.leaves[path]))
+
+
+def test_values_that_are_too_large_for_a_dtype(tmp_path: Path, capsys: Capture) -> None:
+    model = open_foreign(FILES / "hclip.pth")
+    large = Stored.of(np.full(8, 1e5, np.float32))
+    leaves = {**model.leaves, "clip/image/class_embedding": large}
+    save_model(tmp_path / "model", dataclasses.replace(model, leaves=leaves))
+    argv = (tmp_path / "model", tmp_path / "clip.pt", "--format=openai", "--dtype=float16")
+    message = refused(*argv, capture=capsys)
+    assert "clip/image/class_embedding holds values that are too large for float16" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
