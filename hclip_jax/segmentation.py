@@ -12,7 +12,7 @@ from hclip_jax.data.source import IGNORE
 from hclip_jax.visualize import overlay
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segmentation:
     """A picture of H x W pixels, labelled with T classes.
 
