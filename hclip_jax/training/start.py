@@ -61,6 +61,11 @@ def _read_clip(clip: ClipConfig) -> Params:
         )
     if "clip" not in model.parts:
         raise UserError(f"{path} holds no CLIP; give the CLIP that it belongs to")
+    if "adapters" in model.parts:
+        raise UserError(
+            f"{path} holds CLIP with adapters, which a training would lose; fold them in first: "
+            f"python -m hclip_jax.tools.merge {path} TARGET --format=model"
+        )
     return model.only("clip").params()["clip"]
 
 
