@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     c.seed = 0  # of everything random: weights, order, augmentation
 
     c.clip = ConfigDict()
-    # A safetensors file with OpenAI's or OpenCLIP's names, or "random" to go without.
+    # A file or folder as published, or a model directory; "random" to go without, "tiny" for that of tiny.py.
     c.clip.weights = ""
     c.clip.embed = 512  # width of the space pictures and words share
     c.clip.activation = "quick_gelu"  # OpenAI's weights; "gelu" for OpenCLIP's own
@@ -32,12 +32,29 @@ def get_config() -> ConfigDict:
     c.clip.text.width = 512
     c.clip.text.heads = 8
     c.clip.text.mlp_ratio = 4.0
-    c.clip.text.vocabulary = 49408
+    c.clip.text.vocabulary = 49408  # CLIP's own; in a smaller one words share embeddings (id modulo its size)
     c.clip.text.context = 77  # longest prompt in tokens, start and end included
 
     c.adapters = ConfigDict()
-    c.adapters.block = 128  # side of the diagonal blocks; the paper's best of 64, 128, 256
-    c.adapters.coft_radius = 0.0  # COFT: largest norm of a text block's generator; 0 = unconstrained
+    # How CLIP is tuned: hclip, the paper; none; full, copies of the towers train in their place; attention,
+    # as CAT-Seg; lora; oft; boft. A method reads the fields that name it below.
+    c.adapters.method = "hclip"
+    c.adapters.towers = ("text", "image")  # that are tuned; all but none
+    c.adapters.layers = ()  # from 1, of every tower; empty = all of them. All but none and full
+    # Of query, key, value, out; empty = query and value for attention and lora, all four for the others.
+    c.adapters.targets = ()  # all but none and full
+    c.adapters.block = 128  # side of the diagonal blocks; the paper's best of 64, 128, 256. hclip, oft, boft
+    c.adapters.factors = 2  # butterflies that are multiplied; boft
+    c.adapters.rank = 8  # lora
+    c.adapters.alpha = 8.0  # lora: what is added is scaled by alpha / rank
+    c.adapters.orthogonal = ("text",)  # towers whose blocks are rotations, others have free ones; hclip
+    c.adapters.parts = ("pop", "dcrc")  # blocks that train, relations that train; hclip
+    c.adapters.relation = "linear"  # as published; "mlp", the paper's networks with a residual. hclip
+    # Of the Cayley map: "solve" is exact, "neumann" a series of products. hclip, oft, boft
+    c.adapters.cayley = "solve"
+    c.adapters.neumann_terms = 5  # of the series; it needs generators of spectral norm below 1
+    # COFT: largest Frobenius norm of an orthogonal block's generator; 0 = unconstrained. hclip, oft, boft
+    c.adapters.coft_radius = 0.0
 
     c.head = ConfigDict()
     c.head.hidden = 128  # channels of the cost volume
@@ -69,7 +86,7 @@ def get_config() -> ConfigDict:
     # prepared; or "scenes", the built-in pictures.
     c.data.root = ""
     c.data.classes = ""  # another class list than the folder's own
-    c.data.vocabulary = ""  # of the built-in scenes: shapes (unless given) | seen | all
+    c.data.vocabulary = ""  # of the built-in scenes: seen (unless given) | all | synonyms | shapes | patterns
     c.data.split = "train"
     c.data.crop = 384  # pixels; also the side of the evaluation windows
     c.data.workers = 2  # processes that read and augment; 0 = threads of this one

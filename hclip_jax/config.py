@@ -1,7 +1,8 @@
 """Configuration: a ConfigDict in, validated frozen dataclasses out.
 
-Every configuration error is raised here, as one sentence: field path, value, what is allowed. The
-fields are those of `config_schema.py`, their values those of `configs/`: no module has defaults of its own.
+Every configuration error is raised here and in the two modules beside it, as one sentence: field path,
+value, what is allowed. The fields are those of `config_schema.py`, their values those of `configs/`: no
+module has defaults of its own.
 """
 
 import dataclasses
@@ -14,7 +15,8 @@ from typing import Any
 from flax.core import FrozenDict
 from ml_collections import ConfigDict
 
-from hclip_jax.clip import tokenizer
+from hclip_jax.config_adapters import check_adapters
+from hclip_jax.config_checks import MOST, check_choices, check_divides, check_ranges, wrong
 from hclip_jax.config_schema import Architecture, ClipConfig, Config, Protocol
 from hclip_jax.errors import UserError, shown
 
@@ -84,24 +86,24 @@ def build(kind: Any, value: Any, path: str) -> Any:
         return _build_dataclass(kind, value, path)
     if origin is tuple:
         if not isinstance(value, (tuple, list)):
-            raise _wrong(path, value, "a tuple, such as (1, 2) or ('a',)")
+            raise wrong(path, value, "a tuple, such as (1, 2) or ('a',)")
         return tuple(build(typing.get_args(kind)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
     if origin is Mapping or getattr(origin, "__name__", "") == "Mapping":
         if not isinstance(value, Mapping):
-            raise _wrong(path, value, "a mapping of names")
+            raise wrong(path, value, "a mapping of names")
         entry = typing.get_args(kind)[1]
         # Hashable, as the whole configuration is: compiled functions are kept by it.
         return FrozenDict({name: build(entry, value[name], f"{path}.{name}") for name in value})
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value) if abs(value) < _MOST else math.inf
+        return float(value) if abs(value) < MOST else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise _wrong(path, value, _KINDS[kind])
+        raise wrong(path, value, _KINDS[kind])
     return value
 
 
 def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
-        raise _wrong(path, value, "a group of fields")
+        raise wrong(path, value, "a group of fields")
     known = typing.get_type_hints(kind)
     for name in value:
         if name not in known:
@@ -114,10 +116,6 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
     return kind(**{name: build(known[name], value[name], f"{path}.{name}") for name in known})
 
 
-def _wrong(path: str, value: Any, allowed: str) -> UserError:
-    return UserError(f"{path} is {repr(value)[:200]}; it must be {allowed}")
-
-
 def check_architecture(a: Architecture, path: str = "config") -> None:
     """Checks values that types cannot rule out, and fields that must fit each other.
 
@@ -125,40 +123,39 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
         UserError: a value is not allowed; it is named by `path` and its own path.
     """
     check_clip(a.clip, path)
-    _check_choices(
+    check_choices(
         path,
         ("model.dtype", a.model.dtype, ("float32", "bfloat16")),
         ("prompts.synonyms", a.prompts.synonyms, ("first", "mean")),
     )
     if not a.prompts.templates:
-        raise _wrong(f"{path}.prompts.templates", (), "at least one template with one {}")
-    _check_ranges(to_dict(a), path)
-    image, text, head, block = a.clip.image, a.clip.text, a.head, a.adapters.block
-    _check_divides(
+        raise wrong(f"{path}.prompts.templates", (), "at least one template with one {}")
+    check_ranges(to_dict(a), path)
+    check_adapters(a.adapters, a.clip, path)
+    image, head = a.clip.image, a.head
+    check_divides(
         path,
-        ("clip.image.width", image.width, "adapters.block", block),
-        ("clip.text.width", text.width, "adapters.block", block),
         ("model.resolution", a.model.resolution, "clip.image.patch", image.patch),
         ("head.hidden", head.hidden, "head.heads", head.heads),
         (_GRID, grid(a), "head.window", min(head.window, grid(a))),
     )
     for name in ("guidance_blocks", "decoder", "decoder_guidance", "decoder_guidance_projection"):
         if len(getattr(head, name)) != 2:
-            raise _wrong(f"{path}.head.{name}", getattr(head, name), "two numbers, one a decoder step")
+            raise wrong(f"{path}.head.{name}", getattr(head, name), "two numbers, one a decoder step")
     for i, wide in enumerate((head.hidden, head.decoder[0])):
         if head.decoder_guidance_projection[i] >= wide:
-            raise _wrong(
+            raise wrong(
                 f"{path}.head.decoder_guidance_projection[{i}]",
                 head.decoder_guidance_projection[i],
                 f"less than the {wide} channels it joins",
             )
     if head.prior >= 1:
-        raise _wrong(f"{path}.head.prior", head.prior, "a probability less than 1, or 0 for none")
+        raise wrong(f"{path}.head.prior", head.prior, "a probability less than 1, or 0 for none")
     for i, width in enumerate(head.decoder):
         if width % max(1, width // 16):
-            raise _wrong(f"{path}.head.decoder[{i}]", width, "less than 32, or a multiple of 16")
+            raise wrong(f"{path}.head.decoder[{i}]", width, "less than 32, or a multiple of 16")
     if not all(0 < i < image.layers for i in head.guidance_blocks):
-        raise _wrong(
+        raise wrong(
             f"{path}.head.guidance_blocks",
             head.guidance_blocks,
             f"blocks 1 to {image.layers - 1} (the last block of clip.image is dense)",
@@ -167,10 +164,10 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
 
 def check_clip(clip: ClipConfig, path: str = "config") -> None:
     """As `check_architecture`, of CLIP alone."""
-    _check_choices(path, ("clip.activation", clip.activation, ("quick_gelu", "gelu")))
-    _check_ranges(to_dict(clip), f"{path}.clip")
+    check_choices(path, ("clip.activation", clip.activation, ("quick_gelu", "gelu")))
+    check_ranges(to_dict(clip), f"{path}.clip")
     image, text = clip.image, clip.text
-    _check_divides(
+    check_divides(
         path,
         ("clip.image.width", image.width, "clip.image.heads", image.heads),
         ("clip.text.width", text.width, "clip.text.heads", text.heads),
@@ -187,19 +184,19 @@ _GRID = "model.resolution / clip.image.patch"
 
 
 def _check_training(c: Config) -> None:
-    _check_choices(
+    check_choices(
         "config",
         ("train.ignore", c.train.ignore, ("negative", "masked")),
         *(("train.trainable", part, ("clip", "adapters", "head")) for part in c.train.trainable),
     )
     if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
-        raise _wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
-    _check_ranges(to_dict(c), "config")
-    if c.clip.text.vocabulary <= tokenizer.END:
-        raise _wrong("config.clip.text.vocabulary", c.clip.text.vocabulary, f"more than {tokenizer.END}")
-    _check_divides("config", (_GRID, grid(c), "train.pooling", c.train.pooling))
+        raise wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
+    check_ranges(to_dict(c), "config")
+    check_divides("config", (_GRID, grid(c), "train.pooling", c.train.pooling))
+    if c.train.trainable == ("adapters",) and c.adapters.method == "none":
+        raise wrong("config.train.trainable", c.train.trainable, "more, as adapters.method none has none")
     if c.train.warmup >= c.train.steps:
-        raise _wrong("config.train.warmup", c.train.warmup, f"less than train.steps = {c.train.steps}")
+        raise wrong("config.train.warmup", c.train.warmup, f"less than train.steps = {c.train.steps}")
 
 
 # Where a training has the fields of its protocol.
@@ -214,68 +211,18 @@ _IN_TRAINING = {
 
 def check_protocol(a: Architecture, p: Protocol, path: str) -> None:
     """As `check_architecture`, of the protocol that a model is used by."""
-    _check_ranges(to_dict(p), f"{path}.protocol")
+    check_ranges(to_dict(p), f"{path}.protocol")
     _check_protocol(a, p, path, {name: f"protocol.{name}" for name in _IN_TRAINING})
 
 
 def _check_protocol(a: Architecture, p: Protocol, path: str, names: Mapping[str, str]) -> None:
-    _check_choices(path, (names["kind"], p.kind, ("sliding", "single")))
-    _check_divides(path, (_GRID, grid(a), names["pooling"], p.pooling))
+    check_choices(path, (names["kind"], p.kind, ("sliding", "single")))
+    check_divides(path, (_GRID, grid(a), names["pooling"], p.pooling))
     stride = f"{path}.{names['stride']}"
     if p.stride > p.crop:
-        raise _wrong(stride, p.stride, f"at most {names['crop']} = {p.crop}, or gaps stay")
+        raise wrong(stride, p.stride, f"at most {names['crop']} = {p.crop}, or gaps stay")
     if p.canvas < p.crop or (p.canvas - p.crop) % p.stride:
         raise UserError(
             f"{path}.{names['canvas']} is {p.canvas}, which windows of {path}.{names['crop']} = {p.crop} at "
             f"{stride} = {p.stride} do not tile; it must be {p.crop} + n * {p.stride}"
         )
-
-
-def _check_choices(root: str, *choices: tuple[str, str, tuple[str, ...]]) -> None:
-    for path, value, allowed in choices:
-        if value not in allowed:
-            raise _wrong(f"{root}.{path}", value, f"one of {', '.join(allowed)}")
-
-
-_ZERO_ALLOWED = (
-    "seed",
-    "data.workers",
-    "adapters.coft_radius",
-    "head.prior",
-    "train.warmup",
-    "train.weight_decay",
-    "train.evaluate_every",
-    "evaluation.overlays",
-    "evaluation.pictures",
-    "fold_background",
-)
-
-
-# Larger numbers are mistakes, and would take all memory before anything else could be said of them.
-_MOST = 2**32 - 1
-_AT_MOST = {"layers": 1000, "resolution": 2**14, "mlp_ratio": 1000}
-
-
-def _check_ranges(value: Any, path: str) -> None:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            _check_ranges(item, f"{path}.{name}")
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            _check_ranges(item, f"{path}[{i}]")
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        zero = path.endswith(_ZERO_ALLOWED) or ".train.multipliers." in path
-        if not (value > 0 or (zero and value == 0)):
-            raise _wrong(path, value, "0 or more" if zero else "more than 0")
-        most = next((most for name, most in _AT_MOST.items() if path.endswith(name)), _MOST)
-        if value > most:
-            raise _wrong(path, value, f"at most {most}")
-
-
-def _check_divides(root: str, *rules: tuple[str, int, str, int]) -> None:
-    for whole, value, part, divisor in rules:
-        if value % divisor:
-            raise UserError(
-                f"{root}.{whole} is {value}, which {root}.{part} = {divisor} does not divide; "
-                f"choose one that does"
-            )

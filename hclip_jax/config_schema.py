@@ -35,7 +35,19 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class AdapterConfig:
+    method: str
+    towers: tuple[str, ...]
+    layers: tuple[int, ...]
+    targets: tuple[str, ...]
     block: int
+    factors: int
+    rank: int
+    alpha: float
+    orthogonal: tuple[str, ...]
+    parts: tuple[str, ...]
+    relation: str
+    cayley: str
+    neumann_terms: int
     coft_radius: float
 
 

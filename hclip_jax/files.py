@@ -43,29 +43,34 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def check_new(target: Path) -> None:
+    """Raises UserError if there is something at `target` already; an empty folder is nothing."""
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UserError(f"{target} exists already; give another target, or remove it first")
+
+
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside `target` and renames it to that at the end.
+def aside(target: Path) -> Iterator[Path]:
+    """Gives a place for a file or folder of the name of `target` and moves it to that at the end.
 
     If the block fails, nothing is left.
 
     Args:
-        target: where the folder is to be; there must be nothing yet.
+        target: where it is to be; there must be nothing yet.
 
     Yields:
-        The folder to write into.
+        Where to write it.
 
     Raises:
-        UserError: there is something already, or the folder cannot be written.
+        UserError: there is something already, or it cannot be written.
     """
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UserError(f"{target} exists already; give another target, or remove it first")
+    check_new(target)
     temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         temporary.mkdir(parents=True)
         try:
-            yield temporary
-            temporary.replace(target)
+            yield temporary / target.name
+            (temporary / target.name).replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
@@ -73,6 +78,14 @@ def new_folder(target: Path) -> Iterator[Path]:
             f"{target} cannot be written ({error.strerror or error}); "
             f"choose a folder with space that you may write to."
         ) from error
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Gives an empty folder to write into, which is moved to `target` at the end; else as `aside`."""
+    with aside(target) as folder:
+        folder.mkdir()
+        yield folder
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -62,6 +62,7 @@ class Segmenter:
             mesh: devices to run on; the first one by default.
         """
         self.classes = classes
+        self.synonyms = architecture.prompts.synonyms
         self._protocol = protocol
         self._architecture = architecture
         self._mesh = mesh or make_mesh(1)
@@ -96,7 +97,7 @@ class Segmenter:
         classes: Sequence[str] = (),
         *,
         background: Sequence[str] = (),
-        synonyms: str = "first",
+        synonyms: str = "",
         threshold: float = 0.0,
         fast: bool = False,
     ) -> Segmentation:
@@ -107,7 +108,8 @@ class Segmenter:
             classes: T names in the order of their ids, synonyms separated by ", "; those the model was
                 trained with by default.
             background: names of what is none of the classes; they become one more class, the last.
-            synonyms: what is asked of a name with synonyms: first | mean | max.
+            synonyms: what is asked of a name with synonyms: first | mean | max; what the model was
+                trained with by default.
             threshold: pixels whose most probable class is less probable are unknown.
             fast: one look at the whole picture instead of the published sliding window.
 
@@ -135,19 +137,19 @@ class Segmenter:
         ids = np.where(confidence < threshold, np.int32(IGNORE), ids)
         return Segmentation(pixels, vocabulary.classes, ids, confidence, probabilities)
 
-    def embed_text(self, classes: Sequence[str], synonyms: str = "first") -> np.ndarray:
+    def embed_text(self, classes: Sequence[str], synonyms: str = "") -> np.ndarray:
         """Text features float32 [T, P, D_e] of length 1, with P templates a class.
 
         Args:
             classes: T names, synonyms separated by ", ".
-            synonyms: first | mean.
+            synonyms: first | mean; what the model was trained with by default.
 
         Raises:
             UserError: a name cannot be used.
         """
         if synonyms == "max":
             raise UserError("synonyms is 'max', which has no single feature a class; choose first or mean")
-        vocabulary = make_vocabulary(classes, (), synonyms)
+        vocabulary = make_vocabulary(classes, (), synonyms or self.synonyms)
         return np.asarray(self._predictor(vocabulary, fast=True).text)
 
     def dense_features(self, image: Picture, classes: Sequence[str] = ()) -> DenseFeatures:
@@ -170,7 +172,7 @@ class Segmenter:
     def _vocabulary(self, classes: Sequence[str], background: Sequence[str], synonyms: str) -> Vocabulary:
         if not classes and not self.classes:
             raise UserError("no classes are given, and the model does not say what it was trained with")
-        return make_vocabulary(classes or self.classes, background, synonyms)
+        return make_vocabulary(classes or self.classes, background, synonyms or self.synonyms)
 
     def _make_predictor(self, vocabulary: Vocabulary, fast: bool) -> Predictor:
         a = self._architecture

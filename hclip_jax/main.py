@@ -19,6 +19,7 @@ from absl import flags
 from hclip_jax.config_file import read_config
 from hclip_jax.config_schema import Config
 from hclip_jax.errors import UserError
+from hclip_jax.tools.command import run
 
 
 def main(argv: list[str]) -> int:
@@ -27,18 +28,15 @@ def main(argv: list[str]) -> int:
     if "--help" in argv:
         print(__doc__)
         return 0
-    try:
-        mode, config, workdir = _parse(argv)
-        # Only now: a mistyped flag should not wait for JAX to start.
-        from hclip_jax.training import loop
+    return run(_run, argv, "interrupted; the same command resumes from the newest checkpoint")
 
-        (loop.train if mode == "train" else loop.evaluate_newest)(config, workdir)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command resumes from the newest checkpoint", file=sys.stderr)
-        return 130
+
+def _run(argv: list[str]) -> int:
+    mode, config, workdir = _parse(argv)
+    # Only now: a mistyped flag should not wait for JAX to start.
+    from hclip_jax.training import loop
+
+    (loop.train if mode == "train" else loop.evaluate_newest)(config, workdir)
     return 0
 
 

@@ -2,7 +2,7 @@
 
     image ── patches ── clip/image_encoder ─┐
               adapted weights ↑             ├─ segmenter: cost volume → spatial ⇄ class aggregation → decoder
-              adapters/ (cayley, relations) │
+              adapters/ (a tuning method)   │
     names ── tokens ── clip/text_encoder ───┘
 
 Parameters are one tree of three parts: {"clip": {"image", "text", "logit_scale"}, "adapters", "head"}.
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax import resize
-from hclip_jax.adapters import hclip
+from hclip_jax.adapters.tuning import Tuning, make_tuning
 from hclip_jax.clip.image_encoder import ImageEncoder, ImageFeatures
 from hclip_jax.clip.prompts import Prompts, make_prompts
 from hclip_jax.clip.text_encoder import TextEncoder
@@ -69,6 +69,11 @@ class Model:
         a = self.architecture
         return SegmentationHead(a.head, self.dtype, a.model.classes_at_once, a.model.remat)
 
+    @property
+    def tuning(self) -> Tuning:
+        """The method CLIP is tuned by."""
+        return make_tuning(self.architecture.adapters)
+
     def prompts(self, class_names: Sequence[str]) -> Prompts:
         """The sentences that T classes are told to the text tower by.
 
@@ -80,16 +85,25 @@ class Model:
             class_names, prompts.templates, prompts.synonyms, self.architecture.clip.text.context
         )
 
-    def init(self, rng: Array) -> Params:
-        """Parameters of all three parts, float32: random but for the adapters, which change nothing."""
+    def init(self, rng: Array, clip: Params | None = None) -> Params:
+        """Parameters of all three parts, float32.
+
+        Args:
+            rng: of all that is random.
+            clip: CLIP's parameters to start from; None = random ones.
+
+        Returns:
+            "clip", "adapters", which change nothing yet, and "head".
+        """
         image_rng, text_rng, head_rng = jax.random.split(rng, 3)
         a = self.architecture
-        clip = init_clip(a.clip, image_rng, text_rng)
+        clip = init_clip(a.clip, image_rng, text_rng) if clip is None else clip
         features = self.encode_image(clip, jnp.zeros((1, 1, 1, 3)))
         words = jnp.zeros((1, len(a.prompts.templates), a.clip.embed))
         return {
             "clip": clip,
-            "adapters": hclip.init(a.clip, a.adapters),
+            # A fourth of its own, so that the other three stay what they were.
+            "adapters": self.tuning.init(jax.random.fold_in(rng, 3), clip),
             "head": self.head.init(head_rng, features, words, 1)["params"],
         }
 
@@ -100,7 +114,7 @@ class Model:
         """
         if "adapters" not in params:
             return params["clip"]
-        return hclip.adapt(params["clip"], params["adapters"], self.architecture.adapters)
+        return self.tuning.adapt(params["clip"], params["adapters"])
 
     def encode_text(self, clip: Params, tokens: Array, owner: Array, classes: int) -> Array:
         """Text features of T classes.

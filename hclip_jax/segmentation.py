@@ -39,8 +39,11 @@ class Segmentation:
         return self._probabilities()
 
     def overlay(self, opacity: float = 0.55) -> Image.Image:
-        """The labels painted over the picture, with a legend; see `hclip_jax.visualize.overlay`."""
-        return overlay(self.image, self.ids, self.classes, opacity)
+        """The labels painted over the picture, with a legend that tells of unknown pixels too.
+
+        See `hclip_jax.visualize.overlay`.
+        """
+        return overlay(self.image, self.ids, self.classes, opacity, "unknown")
 
     def summary(self) -> dict[str, Any]:
         """What is where, in JSON's types: for each class its share of the picture and mean probability."""

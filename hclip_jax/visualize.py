@@ -38,7 +38,7 @@ def palette(count: int) -> np.ndarray:
 
 
 def overlay(
-    image: np.ndarray, label: np.ndarray, class_names: Sequence[str], opacity: float = 0.55
+    image: np.ndarray, label: np.ndarray, class_names: Sequence[str], opacity: float = 0.55, unknown: str = ""
 ) -> Image.Image:
     """Paints a label map over its picture, with thin borders and a legend.
 
@@ -47,6 +47,7 @@ def overlay(
         label: integers [H, W], class ids; IGNORE stays unpainted.
         class_names: T names.
         opacity: of the paint, from 0 (borders only) to 1 (the picture does not show).
+        unknown: what the legend calls pixels that are IGNORE, in its last row; "" leaves them out.
 
     Returns:
         The painted picture, enlarged if small, and a legend of the largest classes with their share
@@ -60,7 +61,9 @@ def overlay(
     values = [f"{_percent(part)} %" for part in share]
     painted = _paint(image, label, len(class_names), opacity)
     em = _em(max(painted.size))
-    rows = _rows(share, values, class_names)
+    ignored = 100 * float((label == IGNORE).mean()) if unknown else 0.0
+    last = [_Row(_PAPER, unknown, f"{_percent(ignored)} %")] if ignored else []
+    rows = [*_rows(share, values, class_names, _LEGEND_ROWS - len(last)), *last]
     return _with_legend(painted, rows, em) if rows else painted
 
 
@@ -96,7 +99,7 @@ def comparison(
 
     shares = _share(truth, T), _share(prediction, T)
     values = [f"{_percent(a)} / {_percent(b)}" for a, b in zip(*shares, strict=True)]
-    rows = _rows(np.maximum(*shares), values, class_names)
+    rows = _rows(np.maximum(*shares), values, class_names, _LEGEND_ROWS)
     title = "% of the picture, truth / prediction"
     return _with_legend(side_by_side, rows, em, title) if rows else side_by_side
 
@@ -157,11 +160,11 @@ def _percent(share: float) -> str:
     return "<0.1" if 0 < share < 0.1 else f"{share:.1f}"
 
 
-def _rows(share: np.ndarray, values: Sequence[str], class_names: Sequence[str]) -> list[_Row]:
-    """The legend's rows, largest class first; the last one says how many did not fit."""
+def _rows(share: np.ndarray, values: Sequence[str], class_names: Sequence[str], most: int) -> list[_Row]:
+    """At most so many rows of the legend, largest class first; the last one says how many did not fit."""
     colours = palette(len(class_names))
     present = [int(t) for t in np.argsort(-share, kind="stable") if share[t] > 0]
-    shown = present if len(present) <= _LEGEND_ROWS else present[: _LEGEND_ROWS - 1]
+    shown = present if len(present) <= most else present[: most - 1]
     rows = [_Row(tuple(map(int, colours[t])), class_names[t], values[t]) for t in shown]
     hidden = len(present) - len(shown)
     return [*rows, _Row(None, f"+{hidden} more", "")] if hidden else rows
@@ -184,7 +187,9 @@ def _with_legend(picture: Image.Image, rows: list[_Row], em: int, title: str = "
         x, y = i // down * cell, i % down * line
         if row.colour:
             top = y + (line - em) // 2
-            draw.rounded_rectangle((x, top, x + em, top + em), em // 5, row.colour)
+            # Without paint only its outline shows.
+            outline = _FAINT if row.colour == _PAPER else None
+            draw.rounded_rectangle((x, top, x + em, top + em), em // 5, row.colour, outline)
         legend.paste(name, (x + swatch, y))
         legend.paste(value, (x + swatch + text_width - value.width, y))
     if title:

@@ -8,4 +8,4 @@ source launch/environment.sh
 ruff format --check .
 ruff check .
 pyrefly check
-python -m pytest "$@"
+python -m pytest --numprocesses=2 --dist=loadfile "$@"

@@ -1,5 +1,4 @@
 """Every test runs under strict dtype promotion, with warnings as errors, on eight CPU devices."""
-# ruff: noqa: E402  (the environment is set before jax is imported)
 
 import os
 import tempfile
@@ -7,11 +6,12 @@ import tempfile
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 # Small programs that run a few times: compiling them is what takes the time, so it is done quickly and
-# once. Child processes inherit both.
-_PROGRAMS = tempfile.TemporaryDirectory()
-os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+# once. Child processes, pytest's workers too, inherit both.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _PROGRAMS = tempfile.TemporaryDirectory()
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 import hclip_jax  # noqa: F401  (sets the XLA flags before jax is imported)
 

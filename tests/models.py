@@ -69,6 +69,35 @@ def micro(**train: Any) -> Config:
     return from_config_dict(c)
 
 
+def micro_tuned(**adapters: Any) -> Config:
+    """The micro configuration with fields of `adapters` changed."""
+    c = micro_dict()
+    c.adapters.update(adapters)
+    return from_config_dict(c)
+
+
+def attention_alone(seed: int = 0) -> Params:
+    """What tuning methods see of the micro model's CLIP, at random, without the rest."""
+    clip, rng = micro().clip, np.random.default_rng(seed)
+
+    def tower(layers: int, width: int) -> Params:
+        dense = {"kernel": (layers, width, width), "bias": (layers, width)}
+        shapes = {
+            "attention": dict.fromkeys(("query", "key", "value", "out"), dense),
+            "norm1": {"scale": (layers, width)},
+        }
+        return {"blocks": jax.tree.map(normal, shapes, is_leaf=lambda x: isinstance(x, tuple))}
+
+    def normal(shape: tuple[int, ...]) -> jax.Array:
+        return jax.numpy.asarray(rng.standard_normal(shape, np.float32))
+
+    return {
+        "image": tower(clip.image.layers, clip.image.width),
+        "text": tower(clip.text.layers, clip.text.width),
+        "logit_scale": normal(()),
+    }
+
+
 @cache
 def mini_params(salt: int = 0) -> Params:
     """The weights that the published code was given in the parity cases, in our tree."""

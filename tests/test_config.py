@@ -126,10 +126,10 @@ def wrong_types() -> Iterator[tuple[str, Any, str]]:
             yield from ((path, bad, "text") for bad in (3, 0.1, None, ("a",)))
         else:
             yield from ((path, bad, "a tuple") for bad in (3, "ab", None))
-            other = "a" if isinstance(value[0], int) else 3
-            allowed = "a whole number" if isinstance(value[0], int) else "text"
+            numbers = path == "adapters.layers" or isinstance(next(iter(value), ""), int)
+            other, allowed = ("a", "a whole number") if numbers else (3, "text")
             tree_value = [*value[:-1], other]
-            yield f"{path}[{len(value) - 1}]", tree_value, allowed
+            yield f"{path}[{len(tree_value) - 1}]", tree_value, allowed
     for path in GROUPS:
         yield path, 3, "a mapping of names" if path == "evaluation.sets" else "a group of fields"
 
@@ -152,6 +152,8 @@ def test_a_whole_number_does_for_a_number() -> None:
     ("path", "allowed"),
     [
         ("clip.activation", ("quick_gelu", "gelu")),
+        ("adapters.relation", ("linear", "mlp")),
+        ("adapters.cayley", ("solve", "neumann")),
         ("model.dtype", ("float32", "bfloat16")),
         ("prompts.synonyms", ("first", "mean")),
         ("train.ignore", ("negative", "masked")),
@@ -174,6 +176,14 @@ def test_choices(path: str, allowed: tuple[str, ...]) -> None:
         ("train.trainable", (), "at least one part"),
         ("train.trainable", ("head", "head"), "each once"),
         ("prompts.templates", (), "at least one template"),
+        ("adapters.towers", ("text", "vision"), "one of text, image"),
+        ("adapters.towers", (), "at least one of text, image, or method none"),
+        ("adapters.towers", ("text", "text"), "without repetition"),
+        ("adapters.targets", ("query", "q"), "one of query, key, value, out"),
+        ("adapters.targets", ("out", "out"), "without repetition"),
+        ("adapters.orthogonal", ("vision",), "one of text, image"),
+        ("adapters.parts", ("pop", "cayley"), "one of pop, dcrc"),
+        ("adapters.parts", (), "at least one of pop, dcrc"),
     ],
 )
 def test_lists_of_choices(path: str, bad: tuple[str, ...], allowed: str) -> None:
@@ -204,7 +214,7 @@ def test_every_number_has_a_least_value(path: str, value: float) -> None:
 
 def test_numbers_of_tuples_have_a_least_value_too() -> None:
     for path, value in LEAVES:
-        if isinstance(value, list) and isinstance(value[0], int):
+        if isinstance(value, list) and value and isinstance(value[0], int):
             message = refusal(put({path: [value[0], 0]}))
             assert message == f"config.{path}[1] is 0; it must be more than 0"
 
@@ -218,6 +228,57 @@ GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
         {"adapters.block": 16, "clip.text.width": 8},
         "config.clip.text.width is 8",
         "config.adapters.block = 16",
+    ),
+    ({"adapters.method": "adapter"}, "config.adapters.method is 'adapter'", "one of hclip, none, full"),
+    ({"adapters.layers": (1, 1)}, "config.adapters.layers is (1, 1)", "without repetition"),
+    ({"adapters.layers": (3,)}, "config.adapters.layers is (3,)", "of 1 to 2, the layers of clip.text"),
+    (
+        {"adapters.layers": (4,), "adapters.towers": ("image",)},
+        "config.adapters.layers is (4,)",
+        "of 1 to 3, the layers of clip.image",
+    ),
+    ({"adapters.layers": (0,)}, "config.adapters.layers[0] is 0", "more than 0"),
+    (
+        {"adapters.method": "none", "adapters.layers": (1,)},
+        "config.adapters.layers is (1,)",
+        "empty, as method none chooses no matrices",
+    ),
+    (
+        {"adapters.method": "full", "adapters.targets": ("out",)},
+        "config.adapters.targets is ('out',)",
+        "empty, as method full chooses no matrices",
+    ),
+    (
+        {"adapters.parts": ("dcrc",), "adapters.orthogonal": ("text", "image")},
+        "config.adapters.parts is ('dcrc',)",
+        "leave one out of it, or add pop",
+    ),
+    (
+        {"adapters.parts": ("dcrc",), "adapters.towers": ("text",)},
+        "every tower of config.adapters.towers = ('text',) is in config.adapters.orthogonal",
+        "or add pop",
+    ),
+    ({"adapters.neumann_terms": 1}, "config.adapters.neumann_terms is 1", "2 or more"),
+    (
+        {"adapters.method": "lora", "adapters.rank": 17},
+        "config.adapters.rank is 17",
+        "at most clip.image.width = 16",
+    ),
+    (
+        {"adapters.method": "boft", "adapters.factors": 3},
+        "config.adapters.factors is 3",
+        "less, for the 2 blocks of clip.image.width are no multiple of 2^(factors - 1)",
+    ),
+    (
+        {"adapters.method": "boft", "adapters.factors": 4294967295},
+        "config.adapters.factors is 4294967295",
+        "less, for",
+    ),
+    ({"adapters.method": "boft", "adapters.block": 1}, "config.adapters.block is 1", "even"),
+    (
+        {"adapters.method": "none", "train.trainable": ("adapters",)},
+        "config.train.trainable is ('adapters',)",
+        "adapters.method none has none",
     ),
     ({"clip.image.resolution": 25}, "config.clip.image.resolution is 25", "clip.image.patch = 8"),
     ({"model.resolution": 36}, "config.model.resolution is 36", "config.clip.image.patch = 8"),
@@ -271,6 +332,15 @@ def test_fields_that_do_not_fit_each_other(changes: dict[str, Any], named: str, 
 @pytest.mark.parametrize(
     "changes",
     [
+        {"adapters.layers": (3,), "adapters.towers": ("image",)},
+        {"adapters.layers": (2, 1), "adapters.targets": ("out",)},
+        {"adapters.method": "none", "adapters.towers": (), "adapters.block": 5},
+        {"adapters.method": "lora", "adapters.rank": 16, "adapters.block": 5},
+        {"adapters.method": "boft", "adapters.factors": 2},
+        {"adapters.method": "boft", "adapters.factors": 1, "adapters.block": 1},
+        {"adapters.parts": ("dcrc",), "adapters.orthogonal": ()},
+        {"adapters.parts": ("dcrc",), "adapters.towers": ("image",)},
+        {"adapters.neumann_terms": 2},
         {"head.window": 4},
         {"head.window": 12},  # larger than the grid: cut to it
         {"train.pooling": 4},

@@ -15,9 +15,7 @@ from hclip_jax.inference import as_pixels
 from hclip_jax.model import Model
 from tests import tolerance, trained
 from tests.models import micro
-
-WORDS = ("cat", "road, street", "red wall")
-RGB = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+from tests.trained import RGB, WORDS
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +37,8 @@ def consistent(found: Segmentation) -> None:
     assert found.confidence.dtype == found.probabilities.dtype == np.float32
     assert found.probabilities.shape == (len(found.classes), height, width)
     chosen = np.take_along_axis(found.probabilities, found.ids[None], axis=0)[0]
-    tolerance.within(chosen, found.probabilities.max(axis=0), 1e-6)
-    tolerance.within(found.confidence, found.probabilities.max(axis=0), 1e-6)
+    tolerance.assert_within(chosen, found.probabilities.max(axis=0), 1e-6)
+    tolerance.assert_within(found.confidence, found.probabilities.max(axis=0), 1e-6)
 
 
 # Pictures
@@ -135,7 +133,7 @@ def test_classes_keep_their_order(segmenter: Segmenter) -> None:
     plain = segmenter(RGB, WORDS, fast=True).probabilities
     turned = segmenter(RGB, WORDS[::-1], fast=True)
     assert turned.classes == WORDS[::-1]
-    tolerance.within(turned.probabilities[::-1], plain, 1e-5)
+    tolerance.assert_within(turned.probabilities[::-1], plain, 1e-5)
     assert np.abs(plain[0] - plain[2]).max() > 1e-3
 
 
@@ -156,7 +154,7 @@ def test_the_background_is_the_best_of_its_names(segmenter: Segmenter) -> None:
     found = segmenter(RGB, WORDS, background=["floor", "sea, water"])
     assert found.classes == (*WORDS, "background")
     consistent(found)
-    tolerance.within(found.probabilities, np.stack([*every[:3], every[3:].max(axis=0)]), 1e-6)
+    tolerance.assert_within(found.probabilities, np.stack([*every[:3], every[3:].max(axis=0)]), 1e-6)
     assert 0 < (found.ids == 3).mean() < 1
 
 
@@ -165,9 +163,17 @@ def test_max_is_the_best_of_the_synonyms(segmenter: Segmenter) -> None:
     found = segmenter(RGB, WORDS, synonyms="max")
     assert found.classes == WORDS
     consistent(found)
-    tolerance.within(found.probabilities, np.stack([every[0], every[1:3].max(axis=0), every[3]]), 1e-6)
+    tolerance.assert_within(found.probabilities, np.stack([every[0], every[1:3].max(axis=0), every[3]]), 1e-6)
     first = segmenter(RGB, WORDS).probabilities
     assert np.abs(found.probabilities - first).max() > 1e-4
+
+
+def test_synonyms_are_asked_as_in_training_by_default(segmenter: Segmenter) -> None:
+    averaging = trained.segmenter("mean")
+    same(averaging(RGB, WORDS, fast=True), segmenter(RGB, WORDS, fast=True, synonyms="mean"))
+    same(averaging(RGB, WORDS, fast=True, synonyms="first"), segmenter(RGB, WORDS, fast=True))
+    first, mean = (s(RGB, WORDS, fast=True).probabilities for s in (segmenter, averaging))
+    assert np.abs(first - mean).max() > 1e-4
 
 
 def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,8 +30,8 @@ def test_a_training_a_model_and_a_merged_model_are_the_same(tmp_path: Path) -> N
         loaded = Segmenter.load(tmp_path / name)
         assert loaded.classes == trained.CLASSES
         found = loaded(RGB, WORDS)
-        tolerance.within(found.probabilities, in_memory.probabilities, atol)
-        tolerance.within(found.confidence, in_memory.confidence, atol)
+        tolerance.assert_within(found.probabilities, in_memory.probabilities, atol)
+        tolerance.assert_within(found.confidence, in_memory.confidence, atol)
     # The adapters do something, so leaving them out would be seen.
     untouched = {part: tree for part, tree in trained.params().items() if part != "adapters"}
     without = Segmenter(micro(), untouched, micro().protocol)(RGB, WORDS)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from hclip_jax.data.source import IGNORE
 from hclip_jax.segmentation import Segmentation
+from hclip_jax.visualize import overlay
 
 RNG = np.random.default_rng(0)
 CLASSES = ("sky", "grass, lawn", "cat", "nowhere")
@@ -59,15 +60,20 @@ def test_label_images_hold_every_id_and_unknown(count: int, dtype: type, unknown
 
 @pytest.mark.parametrize("shape", [(600, 800), (800, 600), (1, 1)])
 def test_the_overlay_shows_the_picture_whole_and_a_legend(shape: tuple[int, int]) -> None:
-    found = segmentation(np.full(shape, IGNORE, np.int32))
-    plain = found.overlay()
-    assert isinstance(plain, Image.Image)
+    found = segmentation(np.full(shape, 1, np.int32))
     factor = max(1, -(-480 // max(shape)))
-    assert plain.size == (shape[1] * factor, shape[0] * factor)
-    found.ids[: shape[0] // 2 + 1] = 1
     painted = found.overlay(opacity=1.0)
-    assert painted.width > plain.width
-    assert painted.height > plain.height
+    assert isinstance(painted, Image.Image)
+    assert painted.width > shape[1] * factor
+    assert painted.height > shape[0] * factor
+
+
+def test_the_overlay_names_unknown_pixels() -> None:
+    found = segmentation(np.zeros((480, 640), np.int32))
+    assert found.overlay() == overlay(found.image, found.ids, CLASSES)
+    found.ids[:100] = IGNORE
+    assert found.overlay() == overlay(found.image, found.ids, CLASSES, unknown="unknown")
+    assert found.overlay() != overlay(found.image, found.ids, CLASSES)
 
 
 def test_probabilities_are_made_once() -> None:

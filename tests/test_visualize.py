@@ -94,6 +94,36 @@ def test_the_legend_is_bounded():
     assert swatches == [20, 19, 19]  # the twentieth row says "+N more"
 
 
+def test_unknown_pixels_are_the_last_row_of_the_legend():
+    label = halves(1, IGNORE)
+    named, unnamed = overlay(GREY, label, NAMES, unknown="unknown"), overlay(GREY, label, NAMES)
+    assert overlay(GREY, halves(1, 0), NAMES, unknown="unknown") == overlay(GREY, halves(1, 0), NAMES)
+    legend, before = np.asarray(named)[494:], np.asarray(unnamed)[494:]
+    edges = np.flatnonzero(find(legend, (120, 120, 120)).sum(axis=0) > 7)  # of a hollow swatch
+    assert len(edges) == 2
+    assert not (find(before, (120, 120, 120)).sum(axis=0) > 7).any()
+    assert edges[0] > np.flatnonzero(find(legend, palette(3)[1]).any(axis=0)).max()
+    assert find(legend, (28, 28, 28))[:, edges[1] :].any()  # its name
+
+
+def test_all_unknown_is_a_legend_of_one_row():
+    label = np.full((480, 640), IGNORE)
+    sheet = overlay(GREY, label, NAMES, unknown="unknown")
+    np.testing.assert_array_equal(np.asarray(sheet)[14:494, 14:654], GREY)
+    assert sheet.height == 480 + 3 * 14 + 21
+
+
+def test_a_full_legend_has_room_for_unknown_pixels():
+    names = [f"class {t}" for t in range(200)]
+    swatches = []
+    for present in (19, 20, 200):
+        label = np.arange(480 * 640).reshape(480, 640) % present
+        label[:, :9] = IGNORE
+        legend = np.asarray(overlay(GREY, label, names, unknown="unknown"))[494:]
+        swatches.append(sum(find(legend, colour).any() for colour in palette(200)))
+    assert swatches == [19, 18, 18]  # with "+N more" and "unknown" twenty rows
+
+
 @pytest.mark.parametrize(
     "shape", [(1, 1), (1, 60), (60, 1), (32, 32), (24, 40), (200, 2000), (2000, 100), (1500, 2000)]
 )

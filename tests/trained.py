@@ -1,5 +1,6 @@
 """A training that has come to a checkpoint, in a moment: the micro model with weights worth loading."""
 
+import dataclasses
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from tests.models import micro
 
 CLASSES = ("cat", "sky, clouds", "traffic light", "wall")
 
+# What it may be shown, and asked.
+RGB = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+WORDS = ("cat", "road, street", "red wall")
+
 
 @cache
 def params() -> Params:
@@ -31,9 +36,10 @@ def params() -> Params:
     return {**whole, "adapters": jax.tree.unflatten(tree, moved)}
 
 
-def segmenter() -> Segmenter:
-    """A new one, that knows no words yet."""
+def segmenter(synonyms: str = "first") -> Segmenter:
+    """A new one, that knows no words yet, as if trained with `synonyms`."""
     config = micro()
+    config = dataclasses.replace(config, prompts=dataclasses.replace(config.prompts, synonyms=synonyms))
     return Segmenter(config, params(), config.protocol, CLASSES)
 
 

@@ -3,40 +3,72 @@
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.cayley import cayley
-from hclip_jax.adapters.relations import KINDS, mix
+from hclip_jax.adapters.cayley import orthogonal
+from hclip_jax.adapters.kernels import Choice, choose
+from hclip_jax.adapters.relations import init_relations, mix, places
 from hclip_jax.adapters.rotate import rotate_tower
-from hclip_jax.config_schema import AdapterConfig, ClipConfig
+from hclip_jax.config_schema import AdapterConfig
+
+PUBLISHED = AdapterConfig(
+    method="hclip",
+    towers=("text", "image"),
+    layers=(),
+    targets=(),
+    block=128,
+    factors=2,
+    rank=8,
+    alpha=8.0,
+    orthogonal=("text",),
+    parts=("pop", "dcrc"),
+    relation="linear",
+    cayley="solve",
+    neumann_terms=5,
+    coft_radius=0.0,
+)
+"""What the published code does; all that it lets one choose is `block`."""
+
+LEAVES = {"text": "text", "image": "vision"}  # of a tower's blocks, in the tree of the published method
 
 
-def init(clip: ClipConfig, config: AdapterConfig) -> dict[str, Array]:
+def init(rng: Array, clip_params: dict, config: AdapterConfig) -> dict[str, Array]:
     """Parameters that leave CLIP exactly as it was: there is nothing random about them.
 
     Returns:
-        text [L_t, J, M_t, b, b] zeros (the Cayley map makes them identities), vision
-        [L_v, J, M_v, b, b] identities, modality [L, M, M] and layer [4L, 4L] identities; float32.
+        Unless POP is off, text [L_t, J, M_t, b, b] and vision [L_v, J, M_v, b, b], zeros where the tower
+        is orthogonal (the Cayley map makes them identities) and identities where it is free; unless DCRC
+        is off, what `init_relations` says; float32. J and L are the chosen ones.
     """
-    b = config.block
-    text, vision = clip.text, clip.image
-    text_blocks, vision_blocks = text.width // b, vision.width // b
-    longest = max(text.layers, vision.layers)
-    shape = (vision.layers, KINDS, vision_blocks, b, b)
-    return {
-        "text": jnp.zeros((text.layers, KINDS, text_blocks, b, b)),
-        "vision": jnp.broadcast_to(jnp.eye(b), shape),
-        "modality": jnp.broadcast_to(
-            jnp.eye(text_blocks + vision_blocks),
-            (longest, text_blocks + vision_blocks, text_blocks + vision_blocks),
-        ),
-        "layer": jnp.eye(KINDS * longest),
+    del rng
+    choices = choose(clip_params, config)
+    params = {}
+    if "pop" in config.parts:
+        params |= {LEAVES[tower]: _start(tower, choice, config) for tower, choice in choices.items()}
+    if "dcrc" in config.parts:
+        params |= init_relations(choices, config.block, config.relation)
+    return params
+
+
+def blocks(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) -> dict[str, Array]:
+    """The matrices that attention is rotated by, [L, J, M, b, b] of each tower.
+
+    POP without DCRC: blocks that know nothing of each other. DCRC without POP: only the relations train.
+    The paper does not say what the blocks are then; here they stay where they start, so that free blocks
+    become multiples of the identity, and orthogonal ones (whose generator is the skew part of such a
+    multiple, zero) rotate nothing.
+    """
+    choices = choose(clip_params, config)
+    pop, dcrc = ("pop" in config.parts), ("dcrc" in config.parts)
+    found = {
+        tower: adapters[LEAVES[tower]] if pop else _start(tower, choice, config)
+        for tower, choice in choices.items()
     }
-
-
-def blocks(adapters: dict[str, Array], config: AdapterConfig) -> tuple[Array, Array]:
-    """The matrices the towers are rotated by: orthogonal text blocks and free vision blocks."""
-    text, vision = mix(**adapters)
-    # Cayley comes last, so the text stays orthogonal whatever the relations learn.
-    return cayley(text, config.coft_radius), vision
+    if dcrc:
+        relations = {name: leaf for name, leaf in adapters.items() if name not in LEAVES.values()}
+        found = mix(found, places(choices), **relations)
+    # Cayley comes last, so a tower stays orthogonal whatever the relations learn.
+    return {
+        tower: orthogonal(own, config) if tower in config.orthogonal else own for tower, own in found.items()
+    }
 
 
 def adapt(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) -> dict:
@@ -44,9 +76,11 @@ def adapt(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) 
 
     Merging is this function called once; the result needs no adapter code.
     """
-    text, vision = blocks(adapters, config)
-    return {
-        **clip_params,
-        "image": rotate_tower(clip_params["image"], vision),
-        "text": rotate_tower(clip_params["text"], text),
-    }
+    turns, choices = blocks(clip_params, adapters, config), choose(clip_params, config)
+    rotated = {tower: rotate_tower(clip_params[tower], choices[tower], turns[tower]) for tower in turns}
+    return {**clip_params, **rotated}
+
+
+def _start(tower: str, choice: Choice, config: AdapterConfig) -> Array:
+    shape = choice.blocks(config.block)
+    return jnp.zeros(shape) if tower in config.orthogonal else jnp.broadcast_to(jnp.eye(shape[-1]), shape)

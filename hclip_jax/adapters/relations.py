@@ -1,10 +1,16 @@
 """Dual cross-relation communication (DCRC): every block hears of all layers and of both towers."""
 
+from collections.abc import Callable, Mapping
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax.adapters.kernels import Choice
+
 KINDS = 4  # J: the attention matrices q, k, v, o
+
+_HIGHEST = jax.lax.Precision.HIGHEST
 
 
 def positions(layers: int, longest: int) -> tuple[int, ...]:
@@ -12,36 +18,95 @@ def positions(layers: int, longest: int) -> tuple[int, ...]:
     return tuple(layer * longest // layers for layer in range(layers))
 
 
-def mix(text: Array, vision: Array, modality: Array, layer: Array) -> tuple[Array, Array]:
+def places(choices: Mapping[str, Choice]) -> dict[str, tuple[int, ...]]:
+    """Where the chosen layers of the towers meet: for each its place among the L places that are used."""
+    longest = max(choice.depth for choice in choices.values())
+    stand = {
+        tower: [positions(choice.depth, longest)[layer] for layer in choice.layers]
+        for tower, choice in choices.items()
+    }
+    used = sorted({position for tower in stand.values() for position in tower})
+    return {tower: tuple(used.index(position) for position in own) for tower, own in stand.items()}
+
+
+def init_relations(choices: Mapping[str, Choice], block: int, kind: str) -> dict[str, Array]:
+    """Relations of which the blocks take no notice yet.
+
+    Returns:
+        For "linear", identities: modality [L, M, M] and layer [J L, J L], of M blocks of all towers. For
+        "mlp" both have a leading axis of two, the matrices of a network, and alpha [M, L] is zero.
+    """
+    slots = 1 + max(place for tower in places(choices).values() for place in tower)
+    blocks = sum(choice.width // block for choice in choices.values())
+    kinds = max(len(choice.targets) for choice in choices.values())
+    modality = jnp.broadcast_to(jnp.eye(blocks), (slots, blocks, blocks))
+    layer = jnp.eye(kinds * slots)
+    if kind == "linear":
+        return {"modality": modality, "layer": layer}
+    return {
+        "modality": jnp.stack([modality] * 2),
+        "layer": jnp.stack([layer] * 2),
+        "alpha": jnp.zeros((blocks, slots)),
+    }
+
+
+def mix(
+    blocks: Mapping[str, Array],
+    at: Mapping[str, tuple[int, ...]],
+    modality: Array,
+    layer: Array,
+    alpha: Array | None = None,
+) -> dict[str, Array]:
     """Mixes the blocks of all layers and towers by two relations, in two products for the network.
 
         mixed[(l, j), i] = sum over (s, m) of  layer[(l, j), s] * modality[l, i, m] * blocks[s, m]
 
-    which equals what the published code computes anew in each of its 24 layers. The towers' layers
-    meet at `positions`: where the shorter one has no layer, its block counts as zero.
+    which equals what the published code computes anew in each of its 24 layers. Where a tower has no
+    layer, its block counts as zero.
+
+    With `alpha` it is the paper's form: blocks + alpha * mixed, where each relation is a network of two
+    matrices with a ReLU between them, and layers are related before towers, the published code's order.
+    The paper gives no width of the hidden layer; here it is that of the input.
 
     Args:
-        text: [L_t, J, M_t, b, b] float32, blocks of the text tower.
-        vision: [L_v, J, M_v, b, b] float32, blocks of the image tower.
-        modality: [L, M_t + M_v, M_t + M_v], one relation among blocks for each of L = max(L_t, L_v).
-        layer: [4 L, 4 L], one relation among all (layer, matrix) pairs.
+        blocks: [L_t, J, M_t, b, b] float32 of each tower t.
+        at: the L_t places of its layers, see `places`.
+        modality: [L, M, M], one relation among the M blocks of all towers for each of L places.
+        layer: [J L, J L], one relation among all (layer, matrix) pairs.
+        alpha: [M, L], or None; with it, `modality` and `layer` have a leading axis of two.
 
     Returns:
-        The mixed text and vision blocks, shaped as they came.
+        The mixed blocks of each tower, shaped as they came.
     """
-    longest = len(modality)
-    towers = (text, vision)
-    places = [jnp.array(positions(len(tower), longest)) for tower in towers]
+    slots = modality.shape[-3]
     together = jnp.concatenate(
         [
-            jnp.zeros((longest, *tower.shape[1:]), tower.dtype).at[place].set(tower)
-            for tower, place in zip(towers, places, strict=True)
+            jnp.zeros((slots, *own.shape[1:]), own.dtype).at[jnp.array(at[tower])].set(own)
+            for tower, own in blocks.items()
         ],
         axis=2,
     )
-    across_layers = layer.reshape(longest, KINDS, longest, KINDS)
-    highest = jax.lax.Precision.HIGHEST
-    mixed = jnp.einsum("LJlj,ljMxy->LJMxy", across_layers, together, precision=highest)
-    mixed = jnp.einsum("LiM,LJMxy->LJixy", modality, mixed, precision=highest)
-    split = text.shape[2]
-    return mixed[places[0], :, :split], mixed[places[1], :, split:]
+    if alpha is None:
+        mixed = _across_towers(modality, _across_layers(layer, together))
+    else:
+        mixed = _network(_across_towers, modality, _network(_across_layers, layer, together))
+        mixed = together + jnp.swapaxes(alpha, 0, 1)[:, None, :, None, None] * mixed
+    split, first = {}, 0
+    for tower, own in blocks.items():
+        split[tower] = mixed[jnp.array(at[tower]), :, first : first + own.shape[2]]
+        first += own.shape[2]
+    return split
+
+
+def _across_layers(relation: Array, x: Array) -> Array:
+    slots, kinds = x.shape[:2]
+    relation = relation.reshape(slots, kinds, slots, kinds)
+    return jnp.einsum("LJlj,ljMxy->LJMxy", relation, x, precision=_HIGHEST)
+
+
+def _across_towers(relation: Array, x: Array) -> Array:
+    return jnp.einsum("LiM,LJMxy->LJixy", relation, x, precision=_HIGHEST)
+
+
+def _network(relate: Callable[[Array, Array], Array], matrices: Array, x: Array) -> Array:
+    return relate(matrices[1], jax.nn.relu(relate(matrices[0], x)))

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax.adapters.kernels import Choice, change
+
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
@@ -24,19 +26,19 @@ def rotate_output(kernel: Array, blocks: Array) -> Array:
     return rotated.reshape(kernel.shape)
 
 
-def rotate_tower(tower: dict, blocks: Array) -> dict:
-    """Rotates the four attention matrices of every layer of a tower.
+def rotate_tower(tower: dict, choice: Choice, blocks: Array) -> dict:
+    """Rotates the chosen attention matrices of a tower, each on its own side.
 
     Args:
-        tower: parameters of an encoder; `blocks/attention/{query,key,value,out}/kernel` are [L, D, D].
-        blocks: [L, J, M, b, b]. The bias of o is not rotated.
+        tower: parameters of an encoder.
+        choice: L' layers and J' targets.
+        blocks: [L', J', M, b, b]. The bias of o is not rotated.
 
     Returns:
-        The same tree with those four kernels replaced.
+        The same tree with those kernels replaced.
     """
-    attention = dict(tower["blocks"]["attention"])
-    for kind, name in enumerate(("query", "key", "value", "out")):
-        turn = rotate_output if name == "out" else rotate_input
-        dense = attention[name]
-        attention[name] = {**dense, "kernel": turn(dense["kernel"], blocks[:, kind])}
-    return {**tower, "blocks": {**tower["blocks"], "attention": attention}}
+
+    def turn(j: int, target: str, kernel: Array) -> Array:
+        return (rotate_output if target == "out" else rotate_input)(kernel, blocks[:, j])
+
+    return change(tower, choice, turn)

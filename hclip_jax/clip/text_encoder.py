@@ -35,7 +35,8 @@ class TextEncoder(nn.Module):
         normal = nn.initializers.normal
         embedding = self.param("token_embedding", normal(0.02), (tower.vocabulary, tower.width))
         position = self.param("position_embedding", normal(0.01), (tower.context, tower.width))
-        x = embedding[tokens] + position[None, : tokens.shape[1]]
+        # The ids are CLIP's whatever the vocabulary: in a smaller one, words share embeddings.
+        x = embedding[tokens % tower.vocabulary] + position[None, : tokens.shape[1]]
 
         block = Block(
             tower.width, tower.heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None

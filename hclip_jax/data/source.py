@@ -44,7 +44,7 @@ def open_source(root: str, split: str, classes: str = "", vocabulary: str = "") 
 
     Args:
         root: a labelled folder (`data/folder.py`), a directory prepared by TFDS
-            (`data/tfds_source.py`), or "scenes", the built-in ones (`data/scenes.py`).
+            (`data/tfds_source.py`), or "scenes", the built-in ones (`data/scenes/`).
         split: for example "train" or "val".
         classes: path of a class list that replaces the data set's own; not for the scenes.
         vocabulary: which names the built-in scenes use; for them only.
@@ -54,7 +54,7 @@ def open_source(root: str, split: str, classes: str = "", vocabulary: str = "") 
     """
     # Imported here because each of them imports Example from this file.
     from hclip_jax.data.folder import FolderSource
-    from hclip_jax.data.scenes import ScenesSource
+    from hclip_jax.data.scenes.source import ScenesSource
     from hclip_jax.data.tfds_source import TfdsSource, is_prepared
 
     if not root:

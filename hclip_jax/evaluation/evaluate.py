@@ -1,7 +1,7 @@
 """Evaluates a model on data sets, each with its own words, with the text tower as it is now."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from jax.sharding import Mesh
@@ -39,6 +39,7 @@ def evaluate(
     config: Config,
     params: Params,
     sources: Mapping[str, Source],
+    seen: Collection[str],
     mesh: Mesh,
     workdir: Path,
     step: int,
@@ -54,40 +55,43 @@ def evaluate(
         config: what to evaluate, and how.
         params: its weights.
         sources: set name -> data, from `open_sets`.
+        seen: the class names of the training.
         mesh: devices to run on.
         workdir: `evaluation/NAME.{json,csv,md}` and `overlays/NAME/*.png` are written below it.
         step: updates made, for the report.
         progress: where to show how far it is.
 
     Returns:
-        For each set the figures in percent: mIoU, fwIoU, mACC, pACC.
+        For each set the figures of `ConfusionMatrix.summary`.
     """
     figures: dict[str, Mapping[str, float | None]] = {}
     for name, source in sources.items():
         predictor = Predictor(Model(config), params, source.classes, mesh, config.protocol)
-        confusion = _confusion(name, source, predictor, config, workdir, progress)
+        fold = config.evaluation.sets[name].fold_background
+        names = (*source.classes[:fold], "background") if fold else source.classes
+        confusion = ConfusionMatrix(names, seen)
+        _count_pictures(confusion, name, source, predictor, config, workdir, progress)
         details: dict[str, object] = {
             "step": step,
             "protocol": config.evaluation.protocol,
             "pictures": _count(source, config),
-            "fold_background": config.evaluation.sets[name].fold_background,
+            "fold_background": fold,
         }
         write_report(workdir / "evaluation", name, confusion, details)
         figures[name] = confusion.summary()
     return figures
 
 
-def _confusion(
+def _count_pictures(
+    confusion: ConfusionMatrix,
     name: str,
     source: Source,
     predictor: Predictor,
     config: Config,
     workdir: Path,
     progress: Progress,
-) -> ConfusionMatrix:
+) -> None:
     fold = config.evaluation.sets[name].fold_background
-    names = (*source.classes[:fold], "background") if fold else source.classes
-    confusion = ConfusionMatrix(names)
     overlays = config.evaluation.overlays
     for batch in _batches(name, source, config, progress):
         predictions = predictor.segment([e["image"] for e in batch], [e["label"].shape for e in batch])
@@ -96,9 +100,8 @@ def _confusion(
             confusion.update(prediction, example["label"])
             if overlays > 0:
                 overlays -= 1
-                picture = comparison(example["image"], example["label"], prediction, names)
+                picture = comparison(example["image"], example["label"], prediction, confusion.class_names)
                 write_picture(workdir / "overlays" / name / f"{example['name']}.png", picture)
-    return confusion
 
 
 def _batches(name: str, source: Source, config: Config, progress: Progress) -> Iterator[tuple[Example, ...]]:

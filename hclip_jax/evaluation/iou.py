@@ -4,7 +4,7 @@ Source: detectron2's SemSegEvaluator. Ignored pixels count nowhere, and a class 
 truth never shows is left out of the means.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -13,6 +13,11 @@ from hclip_jax.data.source import IGNORE
 from hclip_jax.errors import UserError
 
 FIGURES = ("mIoU", "fwIoU", "mACC", "pACC")
+OPEN_FIGURES = ("mIoU_seen", "mIoU_unseen", "hIoU")
+"""mIoU of the classes that training had pixel labels of, of the others, and the two's harmonic mean.
+
+The figures of generalised zero-shot segmentation (Xian et al., CVPR 2019): any pixel may get any class.
+"""
 
 
 class ClassFigures(TypedDict):
@@ -40,12 +45,14 @@ class ConfusionMatrix:
 
     Attributes:
         class_names: T names.
+        seen: names that training had pixel labels of; may hold others.
         matrix: int64 [T, T]; rows are the ground truth, columns the prediction. It is all the
             state: the sum of several processes' matrices is the matrix of all their pictures.
     """
 
-    def __init__(self, class_names: Sequence[str]):
+    def __init__(self, class_names: Sequence[str], seen: Collection[str] = ()):
         self.class_names = tuple(class_names)
+        self.seen = frozenset(seen)
         self.matrix = np.zeros((len(class_names),) * 2, np.int64)
 
     def update(self, prediction: np.ndarray, label: np.ndarray) -> None:
@@ -83,7 +90,10 @@ class ConfusionMatrix:
         self.matrix += other.matrix
 
     def summary(self) -> dict[str, float | None]:
-        """Returns mIoU, fwIoU, mACC and pACC in percent, each None before any pixel is counted."""
+        """The figures in percent: FIGURES, each None before any pixel is counted.
+
+        With OPEN_FIGURES, where the ground truth shows both seen and unseen classes.
+        """
         truth = self.matrix.sum(axis=1)
         shown = truth > 0
         if not shown.any():
@@ -91,7 +101,8 @@ class ConfusionMatrix:
         iou, accuracy = self._iou()[shown], self._accuracy()[shown]
         frequency = truth[shown] / truth.sum()
         figures = (iou.mean(), (iou * frequency).sum(), accuracy.mean(), _share_right(self.matrix))
-        return {key: 100 * float(value) for key, value in zip(FIGURES, figures, strict=True)}
+        summary = {key: 100 * float(value) for key, value in zip(FIGURES, figures, strict=True)}
+        return summary | self._open_figures(shown)
 
     def per_class(self) -> list[ClassFigures]:
         """Returns the figures of every class in class order, those without ground truth too."""
@@ -110,6 +121,14 @@ class ConfusionMatrix:
             )
             for t, name in enumerate(self.class_names)
         ]
+
+    def _open_figures(self, shown: np.ndarray) -> dict[str, float]:
+        seen = np.array([name in self.seen for name in self.class_names])
+        if not (seen & shown).any() or not (~seen & shown).any():
+            return {}
+        iou = 100 * self._iou()
+        a, b = float(iou[seen & shown].mean()), float(iou[~seen & shown].mean())
+        return dict(zip(OPEN_FIGURES, (a, b, 2 * a * b / (a + b) if a + b else 0.0), strict=True))
 
     def _iou(self) -> np.ndarray:
         """float64 [T]; 0 for classes without ground truth, which no figure reads."""

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from hclip_jax.evaluation.iou import FIGURES, ClassFigures, ConfusionMatrix
+from hclip_jax.evaluation.iou import ClassFigures, ConfusionMatrix
 from hclip_jax.files import write_atomically
 
 _COLUMNS = tuple(ClassFigures.__annotations__)
@@ -25,7 +25,7 @@ def write_report(
         details: how the figures were made (step, protocol, pictures, ...); finite JSON values.
 
     Returns:
-        What the JSON file holds: `summary` (mIoU, fwIoU, mACC, pACC in percent, null if nothing was
+        What the JSON file holds: `summary` (of the confusion matrix, null if nothing was
         counted), `per_class` (a list of ClassFigures) and `details`.
 
     Raises:
@@ -56,11 +56,11 @@ def _csv(classes: Sequence[ClassFigures]) -> str:
 
 
 def _markdown(name: str, summary: dict[str, float | None], classes: Sequence[ClassFigures]) -> str:
-    figures = [[_cell(summary[figure]) for figure in FIGURES]]
+    figures = [[_cell(figure) for figure in summary.values()]]
     rows = [[_cell(figure) for figure in row.values()] for row in classes]
     header = [column.replace("_", " ") for column in _COLUMNS]
     return (
-        f"# {name}\n\n{_table(FIGURES, figures)}\n"
+        f"# {name}\n\n{_table(list(summary), figures)}\n"
         f"Percent; – where the ground truth never shows the class, which the means leave out.\n\n"
         f"{_table(header, rows)}"
     )

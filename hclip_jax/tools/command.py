@@ -25,12 +25,13 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (see --help)")
 
 
-def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
+def run(main: Callable[[list[str]], int], argv: list[str], interrupted: str = "interrupted") -> int:
     """Runs a command and returns its exit status: 2 for a UserError, 130 when interrupted.
 
     Args:
         main: the command; gets argv, returns its own exit status.
-        argv: the arguments without the program's name.
+        argv: the arguments as `main` takes them.
+        interrupted: what is said when the user interrupts it.
     """
     try:
         return main(argv)
@@ -38,5 +39,5 @@ def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return 130

@@ -8,7 +8,7 @@ python -m hclip_jax.tools.merge MODEL TARGET --format=model|openai|huggingface [
 
 Tensors keep the dtype they had before training (--dtype changes that), except in a model directory, where
 what the adapters changed is float32. Tells by how much features on fixed inputs differ from those of the
-model with its adapters. Example:
+model with its adapters; by more than rounding explains, and nothing is written. Example:
 
     python -m hclip_jax.tools.merge runs/vitb vitb-hclip.pt --format=openai
 """
@@ -19,13 +19,20 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
+from hclip_jax.errors import UserError
+from hclip_jax.files import aside
 from hclip_jax.load import open_model
 from hclip_jax.progress import console
 from hclip_jax.tools.command import Parser, run
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import EXPORTS, merged
+from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.model_directory import load_model
 from hclip_jax.weights.stored_model import StoredModel
 
+_ROUNDING = 32  # steps of the coarsest dtype by which an entry of a unit feature may differ
+
+_TOWERS, _COMPUTED = ("image", "text"), ("float32", "bfloat16")
 _DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 
 
@@ -44,30 +51,45 @@ def main(argv: list[str]) -> int:
     before.need_clip()
     dtype = np.dtype(_DTYPES[args.dtype]) if args.dtype else None
     after = merged(before, dtype, keep_precision=args.format == "model")
-    EXPORTS[args.format](args.target, after)
-    for line in _differences(before, open_model(args.target, activation=before.clip.activation)):
-        console.print(line)
+    with aside(args.target) as place:
+        wanted = _unit_features(merged(before, None, keep_precision=True))
+        if not all(np.isfinite(x).all() for x in wanted.values()):
+            raise UserError(f"{args.model} has features that are not finite; give a model of finite weights")
+        EXPORTS[args.format](place, after)
+        # Of heads and activation, where the format does not say them, those of the model count.
+        written = load_model(place) if args.format == "model" else open_foreign(place, before.clip)
+        found = _unit_features(written)
+        differences = {which: float(np.abs(found[which] - wanted[which]).max()) for which in wanted}
+        largest = np.max([differences[tower, "float32"] for tower in _TOWERS])
+        if not largest <= _allowed(written):
+            raise UserError(
+                f"{args.target} is not written: its features would differ by {largest:.2g} from those of "
+                f"{args.model} with its adapters, where rounding explains {_allowed(written):.2g}; try "
+                f"--dtype=float32"
+            )
+    for dtype in _COMPUTED:
+        image, text = (differences[tower, dtype] for tower in _TOWERS)
+        console.print(f"largest difference of unit features in {dtype}: image {image:.2g}, text {text:.2g}")
     console.print(f"{args.target} is written")
     return 0
 
 
-def _differences(before: StoredModel, after: StoredModel) -> list[str]:
-    """How far the unit features of what was written are from those before, computed in two dtypes."""
-    images, tokens = fixed_inputs(before.clip)
-    adapted = merged(before, None, keep_precision=True)
-    lines = []
-    for dtype in ("float32", "bfloat16"):
-        a, b = (
-            clip_features(m.clip, m.only("clip").params()["clip"], images, tokens, dtype)
-            for m in (adapted, after)
-        )
-        image, text = (float(np.abs(_unit(x) - _unit(y)).max()) for x, y in zip(a, b, strict=True))
-        lines.append(f"largest difference of unit features in {dtype}: image {image:.2g}, text {text:.2g}")
-    return lines
+def _unit_features(model: StoredModel) -> dict[tuple[str, str], np.ndarray]:
+    """Features of length 1 of fixed inputs, by tower and the dtype they are computed in."""
+    params, inputs = model.only("clip").params()["clip"], fixed_inputs(model.clip)
+    features = {dtype: clip_features(model.clip, params, *inputs, dtype) for dtype in _COMPUTED}
+    with np.errstate(invalid="ignore"):  # if they are not finite
+        return {
+            (tower, dtype): x / np.linalg.norm(x, axis=-1, keepdims=True)
+            for dtype, towers in features.items()
+            for tower, x in zip(_TOWERS, towers, strict=True)
+        }
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+def _allowed(model: StoredModel) -> float:
+    """By how much rounding to the dtypes of a model may change an entry of its unit features."""
+    dtypes = {leaf.dtype for leaf in model.only("clip").leaves.values()}
+    return _ROUNDING * max(float(ml_dtypes.finfo(dtype).eps) for dtype in dtypes)
 
 
 if __name__ == "__main__":

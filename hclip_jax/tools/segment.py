@@ -12,13 +12,16 @@ PICTURE is a file, a folder or a pattern such as "photos/*.jpg". For each pictur
 Example:
     python -m hclip_jax.tools.segment holiday/ --model=runs/vitb --classes="person,sea,sand,sky" --output=out
 
-Exit status 0 if every picture was done, 1 if some could not be read (the others are done), 2 for wrong use.
+Exit status 0 if every picture was done, 1 if some were skipped (unreadable, or too large for --probabilities;
+the others are done), 2 for wrong use.
 """
 
+import argparse
+import functools
 import glob
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,27 +52,21 @@ def main(argv: list[str]) -> int:
     # Only now: a mistyped path should not wait for JAX to start.
     from hclip_jax.inference import Segmenter
 
-    segmenter = Segmenter.load(args.model, args.base, args.dtype)
+    segment = functools.partial(
+        Segmenter.load(args.model, args.base, args.dtype),
+        classes=classes,
+        background=background,
+        synonyms=args.synonyms,
+        threshold=args.threshold,
+        fast=args.fast,
+    )
     skipped = 0
     with bar() as progress:
         shown = progress.add_task("segmenting", total=len(pictures))
         for path in pictures:
-            try:
-                pixels = read_picture(path)
-            except UserError as error:
+            if reason := _label(path, segment, args):
                 skipped += 1
-                progress.console.print(f"skipped: {error}", markup=False)
-            else:
-                found = segmenter(
-                    pixels,
-                    classes,
-                    background=background,
-                    synonyms=args.synonyms,
-                    threshold=args.threshold,
-                    fast=args.fast,
-                )
-                facts = {"picture": str(path), "model": str(args.model)}
-                _write(found, facts, args.output / path.stem, args.opacity, args.probabilities)
+                progress.console.print(f"skipped: {reason}", markup=False)
             progress.advance(shown)
     console.print(
         f"{len(pictures) - skipped} of {len(pictures)} pictures done, in {args.output}", markup=False
@@ -88,7 +85,7 @@ def _parser() -> Parser:
     add(
         "--background", default="", metavar="D,E", help="names of all else: together one more class, the last"
     )
-    add("--synonyms", default="first", choices=SYNONYMS, help="what is asked of a name (default: first)")
+    add("--synonyms", default="", choices=SYNONYMS, help="of a name (default: as the model was trained)")
     add("--threshold", type=float, default=0.0, help="less probable pixels are unknown (default: 0)")
     add("--fast", action="store_true", help="one look at the picture instead of the published sliding window")
     add("--probabilities", action="store_true", help="write NAME.npz too")
@@ -140,16 +137,34 @@ def _check_outputs(pictures: Sequence[Path], output: Path) -> None:
             writer[target] = path
 
 
-def _write(found: Segmentation, facts: dict[str, str], stem: Path, opacity: float, whole: bool) -> None:
-    """Writes what was found of one picture: STEM.png and its companions."""
+def _label(path: Path, segment: Callable[[np.ndarray], Segmentation], args: argparse.Namespace) -> str:
+    """Does one picture; returns why it has to be skipped, or nothing."""
+    try:
+        pixels = read_picture(path)
+    except UserError as error:
+        return str(error)
+    found = segment(pixels)
+    try:
+        probabilities = found.probabilities if args.probabilities else None
+    except UserError as error:
+        return f"{path}: {error}"
+    _write(found, probabilities, path, args)
+    return ""
+
+
+def _write(
+    found: Segmentation, probabilities: np.ndarray | None, path: Path, args: argparse.Namespace
+) -> None:
+    """Writes what was found of one picture: NAME.png and its companions."""
 
     def beside(suffix: str) -> Path:
-        return stem.with_name(f"{stem.name}{suffix}")
+        return args.output / f"{path.stem}{suffix}"
 
-    if whole:
+    if probabilities is not None:
         with replacing(beside(".npz")) as temporary, temporary.open("wb") as file:
-            np.savez(file, probabilities=found.probabilities, classes=np.array(found.classes))
-    write_picture(beside("_overlay.png"), found.overlay(opacity))
+            np.savez(file, probabilities=probabilities, classes=np.array(found.classes))
+    write_picture(beside("_overlay.png"), found.overlay(args.opacity))
+    facts = {"picture": str(path), "model": str(args.model)}
     summary = json.dumps({**facts, **found.summary()}, indent=2, ensure_ascii=False)
     write_atomically(beside(".json"), f"{summary}\n")
     write_picture(beside(".png"), found.label_image())

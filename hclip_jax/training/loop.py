@@ -27,7 +27,7 @@ from hclip_jax.training.restore import restore_params
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Metrics, Sentences, make_step, text_energy
-from hclip_jax.training.workdir import check, claim, write_classes
+from hclip_jax.training.workdir import check, claim, is_workdir, read_classes, write_classes
 
 
 def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
@@ -79,7 +79,9 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
         for step in range(first, settings.steps + 1):
             if _evaluates(step, settings):
                 params = join(state.trainable, frozen)
-                figures = evaluate(config, params, evaluation_sources, mesh, workdir, step, progress)
+                figures = evaluate(
+                    config, params, evaluation_sources, source.classes, mesh, workdir, step, progress
+                )
                 metrics.write(step, evaluation=figures)
                 for name, summary in figures.items():
                     console.print(figure_line(step, name, summary))
@@ -127,10 +129,11 @@ def evaluate_newest(config: Config, workdir: Path, mesh: Mesh | None = None) -> 
     mesh = mesh or make_mesh()
     sources = open_sets(config)
     check(workdir, config)
+    seen = read_classes(workdir) if is_workdir(workdir) else ()
     params, step = restore_params(config, workdir, mesh)
     claim(workdir, config)
     with bar() as progress:
-        figures = evaluate(config, params, sources, mesh, workdir, step, progress)
+        figures = evaluate(config, params, sources, seen, mesh, workdir, step, progress)
     for name, summary in figures.items():
         console.print(figure_line(step, name, summary))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import jax
 from rich.table import Table
 
+from hclip_jax.adapters.tuning import degrees_of_freedom
 from hclip_jax.config_schema import Config
 from hclip_jax.model import Model
 
@@ -56,12 +57,16 @@ def parameter_counts(config: Config) -> list[tuple[str, int, int]]:
 
 
 def parameter_table(config: Config) -> Table:
-    """Counts of trainable and frozen parameters, a part a row."""
-    table = Table("parameters", title_justify="left")
-    for title in ("trainable", "frozen"):
+    """The tuning method, and of each part what trains, what is frozen, and how free the former is."""
+    table = Table(f"parameters ({config.adapters.method})", title_justify="left")
+    for title in ("trainable", "frozen", "degrees of freedom"):
         table.add_column(title, justify="right")
-    rows = parameter_counts(config)
-    for name, *counts in [*rows, ("all", sum(r[1] for r in rows), sum(r[2] for r in rows))]:
+    clip = jax.eval_shape(Model(config).init, jax.random.key(0))["clip"]
+    rows = []
+    for name, trains, frozen in parameter_counts(config):
+        free = degrees_of_freedom(config.adapters, clip) if trains and name == "adapters" else trains
+        rows.append((name, trains, frozen, free))
+    for name, *counts in [*rows, ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))]:
         table.add_row(name, *(f"{count:,}" for count in counts))
     return table
 

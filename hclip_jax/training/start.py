@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+import hclip_jax
 from hclip_jax.config import changed_fields, to_dict
 from hclip_jax.config_schema import ClipConfig, Config
 from hclip_jax.errors import UserError
@@ -17,6 +18,8 @@ from hclip_jax.weights.foreign import open_foreign
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 
 RANDOM = "random"
+BUILT_IN = {"tiny": Path(hclip_jax.__file__).parent / "clip" / "tiny"}
+"""Model directories with CLIP that come with the package."""
 
 
 def initial_params(config: Config, mesh: Mesh) -> Params:
@@ -31,11 +34,11 @@ def initial_params(config: Config, mesh: Mesh) -> Params:
     if config.clip.weights == RANDOM:
         return _once(init, mesh)(rng)
 
-    def rest(rng: jax.Array) -> Params:
-        return {part: tree for part, tree in init(rng).items() if part != "clip"}
+    def rest(rng: jax.Array, clip: Params) -> Params:
+        return {part: tree for part, tree in init(rng, clip).items() if part != "clip"}
 
     clip = place(_read_clip(config.clip), mesh, "parameters")
-    return {"clip": clip, **_once(rest, mesh)(rng)}
+    return {"clip": clip, **_once(rest, mesh)(rng, clip)}
 
 
 def check_weights(weights: str) -> None:
@@ -44,12 +47,13 @@ def check_weights(weights: str) -> None:
         raise UserError(
             "config.clip.weights is empty: give CLIP as OpenAI, OpenCLIP or Hugging Face publish it "
             "(ViT-B-16.pt, or open_clip_model.safetensors of that model on huggingface.co), or a model "
-            "directory, as --config.clip.weights=FILE, or --config.clip.weights=random to go without"
+            "directory, as --config.clip.weights=FILE, or --config.clip.weights=random to go without, "
+            "or =tiny for the small CLIP of configs/tiny.py"
         )
 
 
 def _read_clip(clip: ClipConfig) -> Params:
-    path = Path(clip.weights)
+    path = BUILT_IN.get(clip.weights, Path(clip.weights))
     model = load_model(path) if is_model_directory(path) else open_foreign(path, like=clip)
     found, wanted = (to_dict(dataclasses.replace(c, weights="")) for c in (model.clip, clip))
     if changed := changed_fields(found, wanted):
@@ -75,7 +79,7 @@ def _field(tree: Any, path: str) -> Any:
     return tree
 
 
-def _once(init: Callable[[jax.Array], Params], mesh: Mesh) -> Callable[[jax.Array], Params]:
+def _once(init: Callable[..., Params], mesh: Mesh) -> Callable[..., Params]:
     """`init` compiled for a single run: three times faster to compile on a CPU when not optimised."""
     options: Any = {"xla_backend_optimization_level": 0}
     return jax.jit(init, out_shardings=sharding(mesh, "parameters"), compiler_options=options)

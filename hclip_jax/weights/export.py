@@ -78,7 +78,7 @@ def export_openai(target: Path, model: StoredModel) -> None:
         write_safetensors(target, file, {"format": "pt"})
     else:
         raise UserError(
-            f"{target} has the suffix {target.suffix!r}; OpenAI's names go to .pt or .safetensors"
+            f"{target.name} has the suffix {target.suffix!r}; OpenAI's names go to .pt or .safetensors"
         )
 
 

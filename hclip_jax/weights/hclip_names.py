@@ -1,10 +1,14 @@
 """The tensors of the published segmenters, H-CLIP and CAT-Seg: CLIP, the adapters, the segmentation head."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 
+from hclip_jax.adapters.hclip import PUBLISHED
 from hclip_jax.adapters.relations import KINDS, positions
-from hclip_jax.config_schema import Architecture, ClipConfig, HeadConfig
+from hclip_jax.config import changed_fields, to_dict
+from hclip_jax.config_schema import AdapterConfig, Architecture, ClipConfig, HeadConfig
+from hclip_jax.errors import UserError
 from hclip_jax.weights.clip_names import CONVOLUTION, LINEAR, clip_tensors, linear, norm
 from hclip_jax.weights.tensor_map import Part, Tensor
 
@@ -21,7 +25,12 @@ def leftover(name: str) -> bool:
 
 
 def hclip_tensors(architecture: Architecture) -> Iterator[Tensor]:
-    """All parameters of the published model: 462 tensors, of which 14 have 24 (12 x 2) names."""
+    """All parameters of the published model: 462 tensors, of which 14 have 24 (12 x 2) names.
+
+    Raises:
+        UserError: the adapters are not those of the published code.
+    """
+    _check_published(architecture.adapters)
     yield from clip_tensors(architecture.clip, CLIP_PREFIX)
     yield from adapter_tensors(architecture.clip, architecture.adapters.block)
     yield from head_tensors(architecture)
@@ -82,6 +91,16 @@ def aggregator_tensors(head: HeadConfig, embed: int, prompts: int) -> Iterator[T
         yield from _spatial(f"{layer}swin_block.", f"{leaf}/spatial{i + 1}", head)
         yield from _classes(f"{layer}attention.", f"{leaf}/classes{i + 1}", head)
     yield from _decoder(name, leaf, head)
+
+
+def _check_published(config: AdapterConfig) -> None:
+    unread = {name: getattr(config, name) for name in ("block", "factors", "rank", "alpha", "neumann_terms")}
+    wanted = dataclasses.replace(PUBLISHED, **unread)
+    if changed := changed_fields(to_dict(wanted), to_dict(config), "adapters."):
+        raise UserError(
+            f"the published code has no names for a model of another {', '.join(changed)} than its own; "
+            f"merge the model (python -m hclip_jax.tools.merge) and pass on the CLIP that it became"
+        )
 
 
 def _shared(clip: ClipConfig, name: str, shape: tuple[int, ...], parts: tuple[Part, ...]) -> Tensor:

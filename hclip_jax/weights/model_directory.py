@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hclip_jax
+from hclip_jax.adapters.hclip import PUBLISHED
 from hclip_jax.clip.image_encoder import MEAN, STD
 from hclip_jax.config import build, check_architecture, check_clip, check_protocol, to_dict
 from hclip_jax.config_schema import (
@@ -28,6 +29,8 @@ from hclip_jax.weights.tensor_map import flatten
 
 _WEIGHTS, _CARD = "model.safetensors", "config.json"
 _FORMAT = 1
+# Fields that directories of format 1 had of the adapters before there were other methods than the paper's.
+_FIRST_ADAPTER_FIELDS = {"block", "coft_radius"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +158,10 @@ def _read_card(path: Path) -> ClipCard:
             f"{path} is of format {reprlib.repr(version)}, but this version reads format {_FORMAT}; install "
             f"the hclip_jax it was written by ({shown(str(tree.get('written_by')))})"
         )
+    adapters = tree.get("adapters")
+    if isinstance(adapters, Mapping) and "method" not in adapters:
+        later = {k: v for k, v in to_dict(PUBLISHED).items() if k not in _FIRST_ADAPTER_FIELDS}
+        tree = {**tree, "adapters": {**later, **adapters}}
     kind = SegmenterCard if isinstance(tree, Mapping) and "head" in tree else ClipCard
     card = build(kind, tree, f"{path}: config")
     if card.preprocessing != PREPROCESSING:

@@ -1,10 +1,11 @@
 """What the published models have and their files do not say."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
+from hclip_jax.adapters.hclip import PUBLISHED
 from hclip_jax.config_schema import (
-    AdapterConfig,
     Architecture,
     ClipConfig,
     HeadConfig,
@@ -94,7 +95,7 @@ def architecture(
     block = block or math.gcd(clip.image.width, clip.text.width, _LARGEST_BLOCK)
     return Architecture(
         clip=clip,
-        adapters=AdapterConfig(block=block, coft_radius=0.0),
+        adapters=dataclasses.replace(PUBLISHED, block=block),
         head=head,
         model=ModelConfig(clip.image.patch * grid, "float32", _CLASSES_AT_ONCE, remat=True),
         prompts=PromptConfig((TEMPLATE,), "first"),

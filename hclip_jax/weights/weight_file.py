@@ -8,13 +8,16 @@ from typing import Any
 
 from hclip_jax.errors import UserError
 from hclip_jax.weights.safetensors_file import read_safetensors
+from hclip_jax.weights.shards import INDEX, read_shards
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.torch_reader import read_torch, tensors_by_name
 
 _IN_FOLDER = (
     "model.safetensors",
+    "model.safetensors.index.json",
     "open_clip_model.safetensors",
     "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
     "open_clip_pytorch_model.bin",
 )
 _SETTINGS = ("config.json", "open_clip_config.json")
@@ -36,8 +39,8 @@ def open_weights(path: Path) -> WeightFile:
     """Opens a weights file, or the one in a folder as it is downloaded. Values stay on disk.
 
     Args:
-        path: safetensors, or PyTorch's zip format (.pt, .pth, .bin); or a folder with such a file and its
-            config.json.
+        path: safetensors, PyTorch's zip format (.pt, .pth, .bin), or the .index.json of such files, as
+            Hugging Face splits large models; or a folder with one of these and its config.json.
 
     Raises:
         UserError: there is no such file, or it cannot be read.
@@ -46,21 +49,27 @@ def open_weights(path: Path) -> WeightFile:
         path = _in_folder(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a file of weights, or the folder it lies in")
-    scripted = False
-    if _is_safetensors(path):
-        tensors = read_safetensors(path)
+    if path.name.endswith(INDEX):
+        tensors, scripted = read_shards(path, lambda shard: _tensors(shard)[0]), False
     else:
-        content, scripted = read_torch(path)
-        for nest in _NESTS:
-            if isinstance(content, dict) and isinstance(content.get(nest), dict):
-                content = content[nest]
-        tensors = tensors_by_name(content)
+        tensors, scripted = _tensors(path)
     if not tensors:
         raise UserError(f"{path} holds no tensors; give a file of weights")
     # What data-parallel training puts before every name.
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     return WeightFile(path, tensors, scripted, _settings(path.parent))
+
+
+def _tensors(path: Path) -> tuple[dict[str, Stored], bool]:
+    """The tensors of one file, and whether it is a TorchScript archive."""
+    if _is_safetensors(path):
+        return read_safetensors(path), False
+    content, scripted = read_torch(path)
+    for nest in _NESTS:
+        if isinstance(content, dict) and isinstance(content.get(nest), dict):
+            content = content[nest]
+    return tensors_by_name(content), scripted
 
 
 def _in_folder(folder: Path) -> Path:

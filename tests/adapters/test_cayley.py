@@ -46,3 +46,25 @@ def test_gradient_is_finite_at_the_start(radius: float) -> None:
     gradient = jax.grad(lambda a: cayley(a, radius)[0, 1])(jnp.zeros((4, 4)))
     assert np.isfinite(gradient).all()
     assert np.abs(gradient).max() > 0.1
+
+
+@pytest.mark.parametrize("terms", [2, 3, 4, 5, 6, 9])
+def test_the_series_is_as_near_as_it_says(terms: int) -> None:
+    """S with ||S||_2 = theta exactly: errors in float64, of the series and of the exact map."""
+    theta = 0.25
+    a = np.random.default_rng(0).standard_normal((16, 16))
+    s = (a - a.T) / 2
+    s *= theta / np.linalg.norm(s, 2)
+    exact = (np.eye(16) - s) @ np.linalg.inv(np.eye(16) + s)
+    series = np.asarray(cayley(jnp.asarray(s, jnp.float32), neumann_terms=terms), np.float64)
+    power = theta ** (terms - 1)
+    np.testing.assert_allclose(np.linalg.norm(series - exact, 2), power, rtol=1e-3, atol=1e-6)
+    off = np.linalg.norm(series @ series.T - np.eye(16), 2)
+    stated = 2 * power if terms % 2 else power**2
+    np.testing.assert_allclose(off, stated, rtol=0.51 * power + 1e-3, atol=1e-6)
+
+
+def test_the_series_of_zero_is_exactly_the_identity_and_has_a_gradient() -> None:
+    tolerance.same(cayley(jnp.zeros((2, 8, 8)), neumann_terms=5), jnp.broadcast_to(jnp.eye(8), (2, 8, 8)))
+    gradient = [jax.grad(lambda a, n=n: cayley(a, neumann_terms=n)[0, 1])(jnp.zeros((4, 4))) for n in (0, 5)]
+    tolerance.close(gradient[1], gradient[0])

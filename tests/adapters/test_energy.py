@@ -1,15 +1,20 @@
+import dataclasses
+
 import jax
 import numpy as np
 
 from hclip_jax.adapters.cayley import cayley
 from hclip_jax.adapters.energy import energy, relative_energy, tower_energy
+from hclip_jax.adapters.hclip import PUBLISHED
+from hclip_jax.adapters.kernels import choose
 from hclip_jax.adapters.rotate import rotate_tower
 from hclip_jax.model import Model
 from tests import tolerance
 from tests.models import micro
 
 TEXT = jax.jit(Model(micro()).init)(jax.random.key(0))["clip"]["text"]
-SHAPE = (2, 4, 2, 8, 8)  # layers, matrices, blocks
+CHOICE = choose({"text": TEXT}, dataclasses.replace(PUBLISHED, towers=("text",)))["text"]
+SHAPE = CHOICE.blocks(8)
 
 
 def test_energy_is_the_sum_over_pairs() -> None:
@@ -21,7 +26,7 @@ def test_energy_is_the_sum_over_pairs() -> None:
 
 def test_orthogonal_blocks_keep_the_energy_of_every_matrix() -> None:
     blocks = cayley(jax.random.normal(jax.random.key(1), SHAPE))
-    rotated = rotate_tower(TEXT, blocks)
+    rotated = rotate_tower(TEXT, CHOICE, blocks)
     tolerance.close(jax.jit(tower_energy)(rotated), jax.jit(tower_energy)(TEXT), rtol=1e-5)
     np.testing.assert_allclose(jax.jit(relative_energy)(rotated, TEXT), 1, atol=1e-5)
     before, after = (t["blocks"]["attention"]["query"]["kernel"] for t in (TEXT, rotated))
@@ -30,4 +35,4 @@ def test_orthogonal_blocks_keep_the_energy_of_every_matrix() -> None:
 
 def test_free_blocks_do_not() -> None:
     blocks = jax.random.normal(jax.random.key(1), SHAPE)
-    assert abs(float(jax.jit(relative_energy)(rotate_tower(TEXT, blocks), TEXT)) - 1) > 1e-3
+    assert abs(float(jax.jit(relative_energy)(rotate_tower(TEXT, CHOICE, blocks), TEXT)) - 1) > 1e-3

@@ -1,17 +1,23 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from configs import vitb, vitl
 from hclip_jax.adapters import hclip
+from hclip_jax.adapters.energy import relative_energy
+from hclip_jax.adapters.tuning import make_tuning
 from hclip_jax.config import from_config_dict
 from hclip_jax.config_schema import AdapterConfig, Config
 from hclip_jax.model import Model
 from tests import tolerance
-from tests.models import micro
+from tests.models import attention_alone, micro
 
-MODEL = Model(micro())
-PARAMS = jax.jit(MODEL.init)(jax.random.key(0))
+CONFIG = micro().adapters
+CLIP = attention_alone()
+RNG = jax.random.key(0)
 
 
 def full_size(module: object) -> Config:
@@ -20,67 +26,140 @@ def full_size(module: object) -> Config:
     return from_config_dict(c)
 
 
-def moved(adapters: dict[str, jax.Array]) -> dict[str, jax.Array]:
+def moved(config: AdapterConfig) -> dict[str, jax.Array]:
     """Adapters as some training might leave them."""
-    keys = jax.random.split(jax.random.key(7), len(adapters))
+    adapters = hclip.init(RNG, CLIP, config)
+    rng = np.random.default_rng(7)
     return {
-        name: leaf + 0.1 * jax.random.normal(key, leaf.shape)
-        for key, (name, leaf) in zip(keys, adapters.items(), strict=True)
+        name: leaf + 0.1 * rng.standard_normal(leaf.shape, np.float32)
+        for name, leaf in sorted(adapters.items())
     }
 
 
-def test_fresh_adapters_leave_clip_exactly_as_it_was() -> None:
-    tolerance.same(jax.jit(MODEL.adapt)(PARAMS), PARAMS["clip"])
+def far_from_orthogonal(blocks: jax.Array) -> float:
+    own = np.asarray(blocks)
+    product = np.swapaxes(own, -1, -2) @ own
+    return float(np.abs(product - np.eye(blocks.shape[-1])).max())
 
 
-def test_only_attention_kernels_change() -> None:
-    adapted = jax.jit(MODEL.adapt)({**PARAMS, "adapters": moved(PARAMS["adapters"])})
-    changed = jax.tree.map_with_path(
-        lambda path, a, b: (jax.tree_util.keystr(path), bool((a != b).any())),
-        adapted,
-        PARAMS["clip"],
-    )
-    is_pair = lambda x: isinstance(x, tuple)  # noqa: E731
-    for name, differs in jax.tree.leaves(changed, is_leaf=is_pair):
-        assert differs == ("attention" in name and "kernel" in name), name
+def test_the_published_configuration_is_the_recipes() -> None:
+    assert full_size(vitb).adapters == hclip.PUBLISHED
+    assert dataclasses.replace(hclip.PUBLISHED, block=8) == CONFIG
 
 
-def test_text_blocks_stay_orthogonal_whatever_the_relations_learn() -> None:
-    adapters = moved(PARAMS["adapters"])
-    text, vision = hclip.blocks(adapters, MODEL.architecture.adapters)
-    product = jnp.swapaxes(text, -1, -2) @ text
-    tolerance.close(product, jnp.broadcast_to(jnp.eye(8), product.shape), atol=1e-5)
-    assert np.abs(jnp.swapaxes(vision, -1, -2) @ vision - jnp.eye(8)[None, None, None]).max() > 0.1
+def test_published_tree() -> None:
+    shapes = {name: leaf.shape for name, leaf in hclip.init(RNG, CLIP, CONFIG).items()}
+    assert shapes == {
+        "text": (2, 4, 2, 8, 8),
+        "vision": (3, 4, 2, 8, 8),
+        "modality": (3, 4, 4),
+        "layer": (12, 12),
+    }
 
 
-def test_every_adapter_leaf_gets_a_gradient() -> None:
-    weights = jax.random.normal(jax.random.key(1), (16, 16))
+@pytest.mark.parametrize("relation", ["linear", "mlp"])
+@pytest.mark.parametrize("orthogonal", [("text",), ("text", "image"), ("image",), ()])
+def test_orthogonal_towers_stay_so_whatever_the_relations_learn(
+    orthogonal: tuple[str, ...], relation: str
+) -> None:
+    config = dataclasses.replace(CONFIG, orthogonal=orthogonal, relation=relation)
+    adapters = moved(config)
+    adapted = hclip.adapt(CLIP, adapters, config)
+    for tower, blocks in hclip.blocks(CLIP, adapters, config).items():
+        energy = float(jax.jit(relative_energy)(adapted[tower], CLIP[tower]))
+        if tower in orthogonal:
+            assert far_from_orthogonal(blocks) < 1e-5
+            assert energy == pytest.approx(1, abs=1e-5)
+            assert np.abs(np.asarray(blocks) - np.eye(8)).max() > 0.05
+        else:
+            assert far_from_orthogonal(blocks) > 0.1
+            assert abs(energy - 1) > 1e-4
 
-    def loss(adapters: dict[str, jax.Array]) -> jax.Array:
-        adapted = MODEL.adapt({**PARAMS, "adapters": adapters})
-        kernels = jax.tree.leaves([adapted[t]["blocks"]["attention"] for t in ("image", "text")])
-        return sum(jnp.sum(k @ weights * k) for k in kernels if k.ndim == 3)
 
-    gradient = jax.jit(jax.grad(loss))(moved(PARAMS["adapters"]))
-    for name, leaf in gradient.items():
-        assert np.abs(leaf).max() > 0, name
+def test_pop_alone_is_the_whole_with_identity_relations() -> None:
+    pop = dataclasses.replace(CONFIG, parts=("pop",))
+    adapters = moved(pop)
+    assert set(adapters) == {"text", "vision"}
+    relations = {name: leaf for name, leaf in hclip.init(RNG, CLIP, CONFIG).items() if name not in adapters}
+    whole = hclip.adapt(CLIP, adapters | relations, CONFIG)
+    tolerance.close(hclip.adapt(CLIP, adapters, pop), whole)
 
 
-def test_coft_is_read_from_the_config() -> None:
-    adapters = moved(PARAMS["adapters"])
-    free, _ = hclip.blocks(adapters, AdapterConfig(8, 0.0))
-    near, _ = hclip.blocks(adapters, AdapterConfig(8, 1e-3))
-    identity = jnp.eye(8)
-    assert (
-        np.abs(near - identity[None, None, None]).max()
-        < 3e-3
-        < np.abs(free - identity[None, None, None]).max()
-    )
+def test_dcrc_alone_trains_relations_of_blocks_that_stay() -> None:
+    config = dataclasses.replace(CONFIG, parts=("dcrc",))
+    adapters = moved(config)
+    assert set(adapters) == {"modality", "layer"}
+    blocks = hclip.blocks(CLIP, adapters, config)
+    tolerance.same(blocks["text"], jnp.broadcast_to(jnp.eye(8), (2, 4, 2, 8, 8)))
+    scale = blocks["image"][..., :1, :1]
+    tolerance.close(blocks["image"], scale * jnp.eye(8)[None, None, None])
+    assert np.abs(scale - 1).max() > 0.1
+
+
+def test_the_papers_relations_are_networks_with_a_residual() -> None:
+    """A network whose first matrix is doubled and whose alpha is a half adds the positive part."""
+    config = dataclasses.replace(CONFIG, relation="mlp", orthogonal=(), parts=("pop", "dcrc"))
+    start = hclip.init(RNG, CLIP, config)
+    assert {name: leaf.shape for name, leaf in start.items() if name not in ("text", "vision")} == {
+        "modality": (2, 3, 4, 4),
+        "layer": (2, 12, 12),
+        "alpha": (4, 3),
+    }
+    own = {name: leaf for name, leaf in moved(config).items() if name in ("text", "vision")}
+    double = jnp.array([2.0, 1.0])[:, None, None]
+    adapters = {**start, **own, "layer": start["layer"] * double, "alpha": jnp.full((4, 3), 0.5)}
+    blocks = hclip.blocks(CLIP, adapters, config)
+    for tower, leaf in hclip.LEAVES.items():
+        tolerance.close(blocks[tower], own[leaf] + jnp.maximum(own[leaf], 0.0))
+    # Each block has an alpha of its own: the last one of the image tower, in the last layer.
+    adapters["alpha"] = jnp.zeros((4, 3)).at[3, 2].set(0.5)
+    changed = np.abs(hclip.blocks(CLIP, adapters, config)["image"] - own["vision"]).max((1, 3, 4))
+    assert changed[2, 1] > 0.01
+    assert np.delete(changed.ravel(), 5).max() == 0
+
+
+def test_subsets_rotate_what_the_whole_would_where_relations_are_identities() -> None:
+    config = dataclasses.replace(CONFIG, layers=(2,), targets=("out", "key"), towers=("image",))
+    adapters = hclip.init(RNG, CLIP, config)
+    assert {name: leaf.shape for name, leaf in adapters.items()} == {
+        "vision": (1, 2, 2, 8, 8),
+        "modality": (1, 2, 2),
+        "layer": (2, 2),
+    }
+    whole = hclip.init(RNG, CLIP, CONFIG)
+    own = moved(config)["vision"]
+    within = {**whole, "vision": whole["vision"].at[1, jnp.array([1, 3])].set(own[0])}
+    wanted = hclip.adapt(CLIP, within, CONFIG)
+    tolerance.close(hclip.adapt(CLIP, {**adapters, "vision": own}, config), wanted)
+
+
+def test_layers_of_towers_of_unequal_depth_meet_where_they_stand() -> None:
+    """Layer 2 of 2 in text is at the place of layer 2 of 3 in image: the relations join the two."""
+    config = dataclasses.replace(CONFIG, layers=(2,), orthogonal=())
+    adapters = moved(config)
+    assert adapters["modality"].shape == (1, 4, 4)
+    heard = dict(adapters, modality=adapters["modality"].at[0, 0, 3].add(1.0))
+    before, after = (hclip.blocks(CLIP, a, config)["text"] for a in (adapters, heard))
+    assert np.abs(before - after)[0, :, 0].max() > 0.1
+    tolerance.same(before[:, :, 1], after[:, :, 1])
+
+
+def test_coft_and_the_series_are_read_from_the_config() -> None:
+    adapters = moved(CONFIG)
+
+    def text(**fields: object) -> np.ndarray:
+        return np.asarray(hclip.blocks(CLIP, adapters, dataclasses.replace(CONFIG, **fields))["text"])
+
+    assert np.abs(text(coft_radius=1e-3) - np.eye(8)).max() < 3e-3 < np.abs(text() - np.eye(8)).max()
+    series = text(cayley="neumann", neumann_terms=3)
+    assert np.abs(series - text()).max() > 1e-3
+    np.testing.assert_array_equal(text(neumann_terms=3), text())  # only the series has terms
 
 
 def test_published_counts() -> None:
     def count(config: Config) -> int:
-        shapes = jax.eval_shape(lambda: hclip.init(config.clip, config.adapters))
+        clip = jax.eval_shape(Model(config).init, RNG)["clip"]
+        shapes = jax.eval_shape(make_tuning(config.adapters).init, RNG, clip)
         return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
     assert count(full_size(vitb)) == 7_867_824

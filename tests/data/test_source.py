@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hclip_jax.data.folder import FolderSource
-from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.data.source import open_source
 from hclip_jax.errors import UserError
 

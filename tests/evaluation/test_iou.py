@@ -166,3 +166,29 @@ def test_what_cannot_be_counted_is_named_and_not_counted(prediction, label, mess
 def test_only_the_same_classes_merge():
     with pytest.raises(UserError, match="different classes"):
         ConfusionMatrix(["cat", "dog"]).merge(ConfusionMatrix(["dog", "cat"]))
+
+
+def test_open_figures_are_means_over_seen_and_unseen_classes_and_their_harmonic_mean() -> None:
+    label = np.array([[0, 0, 1, 1], [2, 2, 2, 3]])
+    prediction = np.array([[0, 1, 1, 1], [2, 2, 0, 0]])
+    confusion = ConfusionMatrix(["a", "b", "c", "d", "never shown"], seen=["a", "b", "other", "never shown"])
+    confusion.update(prediction, label)
+    seen, unseen = 100 * (1 / 4 + 2 / 3) / 2, 100 * (2 / 3 + 0) / 2
+    summary = confusion.summary()
+    assert summary["mIoU_seen"] == pytest.approx(seen)
+    assert summary["mIoU_unseen"] == pytest.approx(unseen)
+    assert summary["hIoU"] == pytest.approx(2 / (1 / seen + 1 / unseen))
+    assert summary["mIoU"] == pytest.approx((seen + unseen) / 2)
+
+
+@pytest.mark.parametrize("seen", [(), ("a", "b"), ("x",)])
+def test_there_are_no_open_figures_where_all_classes_are_seen_or_none(seen: tuple[str, ...]) -> None:
+    confusion = ConfusionMatrix(["a", "b"], seen)
+    confusion.update(np.array([[0, 1]]), np.array([[0, 1]]))
+    assert list(confusion.summary()) == ["mIoU", "fwIoU", "mACC", "pACC"]
+
+
+def test_the_harmonic_mean_of_nothing_is_nothing() -> None:
+    confusion = ConfusionMatrix(["a", "b"], ("a",))
+    confusion.update(np.array([[1, 0]]), np.array([[0, 1]]))
+    assert confusion.summary()["hIoU"] == 0

@@ -69,8 +69,8 @@ def both(predictor: Predictor, which: slice = slice(None)) -> list[tuple[Predict
 def agree(found: Prediction, every: np.ndarray) -> None:
     """Two programs make them, so nearly equal classes may change places."""
     chosen = np.take_along_axis(every, found.ids[None], axis=0)[0]
-    tolerance.within(chosen, every.max(axis=0), 1e-6)
-    tolerance.within(found.probability, every.max(axis=0), 1e-6)
+    tolerance.assert_within(chosen, every.max(axis=0), 1e-6)
+    tolerance.assert_within(found.probability, every.max(axis=0), 1e-6)
     assert (found.ids == every.argmax(axis=0)).mean() >= tolerance.ARGMAX
 
 
@@ -92,7 +92,7 @@ def test_pictures_do_not_meet(params: Params, kind: str) -> None:
     predictor = make(params, kind)
     for i, (_, every) in enumerate(both(predictor)):
         (alone,) = predictor.probabilities(PICTURES[i : i + 1], SIZES[i : i + 1])
-        tolerance.within(alone, every, 1e-5)
+        tolerance.assert_within(alone, every, 1e-5)
 
 
 def test_another_size_than_the_pictures(params: Params) -> None:
@@ -100,7 +100,7 @@ def test_another_size_than_the_pictures(params: Params) -> None:
     (small,) = predictor.probabilities(PICTURES[1:2], [(40, 32)])
     (large,) = predictor.probabilities(PICTURES[1:2], [(120, 96)])
     # The middle one of three samples lies where the one did.
-    tolerance.within(large[:, 1::3, 1::3], small, 1e-5)
+    tolerance.assert_within(large[:, 1::3, 1::3], small, 1e-5)
 
 
 @every_protocol
@@ -113,7 +113,7 @@ def test_how_many_classes_at_a_time_changes_nothing(
         look_at(most, 256 * 128, values)
         assert module._chunk(protocol(kind), *taps(256, 128)) == most
         ((found, every),) = both(predictor, slice(1, 2))
-        tolerance.within(every, whole, 1e-6)
+        tolerance.assert_within(every, whole, 1e-6)
         agree(found, every)
 
 

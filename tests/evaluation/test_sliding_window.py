@@ -36,4 +36,4 @@ def test_merge_averages_windows_then_the_whole() -> None:
         ((6, 6), values[:4]),
     ):
         np.testing.assert_allclose(merged[place], (windows.mean() + 0.9) / 2, rtol=1e-5)
-    tolerance.close(merged.T[0, 5], np.float32((values[[0, 2]].mean() + 0.9) / 2))
+    tolerance.assert_close(merged.T[0, 5], np.float32((values[[0, 2]].mean() + 0.9) / 2))

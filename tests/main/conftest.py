@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.main import main
 
 PICTURES = 16  # of the folder's train split: two batches

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hclip_jax.config import to_dict
-from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.evaluation.iou import FIGURES
 from hclip_jax.load import open_model
 from hclip_jax.main import main

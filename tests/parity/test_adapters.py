@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.adapters.cayley import cayley
-from hclip_jax.adapters.relations import mix
+from hclip_jax.adapters.relations import mix, positions
 from tests import tolerance
 from tests.models import mini_params
 from tests.parity import recipe
@@ -20,7 +20,10 @@ def test_cayley() -> None:
 
 
 def test_mixed_blocks() -> None:
-    text, vision = mix(**mini_params()["adapters"])
+    adapters = mini_params()["adapters"]
+    towers = {"text": adapters["text"], "image": adapters["vision"]}
+    at = {name: positions(len(own), len(own)) for name, own in towers.items()}
+    mixed = mix(towers, at, adapters["modality"], adapters["layer"])
     layers = CASE["layers"]
-    tolerance.within(text[layers], CASE["text_blocks"], tolerance.ADAPTERS)
-    tolerance.within(vision[layers], CASE["vision_blocks"], tolerance.ADAPTERS)
+    tolerance.within(mixed["text"][layers], CASE["text_blocks"], tolerance.ADAPTERS)
+    tolerance.within(mixed["image"][layers], CASE["vision_blocks"], tolerance.ADAPTERS)

@@ -35,6 +35,6 @@ def test_logits(batch: int, classes: int, every: int) -> None:
         one = slice(i, i + 1)
         guidance = (near[one], far[one])
         logits = apply(params, dense[one], text[i], appearance[one], guidance, 2)[0]
-        tolerance.within(logits[:, ::every, ::every], case["logits"][i], tolerance.AGGREGATOR)
+        tolerance.assert_within(logits[:, ::every, ::every], case["logits"][i], tolerance.AGGREGATOR)
         kept = np.asarray((logits != ABSENT_LOGIT).any((1, 2)))
         np.testing.assert_array_equal(kept, case["kept"][i])

@@ -25,7 +25,7 @@ def clip() -> Params:
 def test_text(clip: Params, length: int) -> None:
     tokens = CASE["tokens"][:, :length]
     features = jax.jit(MODEL.text_encoder.apply)({"params": clip["text"]}, tokens)
-    tolerance.within(features, CASE["text_features"], tolerance.TOWERS)
+    tolerance.assert_within(features, CASE["text_features"], tolerance.TOWERS)
 
 
 def test_image(clip: Params) -> None:
@@ -46,4 +46,4 @@ def test_image_at_the_resolution_of_pretraining(clip: Params) -> None:
 def _same_patches(got: jax.Array, want: np.ndarray, every: int) -> None:
     """`want` holds every so many tokens, the class token first; ours holds the patches [B, h, w, D]."""
     patches = np.asarray(got).reshape(len(got), -1, got.shape[-1])
-    tolerance.within(patches[:, every - 1 :: every], want[:, 1:], tolerance.TOWERS)
+    tolerance.assert_within(patches[:, every - 1 :: every], want[:, 1:], tolerance.TOWERS)

@@ -47,7 +47,7 @@ def test_loss_and_gradients() -> None:
     trainable, frozen = split(mini_params(), ("adapters", "head"))
     loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(mini(), len(MINI_CLASSES))))
     loss, gradient = loss_and_gradient(trainable, frozen, WORDS, batch())
-    tolerance.within(loss, CASE["loss"], tolerance.LOSS_PAPER)
+    tolerance.assert_within(loss, CASE["loss"], tolerance.LOSS_PAPER)
 
     named = by_published_name(gradient)
     assert set(named) == set(CASE["grad_names"])
@@ -57,7 +57,7 @@ def test_loss_and_gradients() -> None:
     shared = next(value for name, value in named.items() if name.endswith("layer_R"))
     sample = CASE["grad_R_sample"]
     scale = np.abs(sample).max()
-    tolerance.within(shared[::4, ::4, ::6] / scale, sample / scale, tolerance.GRADIENT_NORM)
+    tolerance.assert_within(shared[::4, ::4, ::6] / scale, sample / scale, tolerance.GRADIENT_NORM)
 
 
 def test_probabilities() -> None:
@@ -71,7 +71,7 @@ def test_probabilities() -> None:
         return resize.bilinear(jax.nn.sigmoid(logits), (384, 384), axes=(2, 3))
 
     probabilities = np.asarray(predict(params, batch()["image"]))
-    tolerance.within(probabilities[:, :, ::16, ::16], CASE["probabilities"], tolerance.PROBABILITIES)
+    tolerance.assert_within(probabilities[:, :, ::16, ::16], CASE["probabilities"], tolerance.PROBABILITIES)
     agreement = (probabilities.argmax(1)[:, ::4, ::4] == CASE["argmax"]).mean()
     assert agreement >= tolerance.ARGMAX
 

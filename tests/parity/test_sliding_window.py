@@ -29,6 +29,6 @@ def test_sliding_window() -> None:
     predictor = Predictor(Model(config), mini_params(), MINI_CLASSES, make_mesh(1), config.protocol)
     pictures = [picture.transpose(1, 2, 0).astype(np.uint8)]
     (probabilities,) = predictor.probabilities(pictures, [(450, 600)])
-    tolerance.within(probabilities[:, ::15, ::15], CASE["probabilities"], tolerance.PROBABILITIES)
+    tolerance.assert_within(probabilities[:, ::15, ::15], CASE["probabilities"], tolerance.PROBABILITIES)
     ((ids, _),) = predictor.segment(pictures, [(450, 600)])
     assert (ids[::3, ::3] == CASE["argmax"]).mean() >= tolerance.ARGMAX

@@ -60,7 +60,7 @@ def test_is_the_published_form(slots: int) -> None:
     layer, params = layer_and_params(slots)
     with jax.numpy_rank_promotion("allow"):
         wanted = plain(params, X, GUIDANCE, slots)
-    tolerance.close(layer.apply({"params": params}, X, GUIDANCE, 1), wanted, atol=1e-5)
+    tolerance.assert_close(layer.apply({"params": params}, X, GUIDANCE, 1), wanted, atol=1e-5)
 
 
 def test_patches_do_not_meet_without_pooling() -> None:
@@ -77,5 +77,5 @@ def test_pooling_averages_two_by_two() -> None:
     small = layer.apply({"params": params}, pooled, GUIDANCE, 1) - pooled
     large = layer.apply({"params": params}, X, GUIDANCE, 2) - X
     # Corners of the upsampled map are the corners of the small one.
-    tolerance.close(large[:, :, 0, 0], small[:, :, 0, 0], atol=1e-5)
-    tolerance.close(large[:, :, -1, 0], small[:, :, -1, 0], atol=1e-5)
+    tolerance.assert_close(large[:, :, 0, 0], small[:, :, 0, 0], atol=1e-5)
+    tolerance.assert_close(large[:, :, -1, 0], small[:, :, -1, 0], atol=1e-5)

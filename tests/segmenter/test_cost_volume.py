@@ -25,16 +25,16 @@ def test_the_best_classes_of_each_picture_are_kept() -> None:
     for picture in range(2):
         kept = np.asarray(few.kept[picture])
         assert set(kept) == set(np.argsort(best[picture])[-3:])
-        tolerance.close(few.cost[picture], every.cost[picture][kept])
-        tolerance.close(few.text[picture], unit(TEXT)[kept])
+        tolerance.assert_close(few.cost[picture], every.cost[picture][kept])
+        tolerance.assert_close(few.text[picture], unit(TEXT)[kept])
 
 
 def test_restored_classes_stand_at_their_ids() -> None:
     logits = jax.random.normal(jax.random.key(2), (2, 2, 3, 3))
     kept = jnp.array([[4, 0], [1, 3]])
     restored = restore_classes(logits, kept, 5)
-    tolerance.same(restored[0, 4], logits[0, 0])
-    tolerance.same(restored[1, 3], logits[1, 1])
+    tolerance.assert_same(restored[0, 4], logits[0, 0])
+    tolerance.assert_same(restored[1, 3], logits[1, 1])
     assert (np.asarray(restored[0])[[1, 2, 3]] == ABSENT_LOGIT).all()
 
 
@@ -42,7 +42,7 @@ def test_restored_classes_stand_at_their_ids() -> None:
 def test_order_of_classes_does_not_matter(order: tuple[int, ...]) -> None:
     index = jnp.array(order)
     plain, turned = (cost_volume(DENSE, text, 7).cost for text in (TEXT, TEXT[index]))
-    tolerance.same(turned, plain[:, index])
+    tolerance.assert_same(turned, plain[:, index])
 
 
 def test_zero_features_have_finite_gradients() -> None:

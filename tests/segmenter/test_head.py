@@ -42,13 +42,13 @@ def test_logits_follow_the_order_of_classes() -> None:
     plain = apply(head(), PARAMS, FEATURES, TEXT, 1)
     assert plain.shape == (2, 5, 16, 16)
     turned = apply(head(), PARAMS, FEATURES, TEXT[order], 1)
-    tolerance.close(turned, plain[:, order], atol=1e-5)
+    tolerance.assert_close(turned, plain[:, order], atol=1e-5)
 
 
 def test_pictures_do_not_meet() -> None:
     both = apply(head(), PARAMS, FEATURES, TEXT, 2)
     second = jax.tree.map(lambda x: x[1:], FEATURES)
-    tolerance.close(apply(head(), PARAMS, second, TEXT, 2), both[1:], atol=1e-5)
+    tolerance.assert_close(apply(head(), PARAMS, second, TEXT, 2), both[1:], atol=1e-5)
 
 
 def test_class_selection_also_trains() -> None:
@@ -62,7 +62,7 @@ def test_remat_changes_nothing() -> None:
         loss = lambda p: (head(remat=remat).apply(p, FEATURES, TEXT, 2) ** 2).mean()  # noqa: E731
         return jax.jit(jax.value_and_grad(loss))(PARAMS)
 
-    tolerance.close(gradient(True), gradient(False), atol=1e-6, rtol=1e-4)
+    tolerance.assert_close(gradient(True), gradient(False), atol=1e-6, rtol=1e-4)
     for remat in (True, False):
         program = jax.make_jaxpr(lambda p: head(remat=remat).apply(p, FEATURES, TEXT, 2))(PARAMS)  # noqa: B023
         assert ("remat" in str(program)) == remat
@@ -71,7 +71,7 @@ def test_remat_changes_nothing() -> None:
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5])
 def test_classes_at_once_change_nothing(chunk: int) -> None:
     whole = apply(head(), PARAMS, FEATURES, TEXT, 2)
-    tolerance.close(apply(head(chunk=chunk), PARAMS, FEATURES, TEXT, 2), whole, atol=1e-5)
+    tolerance.assert_close(apply(head(chunk=chunk), PARAMS, FEATURES, TEXT, 2), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", [1, 2])
@@ -88,5 +88,7 @@ def test_a_prior_is_the_first_probability_of_every_class() -> None:
     c.head.prior = 0.01
     start = SegmentationHead(from_config_dict(c).head, jnp.float32, 32, False)
     params = jax.jit(start.init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
-    tolerance.close(jax.nn.sigmoid(apply(start, params, FEATURES, TEXT, 1)), np.float32(0.01), atol=1e-6)
+    tolerance.assert_close(
+        jax.nn.sigmoid(apply(start, params, FEATURES, TEXT, 1)), np.float32(0.01), atol=1e-6
+    )
     assert np.ptp(apply(head(), PARAMS, FEATURES, TEXT, 1)) > 1e-3  # without one, chance decides

@@ -14,7 +14,7 @@ def test_guided_dense_is_one_layer_of_both() -> None:
     kernel = jnp.concatenate([params["x"]["kernel"], params["guidance"]["kernel"]])
     both = jnp.concatenate([x, jnp.broadcast_to(guidance, (2, 5, 3, 3, 6))], -1)
     wanted = both @ kernel + params["guidance"]["bias"][None, None, None, None]
-    tolerance.close(layer.apply({"params": params}, x, guidance), wanted, atol=1e-5)
+    tolerance.assert_close(layer.apply({"params": params}, x, guidance), wanted, atol=1e-5)
     # The initial range is that of the joint layer.
     assert np.abs(kernel).max() <= 10**-0.5
 
@@ -30,4 +30,4 @@ def test_upsampling_is_a_transposed_convolution() -> None:
         "VALID",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    tolerance.close(layer.apply({"params": params}, x), wanted, atol=1e-5)
+    tolerance.assert_close(layer.apply({"params": params}, x), wanted, atol=1e-5)

@@ -48,4 +48,4 @@ def test_mask_separates_what_rolling_brought_together() -> None:
     assert mask.shape == (4, 16, 16)
     assert (mask[0] == 0).all()  # the first window holds neighbours only
     assert set(np.unique(mask[3])) == {-100.0, 0.0}
-    tolerance.same(mask, mask.swapaxes(1, 2))
+    tolerance.assert_same(mask, mask.swapaxes(1, 2))

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.errors import UserError
 from hclip_jax.tools.check_data import main
-from hclip_jax.tools.command import Parser, run
+from hclip_jax.tools.command import run
 
 
 @pytest.fixture
@@ -144,25 +143,3 @@ def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         run(main, ["--help"])
     assert caught.value.code == 0
     assert "\n    python -m hclip_jax.tools.check_data my_data" in capsys.readouterr().out
-
-
-def test_the_status_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    def ends_with(error: BaseException) -> int:
-        def command(argv: list[str]) -> int:
-            raise error
-
-        return run(command, [])
-
-    assert run(lambda argv: len(argv), ["a", "b", "c"]) == 3
-    assert ends_with(UserError("no")) == 2
-    assert ends_with(KeyboardInterrupt()) == 130
-    assert capsys.readouterr().err == "error: no\ninterrupted\n"
-    with pytest.raises(RuntimeError):
-        ends_with(RuntimeError())
-
-
-def test_a_parser_takes_no_abbreviations() -> None:
-    parser = Parser(prog="p", description="")
-    parser.add_argument("--output")
-    with pytest.raises(UserError, match="--out"):
-        parser.parse_args(["--out=x"])

@@ -1,5 +1,6 @@
 """Files and trainings become model directories, by the command line."""
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -10,7 +11,6 @@ import pytest
 from hclip_jax.errors import UserError
 from hclip_jax.load import open_model
 from hclip_jax.progress import console
-from hclip_jax.tools.command import run
 from hclip_jax.tools.convert import main
 from hclip_jax.weights.export import merged
 from hclip_jax.weights.foreign import open_foreign
@@ -18,9 +18,10 @@ from hclip_jax.weights.model_directory import load_model, save_model
 from hclip_jax.weights.stored_model import StoredModel
 from hclip_jax.weights.tensor_map import flatten
 from tests import tolerance, trained
+from tests.tools.calling import Capture, refuse, succeed
 from tests.weights.sample_files import FILES
 
-Capture = pytest.CaptureFixture[str]
+refused = functools.partial(refuse, main)
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +32,8 @@ def workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def converted(*argv: object, capture: Capture) -> list[list[str]]:
     """The words of the lines that a conversion prints."""
-    assert run(main, [str(arg) for arg in argv]) == 0
-    out, err = capture.readouterr()
-    assert err == ""
+    out = succeed(main, *argv, capture=capture)
     return [line.replace("│", " ").replace("┃", " ").split() for line in out.splitlines()]
-
-
-def refused(*argv: object, capture: Capture) -> str:
-    """The one sentence that a conversion must end with."""
-    assert run(main, [str(arg) for arg in argv]) == 2
-    out, err = capture.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    return err
 
 
 def arrays(model: StoredModel) -> dict[str, np.ndarray]:
@@ -66,7 +55,7 @@ def test_the_table(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPa
     assert table["left"].startswith("out 17 names that hold nothing learnt: ")
     assert table["sha256"] == hashlib.sha256((FILES / "hclip.pth").read_bytes()).hexdigest()
     assert ["of", "no", "known", "file"] in rows
-    tolerance.same(arrays(load_model(tmp_path / "model")), arrays(model))
+    tolerance.assert_same(arrays(load_model(tmp_path / "model")), arrays(model))
 
 
 def test_an_activation_that_nobody_says_is_told_to_be_assumed(tmp_path: Path, capsys: Capture) -> None:
@@ -97,7 +86,7 @@ def test_checksums_are_those_of_the_model_whatever_it_lies_in(tmp_path: Path, ca
 def test_a_training(workdir: Path, tmp_path: Path, capsys: Capture) -> None:
     converted(workdir, tmp_path / "model", capture=capsys)
     model = load_model(tmp_path / "model")
-    tolerance.same(arrays(model), flatten(trained.params()))
+    tolerance.assert_same(arrays(model), flatten(trained.params()))
     assert model.parts == ("clip", "adapters", "head")
     assert model.segmenting is not None
     assert model.segmenting.classes == trained.CLASSES

@@ -1,6 +1,7 @@
 """Adapters folded into CLIP, for programs that know nothing of them, by the command line."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from hclip_jax.tools import convert
 from hclip_jax.tools.command import run
 from hclip_jax.tools.merge import main
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
-from hclip_jax.weights.export import merged
+from hclip_jax.weights.export import EXPORTS, merged
 from hclip_jax.weights.foreign import open_foreign
 from hclip_jax.weights.model_directory import load_model, save_model
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.stored_model import StoredModel
 from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance, trained
+from tests.tools import calling
+from tests.tools.calling import Capture
 from tests.weights.sample_files import FILES
 
 TARGETS = {
@@ -31,25 +34,7 @@ TARGETS = {
 
 KINDS = ("query", "key", "value", "out")
 
-Capture = pytest.CaptureFixture[str]
-
-
-def succeed(*argv: object, capture: Capture) -> str:
-    """What a merge prints."""
-    assert run(main, [str(arg) for arg in argv]) == 0
-    out, err = capture.readouterr()
-    assert err == ""
-    return out
-
-
-def refused(*argv: object, capture: Capture) -> str:
-    """The one sentence that a merge must end with."""
-    assert run(main, [str(arg) for arg in argv]) == 2
-    out, err = capture.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    return err
+succeed, refused = functools.partial(calling.succeed, main), functools.partial(calling.refuse, main)
 
 
 def features(model: StoredModel) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +71,7 @@ def test_features_are_those_of_the_adapted_model(target: str, tmp_path: Path, ca
     after = open_model(tmp_path / target, activation=before.clip.activation)
     assert "adapters" not in after.parts
     for got, want, frozen in zip(features(after), adapted(before), features(before), strict=True):
-        tolerance.within(got, want, 1e-5)
+        tolerance.assert_within(got, want, 1e-5)
         assert np.abs(frozen - want).max() > 0.01
 
 
@@ -98,7 +83,8 @@ def test_a_training(tmp_path: Path, capsys: Capture) -> None:
     message = refused(tmp_path / "adapters", tmp_path / "clip.pt", "--format=openai", capture=capsys)
     assert "holds adapters without CLIP; give the CLIP they were trained on as --base" in message
     succeed(workdir, tmp_path / "merged", "--format=model", capture=capsys)
-    succeed(tmp_path / "whole", tmp_path / "clip.pt", "--format=openai", capture=capsys)
+    out = succeed(tmp_path / "whole", tmp_path / "clip.pt", "--format=openai", capture=capsys)
+    assert printed(out) == [0, 0, 0, 0]
     model = load_model(tmp_path / "merged")
     assert model.parts == ("clip", "head")
     assert model.segmenting is not None
@@ -106,10 +92,10 @@ def test_a_training(tmp_path: Path, capsys: Capture) -> None:
     assert model.source == "training run, step 4, CLIP from random, merged"
     want = adapted(load_model(tmp_path / "whole"))
     for got, expected in zip(features(model), want, strict=True):
-        tolerance.within(got, expected, 1e-5)
+        tolerance.assert_within(got, expected, 1e-5)
     with_heads = open_foreign(tmp_path / "clip.pt", like=model.clip)  # its file does not say the heads
     for got, expected in zip(features(with_heads), want, strict=True):
-        tolerance.within(got, expected, 1e-5)
+        tolerance.assert_within(got, expected, 1e-5)
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
@@ -164,6 +150,40 @@ def test_values_that_are_too_large_for_a_dtype(tmp_path: Path, capsys: Capture) 
     message = refused(*argv, capture=capsys)
     assert "clip/image/class_embedding holds values that are too large for float16" in message
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_not_written(value: float, tmp_path: Path, capsys: Capture) -> None:
+    model = open_foreign(FILES / "hclip.pth")
+    path = "clip/text/projection"
+    wrong = Stored.of(np.full(model.leaves[path].shape, value, np.float32))
+    clip = dataclasses.replace(model.only("clip"), segmenting=None)
+    save_model(tmp_path / "model", dataclasses.replace(clip, leaves={**clip.leaves, path: wrong}))
+    for target, kind in TARGETS.items():
+        message = refused(tmp_path / "model", tmp_path / target, f"--format={kind}", capture=capsys)
+        assert f"{tmp_path / 'model'} has features that are not finite" in message
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(("scale", "written"), [(1e-6, True), (1e-3, False)])
+def test_what_was_written_is_compared_before_it_is_in_its_place(
+    scale: float, written: bool, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export(target: Path, model: StoredModel) -> None:
+        leaf = np.asarray(model.leaves["clip/image/projection"])
+        off = leaf + scale * np.random.default_rng(0).standard_normal(leaf.shape, np.float32)
+        save_model(
+            target,
+            dataclasses.replace(model, leaves={**model.leaves, "clip/image/projection": Stored.of(off)}),
+        )
+
+    monkeypatch.setitem(EXPORTS, "model", export)
+    argv = (FILES / "hclip.pth", tmp_path / "target", "--format=model")
+    if written:
+        assert 0 < printed(succeed(*argv, capture=capsys))[0] < 1e-5
+    else:
+        assert "with its adapters, where rounding explains 3.8e-06" in refused(*argv, capture=capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["target"] * written
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])

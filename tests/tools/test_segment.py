@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax import Segmenter
+from hclip_jax import Segmenter, inference
 from hclip_jax.load import open_model
 from hclip_jax.tools.command import run
 from hclip_jax.tools.segment import main
-from hclip_jax.weights.model_directory import save_model
+from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance, trained
 
 RNG = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def photos(tmp_path: Path) -> Path:
 def segment(models: Path, photos: Path) -> Command:
     """Calls the command: the micro model, one look at each picture, and output to photos/../out."""
 
-    def call(*arguments: object, model: str = "whole") -> int:
+    def call(*arguments: object, model: str | Path = "whole") -> int:
         usual = (f"--model={models / model}", f"--output={photos.parent / 'out'}", "--fast")
         return run(main, [*map(str, arguments), *usual])
 
@@ -129,7 +129,7 @@ def test_the_order_of_classes_is_that_of_ids(segment: Command, photos: Path) -> 
         areas.append([row["area"] for row in rows(photos, "a")])
     assert areas[0][0] > 0
     assert areas[0] != areas[1]
-    tolerance.within(areas[0], areas[1][::-1], 0.01)
+    tolerance.assert_within(areas[0], areas[1][::-1], 0.01)
 
 
 def test_the_published_protocol_unless_told(photos: Path, models: Path) -> None:
@@ -155,6 +155,45 @@ def test_a_broken_picture_is_skipped(
     assert lines[1].startswith(f"skipped: cannot read {photos / 'empty.jpg'} as a picture")
     assert lines[2].startswith("3 of 5 pictures done")
     assert written(photos) == names("a", "b [1]", "c")
+
+
+def test_a_picture_whose_probabilities_are_too_many_is_skipped(
+    segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(inference, "_MOST_PROBABILITIES", 4 * 2 * 30 * 40)
+    assert segment(photos, "--classes=cat,sky") == 0  # they are not asked for
+    for path in (photos.parent / "out").iterdir():
+        path.unlink()
+    capsys.readouterr()
+    assert segment(photos, "--classes=cat,sky", "--probabilities") == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(f"skipped: {photos / 'b [1].PNG'}: probabilities of 2 names at 32 x 44 pixels")
+    assert lines[1].startswith("2 of 3 pictures done")
+    assert written(photos) == sorted([*names("a", "c"), "a.npz", "c.npz"])
+
+
+def test_synonyms_are_asked_as_in_training_unless_told(
+    segment: Command, photos: Path, models: Path, tmp_path: Path
+) -> None:
+    model = load_model(models / "whole")
+    assert model.segmenting is not None
+    a = model.segmenting.architecture
+    a = dataclasses.replace(a, prompts=dataclasses.replace(a.prompts, synonyms="mean"))
+    averaging = tmp_path / "averaging"
+    save_model(averaging, dataclasses.replace(model, segmenting=model.segmenting._replace(architecture=a)))
+    lists = tmp_path / "classes.txt"
+    lists.write_text("road, street\ncat\n", encoding="utf-8")
+    found = {}
+    for flags in ((), ("--synonyms=mean",), ("--synonyms=first",)):
+        argv = (photos / "a.png", f"--classes_file={lists}", "--probabilities", *flags)
+        assert segment(*argv, model=averaging) == 0
+        with np.load(photos.parent / "out/a.npz") as file:
+            found[flags] = file["probabilities"]
+    np.testing.assert_array_equal(found[()], found[("--synonyms=mean",)])
+    assert np.abs(found[()] - found[("--synonyms=first",)]).max() > 1e-4
 
 
 def test_every_way_a_model_lies_on_disk(segment: Command, photos: Path, models: Path) -> None:

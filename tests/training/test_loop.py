@@ -67,7 +67,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
 
     loop.train(config, workdir, mesh)
     assert losses(workdir) == losses(tmp_path / "whole")
-    tolerance.same(final_params(workdir), final_params(tmp_path / "whole"))
+    tolerance.assert_same(final_params(workdir), final_params(tmp_path / "whole"))
 
 
 def test_the_log(tmp_path: Path) -> None:

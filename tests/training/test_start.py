@@ -59,11 +59,11 @@ def test_clip_is_that_of_the_weights(name: str, files: Path, half_clip: Params) 
     """Of the heads, which neither file nor folder says, the configuration is believed."""
     mesh = make_mesh(1)
     params = initial_params(config(files / name), mesh)
-    tolerance.same(params["clip"], jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half_clip))
+    tolerance.assert_same(params["clip"], jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half_clip))
     assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(params))
     random = initial_params(micro(), mesh)
-    tolerance.same(params["adapters"], random["adapters"])
-    tolerance.same(params["head"], random["head"])
+    tolerance.assert_same(params["adapters"], random["adapters"])
+    tolerance.assert_same(params["head"], random["head"])
 
 
 def refused(config: Config) -> str:
@@ -101,3 +101,13 @@ def test_a_directory_without_clip(tmp_path: Path) -> None:
     save_model(tmp_path / "adapters", dataclasses.replace(model.only("adapters", "head"), base="of CLIP"))
     clip = dataclasses.replace(model.clip, weights=str(tmp_path / "adapters"))
     assert "holds no CLIP" in refused(dataclasses.replace(micro(), clip=clip))
+
+
+def test_a_directory_with_adapters(tmp_path: Path) -> None:
+    """They are not left out without a word: the CLIP would not be the one that the directory is of."""
+    model = open_foreign(FILES / "hclip.pth")
+    save_model(tmp_path / "whole", model)
+    clip = dataclasses.replace(model.clip, weights=str(tmp_path / "whole"))
+    message = refused(dataclasses.replace(micro(), clip=clip))
+    assert "holds CLIP with adapters, which a training would lose; fold them in first: " in message
+    assert f"python -m hclip_jax.tools.merge {tmp_path / 'whole'} TARGET --format=model" in message

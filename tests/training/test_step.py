@@ -4,7 +4,7 @@ import pytest
 
 from hclip_jax.clip.prompts import make_prompts, pad_prompts
 from hclip_jax.data.loader import train_batches
-from hclip_jax.data.scenes import ScenesSource
+from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.model import Model
 from hclip_jax.parallel import make_mesh, place
 from hclip_jax.training.start import initial_params
@@ -71,7 +71,7 @@ def test_a_step_compiles_once(batches: list) -> None:
 
 def test_what_is_frozen_stays_and_the_rest_moves(params: dict, batches: list) -> None:
     losses, after = run(params, batches, 1)
-    tolerance.same(after["clip"], params["clip"])
+    tolerance.assert_same(after["clip"], params["clip"])
     for part in ("adapters", "head"):
         for path, leaf in jax.tree.leaves_with_path(after[part]):
             before = params[part]

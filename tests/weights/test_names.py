@@ -19,7 +19,7 @@ from hclip_jax.weights.hclip_names import adapter_tensors, hclip_tensors, leftov
 from hclip_jax.weights.stored import Stored
 from hclip_jax.weights.tensor_map import flatten, read, unflatten, write
 from tests import tolerance
-from tests.models import micro, mini, mini_params
+from tests.models import micro, micro_tuned, mini, mini_params
 
 FOLDER = Path(__file__).parent
 
@@ -79,6 +79,28 @@ def test_towers_of_unequal_depth() -> None:
     assert shared.shape == (8, 8, 12, 4)
     assert (shared[:, :, 8:, :2] == 0).all()  # the third layer of text does not exist
     tolerance.same(read(tensors, file, like, "the file"), tree)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("method", "lora"),
+        ("method", "none"),
+        ("towers", ("text",)),
+        ("layers", (1,)),
+        ("targets", ("query",)),
+        ("orthogonal", ()),
+        ("parts", ("pop",)),
+        ("relation", "mlp"),
+        ("cayley", "neumann"),
+        ("coft_radius", 0.1),
+    ],
+)
+def test_other_methods_than_the_published_have_no_names(field: str, value: Any) -> None:
+    config = micro_tuned(**{field: value})
+    with pytest.raises(UserError, match=rf"no names for a model of another adapters.{field} .*; merge"):
+        list(hclip_tensors(config))
+    assert list(hclip_tensors(micro_tuned(rank=3)))  # nothing that H-CLIP reads
 
 
 def test_difference_names_all_three_kinds() -> None:

@@ -3,7 +3,8 @@ import pickle
 import numpy as np
 import pytest
 
-from hclip_jax.data.scenes import COMPOSITIONS, STUFF, UNSEEN, ScenesSource
+from hclip_jax.data.scenes.source import ScenesSource
+from hclip_jax.data.scenes.words import COMPOSITIONS, STUFF, UNSEEN
 from hclip_jax.data.source import IGNORE
 from hclip_jax.errors import UserError
 
@@ -64,7 +65,8 @@ def test_evaluation_shows_each_composition_in_turn(split: str) -> None:
 
 
 def test_vocabularies_name_the_same_pixels() -> None:
-    seen, everything, shapes = (ScenesSource("val", name) for name in ("seen", "all", "shapes"))
+    names = ("seen", "all", "shapes", "synonyms")
+    seen, everything, shapes, synonyms = (ScenesSource("val", name) for name in names)
     ignored = 0
     for index in range(30):
         example = everything[index]
@@ -75,7 +77,10 @@ def test_vocabularies_name_the_same_pixels() -> None:
         for name in np.unique(names):
             expected = name if name in STUFF else name.split()[-1]
             assert set(folded[names == name]) == {expected}
-        for other in (seen, shapes):
+        other_words = np.array(synonyms.classes)[synonyms[index]["label"]]
+        assert all(len(set(other_words[names == name])) == 1 for name in np.unique(names))
+        assert not set(names.ravel()) & set(other_words.ravel())
+        for other in (seen, shapes, synonyms):
             np.testing.assert_array_equal(other[index]["image"], example["image"])
         ignored += (known == "unseen").sum()
     assert ignored > 0
@@ -102,5 +107,5 @@ def test_count_and_end() -> None:
 
 @pytest.mark.parametrize("arguments", [("holdout", "seen"), ("val", "everything")])
 def test_unknown_choices_are_listed(arguments: tuple[str, str]) -> None:
-    with pytest.raises(UserError, match=r"(train, val, test|seen, all, shapes)$"):
+    with pytest.raises(UserError, match=r"(train, val, test|seen, all, shapes, patterns, synonyms)$"):
         ScenesSource(*arguments)

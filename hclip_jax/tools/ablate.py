@@ -1,0 +1,91 @@
+"""Trains the same model by many methods and seeds, and tells them apart by what they make of unseen words.
+
+python -m hclip_jax.tools.ablate --config=configs/ablation.py --workdir=runs/ablation [--jobs=2]
+
+Each training is a run of hclip_jax.main in WORKDIR/METHOD/SEED; those that have ended are not run again, so
+the same command resumes. After each, WORKDIR gets table.json, table.md and plot.png of those that have ended.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from hclip_jax.ablation.plan import Run, read_plan
+from hclip_jax.ablation.table import finished, make_table, to_json, to_markdown
+from hclip_jax.errors import UserError
+from hclip_jax.files import write_atomically
+from hclip_jax.progress import bar, console
+from hclip_jax.tools.command import Parser, run
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command line `argv`, without the program's name, and returns the exit status."""
+    parser = Parser(prog="python -m hclip_jax.tools.ablate", description=__doc__)
+    add = parser.add_argument
+    add("--config", default="configs/ablation.py", metavar="FILE", help="defines get_config, METHODS, SEEDS")
+    add("--workdir", type=Path, default=Path("runs/ablation"), metavar="DIR", help="(default: runs/ablation)")
+    add("--methods", default="", metavar="A,B", help="only these methods")
+    add("--seeds", default="", metavar="0,1", help="other seeds than the file's")
+    add("--jobs", type=int, default=1, help="trainings at once (default: 1)")
+    args = parser.parse_args(argv)
+    runs = read_plan(args.config, args.workdir, _names(args.methods), _numbers(args.seeds))
+    waiting = [r for r in runs if finished(r) is None]
+    console.print(f"{len(runs)} trainings, {len(runs) - len(waiting)} have ended")
+    with ThreadPoolExecutor(args.jobs) as pool, bar() as progress:
+        shown = progress.add_task("trainings", total=len(runs), completed=len(runs) - len(waiting))
+        training = [pool.submit(_train, r, args.workdir) for r in waiting]
+        try:
+            for ended in as_completed(training):
+                console.print(ended.result())
+                progress.advance(shown)
+                _write(args.workdir, runs)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    _write(args.workdir, runs)
+    console.print(f"{args.workdir}/table.md, table.json, plot.png")
+    return 0
+
+
+def _train(r: Run, workdir: Path) -> str:
+    # The seeds of a method run the same programs: compiled once.
+    programs = {"JAX_COMPILATION_CACHE_DIR": str((workdir / "programs").resolve())}
+    start = time.monotonic()
+    r.folder.mkdir(parents=True, exist_ok=True)
+    with (r.folder / "log.txt").open("a") as log:
+        status = subprocess.run(r.command, env={**programs, **os.environ}, stdout=log, stderr=log).returncode
+    if status or finished(r) is None:
+        raise UserError(
+            f"the training of {r.method}, seed {r.seed}, ended with status {status}; see "
+            f"{r.folder / 'log.txt'}, and run the same command again to go on with the others"
+        )
+    return f"{r.method}, seed {r.seed}: ended after {time.monotonic() - start:.0f} s"
+
+
+def _write(workdir: Path, runs: Sequence[Run]) -> None:
+    # Imported here: it takes a second, and is not needed to refuse a wrong flag.
+    from hclip_jax.ablation.plot import plot
+
+    rows = make_table(runs)
+    write_atomically(workdir / "table.json", to_json(rows))
+    write_atomically(workdir / "table.md", to_markdown(rows))
+    plot(workdir / "plot.png", rows)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in _names(text)]
+    except ValueError as error:
+        raise UserError(f"--seeds={text} is no list of whole numbers; give such as --seeds=0,1,2") from error
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv[1:]))

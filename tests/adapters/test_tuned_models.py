@@ -1,0 +1,177 @@
+"""Every method trains, is saved, resumed, merged and passed on by the same code."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from hclip_jax.adapters.tuning import METHODS
+from hclip_jax.config import from_config_dict
+from hclip_jax.config_schema import Architecture, Config
+from hclip_jax.load import open_model
+from hclip_jax.model import Model
+from hclip_jax.parallel import make_mesh, place, sharding
+from hclip_jax.training import loop
+from hclip_jax.training.checkpoints import Checkpoints
+from hclip_jax.training.optimizer import make_optimizer
+from hclip_jax.training.start import initial_params
+from hclip_jax.training.state import TrainState, init_state, join, split
+from hclip_jax.weights.clip_features import clip_features, fixed_inputs
+from hclip_jax.weights.export import merged
+from hclip_jax.weights.model_directory import load_model, save_model
+from hclip_jax.weights.stored import Stored
+from hclip_jax.weights.stored_model import Segmenting, StoredModel
+from hclip_jax.weights.tensor_map import flatten
+from tests import tolerance
+from tests.models import micro, micro_dict, micro_tuned
+
+PARAMS = jax.device_get(jax.jit(Model(micro()).init)(jax.random.key(0)))
+
+
+def start(config: Config) -> Any:
+    """The micro model with fresh adapters of another method."""
+    adapters = jax.jit(Model(config).tuning.init)(jax.random.key(1), PARAMS["clip"])
+    return {**PARAMS, "adapters": jax.device_get(adapters)}
+
+
+def nudged(tree: Any) -> Any:
+    rng = np.random.default_rng(3)
+    return jax.tree.map(lambda x: x + 0.1 * rng.standard_normal(x.shape, np.float32), tree)
+
+
+def stored(config: Config, params: Any) -> StoredModel:
+    leaves = {path: Stored.of(np.asarray(leaf)) for path, leaf in flatten(params).items()}
+    architecture = Architecture(config.clip, config.adapters, config.head, config.model, config.prompts)
+    return StoredModel(
+        "here", "a test", config.clip, Segmenting(architecture, config.protocol, ("a", "b")), leaves
+    )
+
+
+def update_on(config: Config, params: Any, devices: int) -> TrainState:
+    """The state after one update by a loss on both towers' features: all that adapters have an effect on."""
+    rng, mesh, model = np.random.default_rng(0), make_mesh(devices), Model(config)
+    images = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
+    tokens = rng.integers(1, 99, (8, 5), np.int32)
+    images, tokens = place(images, mesh, "pictures"), place(tokens, mesh, "sentences")
+    trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
+    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
+    optimizer = make_optimizer(config.train)
+
+    def loss(trainable: Any, frozen: Any) -> jax.Array:
+        clip = model.adapt(join(trainable, frozen))
+        text = model.encode_text(clip, tokens, jnp.arange(8), 8)
+        seen = model.encode_image(clip, images).dense.mean((1, 2))
+        return jnp.mean((seen @ text[:, 0].T) ** 2)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def update(state: TrainState, frozen: Any) -> TrainState:
+        gradient = jax.grad(loss)(state.trainable, frozen)
+        with jax.numpy_dtype_promotion("standard"):
+            updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
+        return TrainState(state.step + 1, optax.apply_updates(state.trainable, updates), opt_state)
+
+    after = update(state, frozen)
+    # CLIP was not donated with the copies that some methods made of it.
+    tolerance.same(jax.device_get(frozen["clip"]), PARAMS["clip"])
+    return after
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: Path) -> None:
+    config = micro_tuned(method=method)
+    params = start(config)
+    params["adapters"] = nudged(params["adapters"])
+    one, eight = (update_on(config, params, devices) for devices in (1, 8))
+    # The first moment is the gradient; the step itself has its sign where it is rounding.
+    tolerance.close(_moment(eight), _moment(one), atol=1e-6, rtol=1e-3)
+    for leaf, before in zip(
+        jax.tree.leaves(one.trainable["adapters"]), jax.tree.leaves(params["adapters"]), strict=True
+    ):
+        assert (np.asarray(leaf) != before).any()
+
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, one, {"position": 3})
+    checkpoints.close()
+    mesh = make_mesh(1)
+    fresh, _ = split(place(start(config), mesh, "parameters"), config.train.trainable)
+    reader = Checkpoints(tmp_path, keep=1)
+    again, data = reader.restore(jax.device_put(init_state(fresh, config), sharding(mesh, "parameters")))
+    reader.close()
+    assert data == {"position": 3}
+    assert set(again.trainable) == {"adapters", "head"}
+    tolerance.same(jax.device_get(again), jax.device_get(one))
+
+
+def _moment(state: TrainState) -> Any:
+    return optax.tree.get(state.opt_state, "mu")["adapters"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
+    config = micro_tuned(method=method)
+    params = start(config)
+    params["adapters"] = nudged(params["adapters"])
+    save_model(tmp_path / "model", stored(config, params))
+    model = load_model(tmp_path / "model")
+    assert model.segmenting is not None
+    assert model.segmenting.architecture.adapters == config.adapters
+    assert model.parts == (("clip", "head") if method == "none" else ("clip", "adapters", "head"))
+    save_model(tmp_path / "merged", merged(model, None, keep_precision=True))
+    after = load_model(tmp_path / "merged")
+    assert after.parts == ("clip", "head")
+
+    images, tokens = fixed_inputs(config.clip)
+    kept = Model(config).adapt(params)
+    unmerged, found, plain = (
+        clip_features(config.clip, clip, images, tokens)
+        for clip in (kept, after.params()["clip"], params["clip"])
+    )
+    for name in ("image", "text"):
+        tolerance.within(getattr(found, name), getattr(unmerged, name), 1e-5)
+        moved = np.abs(getattr(found, name) - getattr(plain, name)).max()
+        assert moved == 0 if method == "none" else moved > 1e-3
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_adapters_start_from_the_weights_that_are_given(method: str, tmp_path: Path) -> None:
+    """Not from the random CLIP that the rest is initialised beside."""
+    save_model(tmp_path / "model", stored(micro(), nudged(PARAMS)).only("clip", "head"))
+    c = micro_dict()
+    c.adapters.method, c.clip.weights = method, str(tmp_path / "model")
+    config = from_config_dict(c)
+    params = initial_params(config, make_mesh(1))
+    tolerance.same(jax.jit(Model(config).adapt)(params), params["clip"])
+    tolerance.same(jax.device_get(params["clip"]), nudged(PARAMS)["clip"])
+
+
+def test_a_training_without_adapters_resumes_and_is_passed_on(tmp_path: Path) -> None:
+    c = micro_dict()
+    c.adapters.method = "none"
+    c.train.update(steps=2, checkpoint_every=1)
+    config = from_config_dict(c)
+    loop.train(config, tmp_path / "run", make_mesh(1))
+    loop.train(config, tmp_path / "run", make_mesh(1))  # there is nothing left to do
+    model = open_model(tmp_path / "run")
+    assert model.parts == ("clip", "head")
+    save_model(tmp_path / "model", model)
+    again = load_model(tmp_path / "model")
+    assert again.segmenting is not None
+    assert again.segmenting.architecture.adapters == config.adapters
+    tolerance.same(again.params(), model.params())
+
+
+def test_directories_of_before_there_were_methods_hold_the_papers(tmp_path: Path) -> None:
+    save_model(tmp_path / "model", stored(micro(), PARAMS))
+    card = tmp_path / "model" / "config.json"
+    tree = json.loads(card.read_text())
+    tree["adapters"] = {name: tree["adapters"][name] for name in ("block", "coft_radius")}
+    card.write_text(json.dumps(tree))
+    model = load_model(tmp_path / "model")
+    assert model.segmenting is not None
+    assert model.segmenting.architecture.adapters == micro().adapters

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from hclip_jax.data.scenes.words import SYNONYMS, THINGS, VOCABULARIES, class_ids
+from hclip_jax.data.source import IGNORE
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+def test_every_class_is_of_something_that_can_be_drawn(vocabulary: str) -> None:
+    ids = class_ids(vocabulary)
+    assert set(ids.tolist()) - {IGNORE} == set(range(len(VOCABULARIES[vocabulary])))
+    assert (ids == IGNORE).any() == (vocabulary == "seen")
+
+
+def test_no_word_is_its_own_or_anothers_synonym() -> None:
+    words = [*SYNONYMS, *SYNONYMS.values()]
+    assert len(set(words)) == len(words)
+
+
+def test_patterns_regroup_what_compositions_split() -> None:
+    compositions, patterns = class_ids("all")[-len(THINGS) :], class_ids("patterns")[-len(THINGS) :]
+    pairs = np.unique(np.stack([compositions, patterns]), axis=1)
+    assert pairs.shape[1] == len(THINGS)  # together they tell every object

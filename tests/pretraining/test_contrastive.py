@@ -1,0 +1,51 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hclip_jax.model import init_clip
+from hclip_jax.pretraining.contrastive import contrastive_loss, found_among, similarities
+from tests.models import micro
+
+CLIP = micro().clip
+
+
+def inputs() -> tuple:
+    clip = init_clip(CLIP, *jax.random.split(jax.random.key(0)))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (6, 24, 24, 3)).astype(np.uint8)
+    tokens = rng.integers(1, 40_000, (6, 8)).astype(np.int32)
+    return clip, images, tokens
+
+
+def test_the_loss_is_what_the_two_directions_say() -> None:
+    clip, images, tokens = inputs()
+    cosines = np.asarray(similarities(CLIP, clip, images, tokens), np.float64)
+    assert np.abs(cosines).max() <= 1 + 1e-6
+    logits = np.exp(float(clip["logit_scale"])) * cosines
+    parts = [np.mean(np.log(np.exp(x).sum(1)) - np.diag(x)) for x in (logits, logits.T)]
+    np.testing.assert_allclose(contrastive_loss(CLIP, clip, images, tokens), np.mean(parts), rtol=1e-5)
+
+
+def test_the_temperature_is_bounded() -> None:
+    clip, images, tokens = inputs()
+    at = lambda scale: contrastive_loss(  # noqa: E731
+        CLIP, clip | {"logit_scale": jnp.log(jnp.float32(scale))}, images, tokens
+    )
+    np.testing.assert_allclose(at(100.0), at(1e4), rtol=1e-5)
+    assert abs(float(at(100.0) - at(50.0))) > 1e-3
+
+
+def test_gradients_reach_both_towers_and_the_temperature() -> None:
+    clip, images, tokens = inputs()
+    gradient = jax.grad(contrastive_loss, argnums=1)(CLIP, clip, images, tokens)
+    for path, leaf in jax.tree.leaves_with_path(gradient):
+        if "key']['bias" not in jax.tree_util.keystr(path):  # which softmax does not see
+            assert np.abs(leaf).max() > 0, path
+
+
+def test_found_among_counts_pictures_whose_own_caption_is_nearest() -> None:
+    cosines = jnp.array([[1.0, 0.0, 2.0], [0.0, 1.0, 0.5], [9.0, 0.0, 1.0]])
+    assert found_among(cosines, 1) == 1
+    assert found_among(cosines, 2) == pytest.approx(2 / 3)  # the third prefers the first's
+    assert found_among(cosines, 3) == pytest.approx(1 / 3)
