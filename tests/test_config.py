@@ -309,7 +309,6 @@ GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
     ({"head.decoder": (50, 4)}, "config.head.decoder[0] is 50", "a multiple of 16"),
     ({"head.decoder": (32, 33)}, "config.head.decoder[1] is 33", "a multiple of 16"),
     ({"head.guidance_blocks": (1, 3)}, "config.head.guidance_blocks is (1, 3)", "blocks 1 to 2"),
-    ({"clip.text.vocabulary": 49407}, "config.clip.text.vocabulary is 49407", "more than 49407"),
     ({"train.warmup": 4}, "config.train.warmup is 4", "less than train.steps = 4"),
     ({"seed": 2**32}, "config.seed is 4294967296", "at most 4294967295"),
     ({"evaluation.canvas": 47}, "config.evaluation.canvas is 47", "must be 32 + n * 16"),

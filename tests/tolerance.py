@@ -36,7 +36,3 @@ def assert_within(got: Any, want: Any, atol: float) -> None:
 def assert_same(got: Any, want: Any) -> None:
     """Asserts that two trees are equal bit for bit."""
     assert_close(got, want, atol=0.0, rtol=0.0)
-
-
-# Names of before, which some tests still use.
-close, within, same = assert_close, assert_within, assert_same

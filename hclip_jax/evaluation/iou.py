@@ -102,7 +102,7 @@ class ConfusionMatrix:
         frequency = truth[shown] / truth.sum()
         figures = (iou.mean(), (iou * frequency).sum(), accuracy.mean(), _share_right(self.matrix))
         summary = {key: 100 * float(value) for key, value in zip(FIGURES, figures, strict=True)}
-        return summary | self._open_figures(shown)
+        return {**summary, **self._open_figures(shown)}
 
     def per_class(self) -> list[ClassFigures]:
         """Returns the figures of every class in class order, those without ground truth too."""

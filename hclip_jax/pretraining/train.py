@@ -4,6 +4,7 @@ from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
@@ -61,19 +62,19 @@ def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
             pairs = next(batches)
             clip, state, loss = update(clip, state, pairs["image"], pairs["tokens"])
             progress.advance(shown)
-            if step % _LOG_EVERY == 0 or step == recipe.steps:
-                found = retrieval(config, clip, test["image"], test["tokens"])
+            if step % _LOG_EVERY == 0:
+                found = retrieval(config, clip, **test)
                 console.print(
                     f"step {step}/{recipe.steps}  loss {float(loss):.4f}  right caption among {CANDIDATES}: "
                     f"{found:.1%}"
                 )
     batches.close()
-    return clip, found
+    return clip, retrieval(config, clip, **test)
 
 
-def retrieval(config: ClipConfig, clip: Params, images: Array, tokens: Array) -> float:
-    """How often the right caption is found among 32."""
-    cosines = jax.jit(similarities, static_argnums=0)(config, clip, images, tokens)
+def retrieval(config: ClipConfig, clip: Params, image: np.ndarray, tokens: np.ndarray) -> float:
+    """How often the right caption of pictures [B, H, W, 3] is found among 32."""
+    cosines = jax.jit(similarities, static_argnums=0)(config, clip, image, tokens)
     return float(found_among(cosines, CANDIDATES))
 
 

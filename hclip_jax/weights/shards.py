@@ -52,7 +52,8 @@ def _places(path: Path) -> dict[str, str]:
     for name, shard in places.items():
         if not isinstance(shard, str) or not _is_plain(shard):
             raise UserError(
-                f"{path}: {shown(name)} lies in {reprlib.repr(shard)}, which is no file name; download it anew"
+                f"{path}: {shown(name)} lies in {reprlib.repr(shard)}, which is no file name; download the "
+                f"index anew"
             )
     return places
 

@@ -27,7 +27,7 @@ def test_energy_is_the_sum_over_pairs() -> None:
 def test_orthogonal_blocks_keep_the_energy_of_every_matrix() -> None:
     blocks = cayley(jax.random.normal(jax.random.key(1), SHAPE))
     rotated = rotate_tower(TEXT, CHOICE, blocks)
-    tolerance.close(jax.jit(tower_energy)(rotated), jax.jit(tower_energy)(TEXT), rtol=1e-5)
+    tolerance.assert_close(jax.jit(tower_energy)(rotated), jax.jit(tower_energy)(TEXT), rtol=1e-5)
     np.testing.assert_allclose(jax.jit(relative_energy)(rotated, TEXT), 1, atol=1e-5)
     before, after = (t["blocks"]["attention"]["query"]["kernel"] for t in (TEXT, rotated))
     assert np.abs(before - after).max() > 0.1

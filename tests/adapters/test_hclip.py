@@ -82,7 +82,7 @@ def test_pop_alone_is_the_whole_with_identity_relations() -> None:
     assert set(adapters) == {"text", "vision"}
     relations = {name: leaf for name, leaf in hclip.init(RNG, CLIP, CONFIG).items() if name not in adapters}
     whole = hclip.adapt(CLIP, adapters | relations, CONFIG)
-    tolerance.close(hclip.adapt(CLIP, adapters, pop), whole)
+    tolerance.assert_close(hclip.adapt(CLIP, adapters, pop), whole)
 
 
 def test_dcrc_alone_trains_relations_of_blocks_that_stay() -> None:
@@ -90,9 +90,9 @@ def test_dcrc_alone_trains_relations_of_blocks_that_stay() -> None:
     adapters = moved(config)
     assert set(adapters) == {"modality", "layer"}
     blocks = hclip.blocks(CLIP, adapters, config)
-    tolerance.same(blocks["text"], jnp.broadcast_to(jnp.eye(8), (2, 4, 2, 8, 8)))
+    tolerance.assert_same(blocks["text"], jnp.broadcast_to(jnp.eye(8), (2, 4, 2, 8, 8)))
     scale = blocks["image"][..., :1, :1]
-    tolerance.close(blocks["image"], scale * jnp.eye(8)[None, None, None])
+    tolerance.assert_close(blocks["image"], scale * jnp.eye(8)[None, None, None])
     assert np.abs(scale - 1).max() > 0.1
 
 
@@ -110,7 +110,7 @@ def test_the_papers_relations_are_networks_with_a_residual() -> None:
     adapters = {**start, **own, "layer": start["layer"] * double, "alpha": jnp.full((4, 3), 0.5)}
     blocks = hclip.blocks(CLIP, adapters, config)
     for tower, leaf in hclip.LEAVES.items():
-        tolerance.close(blocks[tower], own[leaf] + jnp.maximum(own[leaf], 0.0))
+        tolerance.assert_close(blocks[tower], own[leaf] + jnp.maximum(own[leaf], 0.0))
     # Each block has an alpha of its own: the last one of the image tower, in the last layer.
     adapters["alpha"] = jnp.zeros((4, 3)).at[3, 2].set(0.5)
     changed = np.abs(hclip.blocks(CLIP, adapters, config)["image"] - own["vision"]).max((1, 3, 4))
@@ -130,7 +130,7 @@ def test_subsets_rotate_what_the_whole_would_where_relations_are_identities() ->
     own = moved(config)["vision"]
     within = {**whole, "vision": whole["vision"].at[1, jnp.array([1, 3])].set(own[0])}
     wanted = hclip.adapt(CLIP, within, CONFIG)
-    tolerance.close(hclip.adapt(CLIP, {**adapters, "vision": own}, config), wanted)
+    tolerance.assert_close(hclip.adapt(CLIP, {**adapters, "vision": own}, config), wanted)
 
 
 def test_layers_of_towers_of_unequal_depth_meet_where_they_stand() -> None:
@@ -141,7 +141,7 @@ def test_layers_of_towers_of_unequal_depth_meet_where_they_stand() -> None:
     heard = dict(adapters, modality=adapters["modality"].at[0, 0, 3].add(1.0))
     before, after = (hclip.blocks(CLIP, a, config)["text"] for a in (adapters, heard))
     assert np.abs(before - after)[0, :, 0].max() > 0.1
-    tolerance.same(before[:, :, 1], after[:, :, 1])
+    tolerance.assert_same(before[:, :, 1], after[:, :, 1])
 
 
 def test_coft_and_the_series_are_read_from_the_config() -> None:

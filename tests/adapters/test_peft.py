@@ -24,7 +24,7 @@ def merged(adapters: Any, **fields: Any) -> np.ndarray:
         towers=("text",), targets=("query", "out"), block=BLOCK, layers=(1,), **fields
     ).adapters
     found = make_tuning(config).adapt(clip, {"text": adapters})["text"]["blocks"]["attention"]
-    tolerance.same(found["out"]["kernel"], found["query"]["kernel"])
+    tolerance.assert_same(found["out"]["kernel"], found["query"]["kernel"])
     return np.asarray(found["query"]["kernel"][0]).T
 
 
@@ -45,7 +45,7 @@ def test_oft_by_the_series_turns_as_ours() -> None:
     """Six terms, all of which are seen: the same weight, and another one by five or by the solve."""
     a, want = twice(generators("oft_neumann")), NUMBERS["oft_neumann/merged"]
     fields = {"method": "oft", "cayley": "neumann"}
-    tolerance.within(merged(a, neumann_terms=6, **fields), want, 1e-5)
+    tolerance.assert_within(merged(a, neumann_terms=6, **fields), want, 1e-5)
     assert np.abs(merged(a, neumann_terms=5, **fields) - want).max() > 1e-3
     assert np.abs(merged(a, method="oft") - want).max() > 1e-3
 
@@ -53,7 +53,7 @@ def test_oft_by_the_series_turns_as_ours() -> None:
 def test_oft_by_the_exact_solve_turns_the_other_way() -> None:
     """The exact path of peft is the transpose of its series, hence ours of the negated generators."""
     s, want = generators("oft_exact"), NUMBERS["oft_exact/merged"]
-    tolerance.within(merged(twice(-s), method="oft"), want, 1e-5)
+    tolerance.assert_within(merged(twice(-s), method="oft"), want, 1e-5)
     assert np.abs(merged(twice(s), method="oft") - want).max() > 0.1
 
 
@@ -62,7 +62,7 @@ def test_coft_has_the_radius_of_a_block() -> None:
     s, want = generators("oft_coft"), NUMBERS["oft_coft/merged"]
     radius = 0.5 / np.sqrt(len(s))
     assert np.linalg.norm(s, axis=(1, 2)).max() > 2 * radius
-    tolerance.within(merged(twice(-s), method="oft", coft_radius=radius), want, 1e-5)
+    tolerance.assert_within(merged(twice(-s), method="oft", coft_radius=radius), want, 1e-5)
 
 
 @pytest.mark.parametrize("factors", [1, 2, 3])
@@ -70,7 +70,7 @@ def test_boft_turns_the_other_way(factors: int) -> None:
     """A product's transpose is that of its factors in reverse: ours of the negated generators."""
     r, want = NUMBERS[f"boft_{factors}/boft_R"], NUMBERS[f"boft_{factors}/merged"]
     assert (NUMBERS[f"boft_{factors}/boft_s"] == 1).all()
-    tolerance.within(merged(twice(-r), method="boft", factors=factors), want, 1e-5)
+    tolerance.assert_within(merged(twice(-r), method="boft", factors=factors), want, 1e-5)
     assert np.abs(merged(twice(r), method="boft", factors=factors) - want).max() > 0.1
 
 
@@ -79,5 +79,5 @@ def test_lora() -> None:
     a, b = NUMBERS["lora/lora_A"], NUMBERS["lora/lora_B"]
     adapters = {"a": twice(a.T), "b": twice(b.T)}
     want = NUMBERS["lora/merged"]
-    tolerance.within(merged(adapters, method="lora", rank=3, alpha=6.0), want, 1e-5)
+    tolerance.assert_within(merged(adapters, method="lora", rank=3, alpha=6.0), want, 1e-5)
     assert np.abs(merged(adapters, method="lora", rank=3, alpha=3.0) - want).max() > 1e-2

@@ -56,13 +56,13 @@ def test_is_the_published_sum(text_layers: int, vision_layers: int) -> None:
         random(3, KINDS * longest, KINDS * longest),
     )
     wanted = by_definition(*(np.asarray(a, np.float64) for a in args))
-    tolerance.close(mixed(*args), wanted, atol=1e-4)
+    tolerance.assert_close(mixed(*args), wanted, atol=1e-4)
 
 
 def test_identities_change_nothing_exactly() -> None:
     text, vision = random(0, 2, KINDS, 2, 4, 4), random(1, 4, KINDS, 3, 4, 4)
     modality = jnp.broadcast_to(jnp.eye(5), (4, 5, 5))
-    tolerance.same(mixed(text, vision, modality, jnp.eye(16)), (text, vision))
+    tolerance.assert_same(mixed(text, vision, modality, jnp.eye(16)), (text, vision))
 
 
 def test_the_shorter_tower_lies_evenly() -> None:

@@ -12,12 +12,12 @@ WEIGHT = jax.random.normal(jax.random.key(1), (12, 12))  # [out, in], as PyTorch
 
 def test_input_side_is_w_times_the_block_diagonal() -> None:
     wanted = WEIGHT @ block_diag(*BLOCKS)
-    tolerance.close(rotate_input(WEIGHT.T, BLOCKS).T, wanted, atol=1e-5)
+    tolerance.assert_close(rotate_input(WEIGHT.T, BLOCKS).T, wanted, atol=1e-5)
 
 
 def test_output_side_is_the_block_diagonal_times_w() -> None:
     wanted = block_diag(*BLOCKS) @ WEIGHT
-    tolerance.close(rotate_output(WEIGHT.T, BLOCKS).T, wanted, atol=1e-5)
+    tolerance.assert_close(rotate_output(WEIGHT.T, BLOCKS).T, wanted, atol=1e-5)
 
 
 def test_leading_axes_are_layers() -> None:
@@ -25,7 +25,7 @@ def test_leading_axes_are_layers() -> None:
     blocks = jax.random.normal(jax.random.key(3), (2, 3, 4, 4))
     for rotate in (rotate_input, rotate_output):
         one_by_one = jnp.stack([rotate(k, b) for k, b in zip(kernels, blocks, strict=True)])
-        tolerance.close(rotate(kernels, blocks), one_by_one)
+        tolerance.assert_close(rotate(kernels, blocks), one_by_one)
 
 
 def test_identity_is_exact() -> None:

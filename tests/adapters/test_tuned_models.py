@@ -78,7 +78,7 @@ def update_on(config: Config, params: Any, devices: int) -> TrainState:
 
     after = update(state, frozen)
     # CLIP was not donated with the copies that some methods made of it.
-    tolerance.same(jax.device_get(frozen["clip"]), PARAMS["clip"])
+    tolerance.assert_same(jax.device_get(frozen["clip"]), PARAMS["clip"])
     return after
 
 
@@ -89,7 +89,7 @@ def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: P
     params["adapters"] = nudged(params["adapters"])
     one, eight = (update_on(config, params, devices) for devices in (1, 8))
     # The first moment is the gradient; the step itself has its sign where it is rounding.
-    tolerance.close(_moment(eight), _moment(one), atol=1e-6, rtol=1e-3)
+    tolerance.assert_close(_moment(eight), _moment(one), atol=1e-6, rtol=1e-3)
     for leaf, before in zip(
         jax.tree.leaves(one.trainable["adapters"]), jax.tree.leaves(params["adapters"]), strict=True
     ):
@@ -105,7 +105,7 @@ def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: P
     reader.close()
     assert data == {"position": 3}
     assert set(again.trainable) == {"adapters", "head"}
-    tolerance.same(jax.device_get(again), jax.device_get(one))
+    tolerance.assert_same(jax.device_get(again), jax.device_get(one))
 
 
 def _moment(state: TrainState) -> Any:
@@ -133,7 +133,7 @@ def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
         for clip in (kept, after.params()["clip"], params["clip"])
     )
     for name in ("image", "text"):
-        tolerance.within(getattr(found, name), getattr(unmerged, name), 1e-5)
+        tolerance.assert_within(getattr(found, name), getattr(unmerged, name), 1e-5)
         moved = np.abs(getattr(found, name) - getattr(plain, name)).max()
         assert moved == 0 if method == "none" else moved > 1e-3
 
@@ -146,8 +146,8 @@ def test_adapters_start_from_the_weights_that_are_given(method: str, tmp_path: P
     c.adapters.method, c.clip.weights = method, str(tmp_path / "model")
     config = from_config_dict(c)
     params = initial_params(config, make_mesh(1))
-    tolerance.same(jax.jit(Model(config).adapt)(params), params["clip"])
-    tolerance.same(jax.device_get(params["clip"]), nudged(PARAMS)["clip"])
+    tolerance.assert_same(jax.jit(Model(config).adapt)(params), params["clip"])
+    tolerance.assert_same(jax.device_get(params["clip"]), nudged(PARAMS)["clip"])
 
 
 def test_a_training_without_adapters_resumes_and_is_passed_on(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_training_without_adapters_resumes_and_is_passed_on(tmp_path: Path) ->
     again = load_model(tmp_path / "model")
     assert again.segmenting is not None
     assert again.segmenting.architecture.adapters == config.adapters
-    tolerance.same(again.params(), model.params())
+    tolerance.assert_same(again.params(), model.params())
 
 
 def test_directories_of_before_there_were_methods_hold_the_papers(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_every_method_has_a_case() -> None:
 @cases
 def test_fresh_adapters_leave_clip_exactly_as_it_was(case: str) -> None:
     tuning = make_tuning(adapters_of(case))
-    tolerance.same(jax.jit(lambda c: tuning.adapt(c, tuning.init(RNG, c)))(CLIP), CLIP)
+    tolerance.assert_same(jax.jit(lambda c: tuning.adapt(c, tuning.init(RNG, c)))(CLIP), CLIP)
 
 
 @cases
@@ -132,7 +132,7 @@ def test_lora_is_the_scaled_product() -> None:
     got = tuning.adapt(CLIP, adapters)["image"]["blocks"]["attention"]["value"]["kernel"][2]
     before = CLIP["image"]["blocks"]["attention"]["value"]["kernel"][2]
     a, b = (np.asarray(adapters["image"][name][2, 1], np.float64) for name in "ab")
-    tolerance.close(got, before + 2 * a @ b)
+    tolerance.assert_close(got, before + 2 * a @ b)
 
 
 @pytest.mark.parametrize("method", ["oft", "boft"])

@@ -16,7 +16,7 @@ CASE = np.load(Path(__file__).parent / "adapters.npz")
 
 def test_cayley() -> None:
     blocks = jnp.asarray(recipe.normal("cayley.input", (4, 16, 16)))
-    tolerance.within(cayley(blocks), CASE["cayley_output"], tolerance.ADAPTERS)
+    tolerance.assert_within(cayley(blocks), CASE["cayley_output"], tolerance.ADAPTERS)
 
 
 def test_mixed_blocks() -> None:
@@ -25,5 +25,5 @@ def test_mixed_blocks() -> None:
     at = {name: positions(len(own), len(own)) for name, own in towers.items()}
     mixed = mix(towers, at, adapters["modality"], adapters["layer"])
     layers = CASE["layers"]
-    tolerance.within(mixed["text"][layers], CASE["text_blocks"], tolerance.ADAPTERS)
-    tolerance.within(mixed["image"][layers], CASE["vision_blocks"], tolerance.ADAPTERS)
+    tolerance.assert_within(mixed["text"][layers], CASE["text_blocks"], tolerance.ADAPTERS)
+    tolerance.assert_within(mixed["image"][layers], CASE["vision_blocks"], tolerance.ADAPTERS)

@@ -65,7 +65,7 @@ def test_round_trip() -> None:
     tensors = list(hclip_tensors(mini()))
     file = write(tensors, mini_params())
     like = jax.eval_shape(Model(mini()).init, jax.random.key(0))
-    tolerance.same(read(tensors, file, like, "the file"), mini_params())
+    tolerance.assert_same(read(tensors, file, like, "the file"), mini_params())
 
 
 def test_towers_of_unequal_depth() -> None:
@@ -78,7 +78,7 @@ def test_towers_of_unequal_depth() -> None:
     shared = np.asarray(file[tensors[0].name])
     assert shared.shape == (8, 8, 12, 4)
     assert (shared[:, :, 8:, :2] == 0).all()  # the third layer of text does not exist
-    tolerance.same(read(tensors, file, like, "the file"), tree)
+    tolerance.assert_same(read(tensors, file, like, "the file"), tree)
 
 
 @pytest.mark.parametrize(
