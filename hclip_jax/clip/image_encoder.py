@@ -61,14 +61,18 @@ class ImageEncoder(nn.Module):
         # The last block is dense and stands outside the scan.
         last = jax.tree.map(lambda leaf: leaf[-1], self.blocks)
         x, hidden = self._run(images, jax.tree.map(lambda leaf: leaf[:-1], self.blocks))
-        x = self._project(run_block(self.block, last, x, method=Block.dense)[:, 1:])
+        x = self.project(run_block(self.block, last, x, method=Block.dense)[:, 1:])
         to_grid = lambda tokens: tokens.reshape(len(images), *grid, -1)  # noqa: E731
         return ImageFeatures(to_grid(x), tuple(to_grid(hidden[i - 1, :, 1:]) for i in self.guidance_blocks))
 
     def embed(self, images: Array) -> Array:
         """Encodes pictures as CLIP was trained to: one feature [B, D_e], before normalisation."""
-        x, _ = self._run(images, self.blocks)
-        return self._project(x[:, 0])
+        return self.project(self.class_tokens(images)[-1])
+
+    def class_tokens(self, images: Array) -> Array:
+        """The class token after each block, [L, B, D]: `project` of the last is `embed`."""
+        _, hidden = self._run(images, self.blocks)
+        return hidden[:, :, 0]
 
     def _run(self, images: Array, blocks: Any) -> tuple[Array, Array]:
         """Tokens [B, N, D] after `blocks`, and after each of them."""
@@ -80,7 +84,8 @@ class ImageEncoder(nn.Module):
         x = self.norm_pre(self._tokens(images))
         return jax.lax.scan(jax.checkpoint(run) if self.remat else run, x, blocks)
 
-    def _project(self, x: Array) -> Array:
+    def project(self, x: Array) -> Array:
+        """From the tower's width to the shared space: [..., D] -> [..., D_e]."""
         return self.norm_post(x) @ self.projection.astype(self.dtype)
 
     def _grid(self, images: Array) -> tuple[int, int]:

@@ -74,7 +74,7 @@ def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
 
 def retrieval(config: ClipConfig, clip: Params, image: np.ndarray, tokens: np.ndarray) -> float:
     """How often the right caption of pictures [B, H, W, 3] is found among 32."""
-    cosines = jax.jit(similarities, static_argnums=0)(config, clip, image, tokens)
+    cosines, _ = jax.jit(similarities, static_argnums=0)(config, clip, image, tokens)
     return float(found_among(cosines, CANDIDATES))
 
 
