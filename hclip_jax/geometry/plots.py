@@ -19,6 +19,7 @@ from hclip_jax.geometry.relations import Relations
 
 _ROUNDING = 1e-5  # relative change of an energy that float32 makes by itself
 _MOST_LAYERS = 16  # with numbers in their cells
+_LEAST = 1e-7  # distance from orthogonality that has a colour
 _MOST_LABELS = 64  # a row each
 _COLOURS = {"q": "#4477aa", "k": "#66ccee", "v": "#228833", "o": "#cc7722"}
 
@@ -37,9 +38,9 @@ def plot_energy(path: Path, energy: dict[str, EnergyChange]) -> None:
     finite = np.concatenate([change[np.isfinite(change)] for change in changes.values()])
     largest = max(np.abs(finite).max(initial=0), 100 * _ROUNDING)
     decimals = max(0, 1 - math.floor(math.log10(largest)))
-    image = None
+    images = []
     for axes, (tower, change) in zip(panels[0], changes.items(), strict=True):
-        image = axes.imshow(change, "RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
+        images.append(axes.imshow(change, "RdBu_r", vmin=-largest, vmax=largest, aspect="auto"))
         axes.set_xticks(range(4), list(LETTERS.values()))
         axes.set_yticks(range(len(change)), [str(layer + 1) for layer in range(len(change))])
         axes.set_ylabel("layer")
@@ -49,7 +50,7 @@ def plot_energy(path: Path, energy: dict[str, EnergyChange]) -> None:
                 bright = abs(value) < 0.6 * largest
                 _number(axes, j, layer, _signed(value, decimals), bright)
         _grid(axes, change.shape)
-    figure.colorbar(image, ax=panels, label="change, %", shrink=0.8)
+    figure.colorbar(images[0], ax=panels, label="change, %", shrink=0.8)
     figure.suptitle("Hyperspherical energy: change by adapting")
     _save(figure, path)
 
@@ -66,13 +67,13 @@ def plot_turning(path: Path, turned: dict[str, Turned]) -> None:
         squeeze=False,
     )
     largest = max(own.turning.distance.max() for own in turned.values())
-    norm, image = LogNorm(1e-7, max(largest, 1e-3)), None
+    norm, images = LogNorm(_LEAST, max(largest, 1e-3)), []
     for (above, below), (tower, own) in zip(panels.T, turned.items(), strict=True):
         kind = "orthogonal blocks" if own.orthogonal else "free blocks, nearest rotation"
         above.set_title(f"{tower} tower: {kind}")
         _angles(above, own)
         distance = own.turning.distance.max(axis=2).T  # [J, L]
-        image = below.imshow(np.maximum(distance, norm.vmin), "viridis_r", norm=norm, aspect="auto")
+        images.append(below.imshow(np.maximum(distance, _LEAST), "viridis_r", norm=norm, aspect="auto"))
         below.set_yticks(range(len(own.letters)), own.letters)
         below.set_xlabel("layer")
         for axes in (above, below):
@@ -80,10 +81,10 @@ def plot_turning(path: Path, turned: dict[str, Turned]) -> None:
             axes.set_xlim(-0.5, len(own.layers) - 0.5)
         if len(own.layers) <= _MOST_LAYERS:
             for (j, layer), value in np.ndenumerate(distance):
-                _number(below, layer, j, _short(value), norm(max(value, norm.vmin)) < 0.5, size=5.5)
+                _number(below, layer, j, _short(value), norm(max(value, _LEAST)) < 0.5, size=5.5)
         _grid(below, distance.shape)
     panels[0, 0].set_ylabel("angle, degrees")
-    figure.colorbar(image, ax=panels[1], label=r"$\|Q^TQ - I\|_F$", aspect=8)
+    figure.colorbar(images[0], ax=panels[1], label=r"$\|Q^TQ - I\|_F$", aspect=8)
     figure.suptitle("Rotation by the learned blocks")
     _save(figure, path)
 

@@ -11,12 +11,13 @@ from hclip_jax.adapters.kernels import TARGETS
 from hclip_jax.geometry.measure import LETTERS, Geometry
 
 UNITS = {
-    "energy": "sum over pairs of neurons of 1 / distance on the unit sphere, no unit; neurons are the rows of "
-    "q, k, v and the columns of o",
+    "energy": "sum over pairs of neurons of 1 / distance on the unit sphere, no unit; neurons are the rows "
+    "of q, k, v and the columns of o",
     "relative_change": "after / before - 1",
     "angles": "degrees, 0 to 180, of the eigenvalues of the nearest orthogonal matrix",
     "distance_from_orthogonality": "Frobenius norm of Q^T Q - I, no unit",
-    "relations": "absolute deviation from the identity and its Frobenius norms, no unit; rows hear of columns",
+    "relations": "absolute deviation from the identity and its Frobenius norms, no unit; rows hear of "
+    "columns",
 }
 _ALL_LETTERS = tuple(LETTERS.values())
 
@@ -85,9 +86,9 @@ def _relations(geometry: Geometry) -> dict[str, Any] | None:
     }
 
 
-def rows(geometry: Geometry) -> list[tuple[str, str, str]]:
+def rows(geometry: Geometry) -> list[tuple[str, ...]]:
     """The short table: a measure, of the text tower, of the image tower."""
-    table = []
+    table: list[tuple[str, ...]] = []
 
     def add(name: str, cell: Any, towers: Any) -> None:
         table.append((name, *(cell(towers[t]) if t in towers else "not tuned" for t in ("text", "image"))))

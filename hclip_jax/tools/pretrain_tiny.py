@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     add = parser.add_argument
     add("target", type=Path, metavar="TARGET", help="model directory to make")
     add("--config", default="configs/tiny.py", metavar="FILE", help="whose towers (default: configs/tiny.py)")
-    add("--steps", type=int, default=1200, help="updates (default: 1200)")
+    add("--steps", type=int, default=1000, help="updates (default: 1000)")
     add("--batch", type=int, default=64, help="pictures and captions an update (default: 64)")
     add("--learning_rate", type=float, default=1e-3, help="the highest (default: 1e-3)")
     add("--seed", type=int, default=0, help="of everything random (default: 0)")

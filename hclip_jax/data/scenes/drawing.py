@@ -17,8 +17,6 @@ _PAINT = {
     "blue": (34, 74, 208),
     "yellow": (246, 212, 32),
     "purple": (134, 48, 170),
-    "orange": (242, 124, 22),
-    "white": (244, 244, 242),
 }
 _DARK = 0.5  # of the paint, where there is a pattern
 
@@ -63,7 +61,7 @@ def draw(
     centres: list[complex] = []
     for colour, shape in [*chosen, last] if last else chosen:
         thing = Thing(colour, PATTERNS[rng.integers(len(PATTERNS))], shape)
-        radius = float(rng.uniform(0.1, 0.27) * min(height, width))
+        radius = float(rng.uniform(0.14, 0.32) * min(height, width))
         # Of two random places the one farther from its neighbours: overlap stays, burial is rare.
         places = [
             complex(rng.uniform(radius, width - radius), rng.uniform(radius, height - radius))

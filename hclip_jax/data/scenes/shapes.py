@@ -16,16 +16,12 @@ def _regular(corners: int, radii: tuple[float, ...] = (1.0,)) -> list[complex]:
     ]
 
 
-_ARM = 0.3  # half the width of a cross's arms
-_ARM_CORNERS = [complex(1, -_ARM), complex(1, _ARM), complex(_ARM, _ARM)]
-
 _OUTLINES = {  # corners around the origin, within the unit circle or little more
     "circle": _regular(64),
     "square": _regular(4),
     "triangle": _regular(3),
     "star": _regular(10, (1.0, 0.45)),
     "ring": _regular(64),
-    "cross": [corner * 1j**quarter for quarter in range(4) for corner in _ARM_CORNERS],
 }
 _RING_HOLE = 0.55
 
