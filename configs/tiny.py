@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
     c.clip.image.update(layers=4, width=96, heads=4, resolution=128)
     c.clip.text.update(layers=4, width=64, heads=2, vocabulary=2002, context=48)
     c.adapters.block = 32
-    c.head.update(hidden=32, window=4, guidance=32, guidance_blocks=(1, 2), slots=64, prior=0.03)
+    c.head.update(hidden=32, window=4, guidance=32, guidance_blocks=(1, 2), prior=0.03)
     c.head.update(decoder=(16, 8), decoder_guidance=(64, 32), decoder_guidance_projection=(8, 4))
     c.model.resolution = 128  # 8 x 8 patches
     c.model.update(remat=False, classes_at_once=256)  # small enough to keep everything
@@ -31,9 +31,9 @@ def get_config() -> ConfigDict:
     c.data.crop = 128
     c.data.workers = 0
 
-    c.train.update(steps=400, batch=4, learning_rate=2e-3, warmup=40, clip_norm=1.0, ignore="masked")
+    c.train.update(steps=300, batch=4, learning_rate=2e-3, warmup=30, clip_norm=1.0, ignore="masked")
     c.train.multipliers.adapters = 0.3  # few steps, so longer ones
-    c.train.update(log_every=25, checkpoint_every=100, evaluate_every=400, evaluate_first=True)
+    c.train.update(log_every=25, checkpoint_every=100, evaluate_every=300, evaluate_first=True)
 
     # All compositions, six of which no training picture shows; and all of them by other words.
     c.evaluation.sets.open = vitb.evaluation_set(root="scenes", vocabulary="all")

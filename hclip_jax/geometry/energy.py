@@ -22,13 +22,15 @@ class EnergyChange(NamedTuple):
 
     @property
     def relative(self) -> np.ndarray:
-        """[L, J], after / before - 1."""
-        return self.after / self.before - 1
+        """[L, J], after / before - 1; NaN where neither is finite."""
+        with np.errstate(invalid="ignore"):
+            return self.after / self.before - 1
 
     @property
     def whole(self) -> float:
         """The same of the tower's sum over all matrices."""
-        return float(self.after.sum() / self.before.sum() - 1)
+        with np.errstate(invalid="ignore"):
+            return float(self.after.sum() / self.before.sum() - 1)
 
 
 def energy_change(before: dict, after: dict) -> EnergyChange:

@@ -84,7 +84,15 @@ def plot_turning(path: Path, turned: dict[str, Turned]) -> None:
                 _number(below, layer, j, _short(value), norm(max(value, _LEAST)) < 0.5, size=5.5)
         _grid(below, distance.shape)
     panels[0, 0].set_ylabel("angle, degrees")
-    figure.colorbar(images[0], ax=panels[1], label=r"$\|Q^TQ - I\|_F$", aspect=8)
+    figure.colorbar(
+        images[0],
+        ax=panels,
+        label=r"$\|Q^TQ - I\|_F$",
+        aspect=9,
+        shrink=0.3,
+        anchor=(0, 0.08),
+        pad=0.01,
+    )
     figure.suptitle("Rotation by the learned blocks")
     _save(figure, path)
 
@@ -99,10 +107,15 @@ def _angles(axes: Axes, own: Turned) -> None:
         axes.vlines(x, low, high, _COLOURS[letter], linewidth=1)
         axes.vlines(x, first, third, _COLOURS[letter], linewidth=4, label=letter)
         axes.plot(x, median, "o", color="white", markeredgecolor="black", markersize=3.2, markeredgewidth=0.6)
-    axes.set_ylim(0, max(1.05 * angles.max(), 0.01))
+    axes.set_ylim(0, max(1.25 * angles.max(), 0.01))
     axes.grid(axis="y", alpha=0.3)
     axes.legend(
-        ncols=4, fontsize=8, frameon=False, title="all – middle half – ○ median", title_fontsize=8, loc="best"
+        ncols=4,
+        fontsize=8,
+        frameon=False,
+        title="all – middle half – ○ median",
+        title_fontsize=8,
+        loc="upper left",
     )
 
 
@@ -156,12 +169,14 @@ def _modality_relation(figure: Figure, axes: Axes, own: Relations) -> None:
 
 
 def _by_layer(axes: Axes, own: Relations) -> None:
-    series = {"its matrices hear of others": own.between_matrices}
+    series = {
+        "its matrices hear of other matrices": own.between_matrices,
+        "its blocks hear of other blocks": own.between_blocks,
+    }
     towers = sorted(set(own.towers), key=own.towers.index)
     if len(towers) == 2:
-        series["text hears of image"] = own.between_towers("text", "image")
-        series["image hears of text"] = own.between_towers("image", "text")
-    series["its blocks hear of others, in all"] = own.between_blocks
+        series["text blocks hear of image blocks"] = own.between_towers("text", "image")
+        series["image blocks hear of text blocks"] = own.between_towers("image", "text")
     step, x = 0.8 / len(series), np.arange(len(own.layers))
     for i, (name, heights) in enumerate(series.items()):
         axes.bar(x + step * (i - (len(series) - 1) / 2), heights, step, label=name)
@@ -189,8 +204,8 @@ def _signed(value: float, decimals: int) -> str:
 
 
 def _short(value: float) -> str:
-    """Two digits in little room: .12, 3e-6."""
-    if value == 0 or value >= 0.01:
+    """Two digits in little room: .12, .0034, or one: 3e-6."""
+    if value == 0 or value >= 0.001:
         return f"{value:.2g}".removeprefix("0") or "0"
     return f"{value:.0e}".replace("e-0", "e-")
 

@@ -151,9 +151,10 @@ def to_markdown(geometry: Geometry, source: str, pictures: Sequence[str]) -> str
 
 def percent(share: float, decimals: int = 3) -> str:
     """A change with its sign, "+0.120 %"; what rounds to nothing has none."""
-    return f"{round(100 * share, decimals) + 0.0:+.{decimals}f} %".replace(
-        f"+{0:.{decimals}f}", f"{0:.{decimals}f}"
-    )
+    if not math.isfinite(share):
+        return "not finite"
+    value = round(100 * share, decimals)
+    return f"{value:+.{decimals}f} %" if value else f"{0:.{decimals}f} %"
 
 
 def _largest_change(relative: np.ndarray) -> str:

@@ -7,6 +7,8 @@ import jax
 import numpy as np
 import pytest
 
+from hclip_jax.adapters.energy import tower_energy
+from hclip_jax.adapters.kernels import TARGETS
 from hclip_jax.adapters.tuning import make_tuning
 from hclip_jax.geometry.measure import Geometry, measure
 from hclip_jax.geometry.report import percent, rows, to_json, to_markdown
@@ -54,6 +56,9 @@ def test_fresh_adapters_change_nothing() -> None:
 def test_orthogonal_text_keeps_its_energy_and_free_vision_does_not() -> None:
     found = geometry(moved(fresh()))
     np.testing.assert_allclose(found.energy["text"].relative, 0, atol=1e-5)
+    frozen = tower_energy(params()["clip"]["image"])
+    want = np.stack([frozen[target] for target in TARGETS], axis=1)
+    np.testing.assert_allclose(found.energy["image"].before, want, rtol=1e-5)
     assert np.abs(found.energy["image"].relative).max() > 1e-3
     assert found.turned is not None
     text, image = found.turned["text"], found.turned["image"]
@@ -92,12 +97,29 @@ def test_networks_as_relations_start_without_a_slope() -> None:
     assert geometry(moved(fresh(relation="mlp")), relation="mlp").relations.layer.max() > 0
 
 
+def test_blocks_that_collapse_a_matrix_are_told_of() -> None:
+    adapters = jax.device_get(fresh())
+    vision = np.array(adapters["vision"])
+    vision[0] = 0  # all neurons of the first layer at the origin
+    found = geometry({**adapters, "vision": vision, "modality": np.array(adapters["modality"])})
+    table = {name: cells for name, *cells in rows(found)}
+    assert table["energy of the tower, change"] == ["0.000 %", "not finite"]
+    assert table["energy of a matrix, largest change"][1] == "not finite"
+    assert json.loads(to_json(found, "here", "there"))["energy"]["image"]["after"][0] == [None] * 4
+
+
 def test_the_table_and_the_json_say_what_was_measured() -> None:
     found = geometry(moved(fresh()))
     table = {name: cells for name, *cells in rows(found)}
     assert table["energy of the tower, change"][0] == "0.000 %"
     assert "(layer" in table["rotation, largest angle"][1]
     tree = json.loads(to_json(found, "here", "there"))
+    assert found.turned is not None
+    angles, rotation = found.turned["text"].turning.angles, tree["rotation"]["text"]
+    np.testing.assert_allclose(rotation["largest_angle"], angles.max(axis=3), rtol=1e-6)
+    np.testing.assert_allclose(rotation["median_angle"], np.median(angles, axis=3), rtol=1e-6)
+    assert tree["relations"]["blocks"] == ["text"] * 2 + ["image"] * 2
+    assert tree["relations"]["layers"] == [1, 2, 3]
     np.testing.assert_allclose(tree["energy"]["image"]["after"], found.energy["image"].after, rtol=1e-6)
     assert "![a.png](a.png)" in to_markdown(found, "there", ["a.png"])
 
