@@ -12,12 +12,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax.dense import Dense
+from hclip_jax.gelu import gelu
 from hclip_jax.norms import LayerNorm
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     # OpenAI's weights; OpenCLIP's own use the exact GELU. A mix-up gives wrong features silently.
     "quick_gelu": lambda x: x * nn.sigmoid(1.702 * x),
-    "gelu": lambda x: nn.gelu(x, approximate=False),
+    "gelu": gelu,
 }
 
 
@@ -30,7 +32,7 @@ class Attention(nn.Module):
 
     def setup(self) -> None:
         self.query, self.key, self.value, self.out = (
-            nn.Dense(self.width, dtype=self.dtype) for _ in range(4)
+            Dense(self.width, dtype=self.dtype) for _ in range(4)
         )
 
     def __call__(self, x: Array, causal: bool) -> Array:
@@ -61,8 +63,8 @@ class Block(nn.Module):
         self.norm1 = LayerNorm(dtype=self.dtype)
         self.attention = Attention(self.width, self.heads, self.dtype)
         self.norm2 = LayerNorm(dtype=self.dtype)
-        self.expand = nn.Dense(round(self.mlp_ratio * self.width), dtype=self.dtype)
-        self.contract = nn.Dense(self.width, dtype=self.dtype)
+        self.expand = Dense(round(self.mlp_ratio * self.width), dtype=self.dtype)
+        self.contract = Dense(self.width, dtype=self.dtype)
 
     def __call__(self, x: Array, causal: bool = False) -> Array:
         """[B, N, D] -> [B, N, D]."""

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax import dense
+from hclip_jax.dense import add_to_rows
 from hclip_jax.segmenter.convolution import convolve
 
 
@@ -22,7 +24,7 @@ def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int 
     return jax.random.uniform(rng, shape, dtype, -bound, bound)
 
 
-Dense = partial(nn.Dense, kernel_init=pytorch_uniform)
+Dense = partial(dense.Dense, kernel_init=pytorch_uniform)
 
 
 class Conv(nn.Module):
@@ -44,7 +46,8 @@ class Conv(nn.Module):
         if not self.use_bias:
             return y
         bias = self.param("bias", self.bias_init, (self.features,))
-        return y + bias.astype(self.dtype)[None, None, None]
+        rows = add_to_rows(y.reshape(-1, self.features), bias.astype(self.dtype))
+        return rows.reshape(y.shape)
 
 
 class GuidedDense(nn.Module):
@@ -60,7 +63,7 @@ class GuidedDense(nn.Module):
     def __call__(self, x: Array, guidance: Array) -> Array:
         """[..., C] and broadcastable [..., G] -> [..., features]."""
         init = partial(pytorch_uniform, fan_in=x.shape[-1] + guidance.shape[-1])
-        half = partial(nn.Dense, self.features, kernel_init=init, dtype=self.dtype)
+        half = partial(dense.Dense, self.features, kernel_init=init, dtype=self.dtype)
         return half(use_bias=False, name="x")(x) + half(name="guidance")(guidance)
 
 
@@ -82,6 +85,7 @@ class UpsampleBy(nn.Module):
         init = partial(pytorch_uniform, fan_in=f * f * out)
         kernel = self.param("kernel", init, (f, f, c, out), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (out,))
-        x = jnp.einsum("nhwC,pqCo->nhpwqo", x.astype(self.dtype), kernel.astype(self.dtype))
-        x = x + bias.astype(self.dtype)[None, None, None, None, None]
-        return x.reshape(n, f * h, f * w, out)
+        columns = kernel.astype(self.dtype).transpose(2, 0, 1, 3).reshape(c, -1)
+        x = (x.astype(self.dtype).reshape(-1, c) @ columns).reshape(-1, out)
+        x = add_to_rows(x, bias.astype(self.dtype)).reshape(n, h, w, f, f, out)
+        return x.swapaxes(2, 3).reshape(n, f * h, f * w, out)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hclip_jax.gelu import gelu
 from hclip_jax.norms import LayerNorm
 from hclip_jax.segmenter.layers import Dense, GuidedDense
 
@@ -55,7 +56,7 @@ class SwinBlock(nn.Module):
         x = x + self._attention(LayerNorm(dtype=self.dtype, name="norm1")(x), guidance[:, None])
         y = LayerNorm(dtype=self.dtype, name="norm2")(x)
         y = Dense(4 * self.width, dtype=self.dtype, name="expand")(y)
-        y = Dense(self.width, dtype=self.dtype, name="contract")(nn.gelu(y, approximate=False))
+        y = Dense(self.width, dtype=self.dtype, name="contract")(gelu(y))
         return x + y
 
     def _attention(self, x: Array, guidance: Array) -> Array:
