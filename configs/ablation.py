@@ -30,9 +30,9 @@ METHODS = {  # fields that differ from get_config(), which is H-CLIP as publishe
 
 
 def get_config() -> ConfigDict:
-    """`configs/tiny.py`, shorter, and judged on more pictures by all compositions and by synonyms."""
+    """`configs/tiny.py`, judged on more pictures by all compositions and by synonyms."""
     c = tiny.get_config()
-    c.train.update(steps=150, batch=8, log_every=50, checkpoint_every=150, evaluate_every=150)
+    c.train.update(log_every=50, checkpoint_every=300)
     c.train.evaluate_first = False
     c.evaluation.sets = ConfigDict()
     c.evaluation.sets.open = vitb.evaluation_set(vocabulary="all", split="test")

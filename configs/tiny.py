@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     c.head.update(hidden=32, window=4, guidance=32, guidance_blocks=(1, 2), prior=0.03)
     c.head.update(decoder=(16, 8), decoder_guidance=(64, 32), decoder_guidance_projection=(8, 4))
     c.model.resolution = 128  # 8 x 8 patches
-    c.model.update(remat=False, classes_at_once=256)  # small enough to keep everything
+    c.model.update(keep="everything", classes_at_once=256)  # small enough to keep everything
     c.prompts.templates = ("a photo of a {}",)
     c.data.root = "scenes"  # by the names of the vocabulary "seen"
     c.data.crop = 128
@@ -35,7 +35,7 @@ def get_config() -> ConfigDict:
     c.train.multipliers.adapters = 0.3  # few steps, so longer ones
     c.train.update(log_every=25, checkpoint_every=100, evaluate_every=300, evaluate_first=True)
 
-    # All compositions, six of which no training picture shows; and all of them by other words.
+    # All compositions, five of which no training picture shows; and all of them by other words.
     c.evaluation.sets.open = vitb.evaluation_set(root="scenes", vocabulary="all")
     c.evaluation.sets.synonyms = vitb.evaluation_set(root="scenes", vocabulary="synonyms")
     c.evaluation.update(protocol="single", short_side=128, longest_side=512, canvas=192, stride=64)

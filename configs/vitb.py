@@ -75,7 +75,9 @@ def get_config() -> ConfigDict:
     c.model.resolution = 384  # crops are brought to this size before CLIP: 24 x 24 patches
     c.model.dtype = "float32"  # of activations; parameters, softmax, norms and loss stay float32
     c.model.classes_at_once = 32  # that aggregation and decoder work on: memory hardly grows with T
-    c.model.remat = True  # recompute activations in the backward pass: slower, far smaller
+    # What the backward pass keeps of the forward pass: everything; products, the results of dense layers;
+    # nothing, which is slowest and smallest.
+    c.model.keep = "nothing"
 
     c.prompts = ConfigDict()
     c.prompts.templates = ("A photo of a {} in the scene",)
@@ -86,7 +88,7 @@ def get_config() -> ConfigDict:
     # prepared; or "scenes", the built-in pictures.
     c.data.root = ""
     c.data.classes = ""  # another class list than the folder's own
-    c.data.vocabulary = ""  # of the built-in scenes: seen (unless given) | all | synonyms | shapes | patterns
+    c.data.vocabulary = ""  # of the built-in scenes: seen, unless given | all | synonyms | shapes | regrouped
     c.data.split = "train"
     c.data.crop = 384  # pixels; also the side of the evaluation windows
     c.data.workers = 2  # processes that read and augment; 0 = threads of this one

@@ -19,6 +19,7 @@ from hclip_jax.config_adapters import check_adapters
 from hclip_jax.config_checks import MOST, check_choices, check_divides, check_ranges, wrong
 from hclip_jax.config_schema import Architecture, ClipConfig, Config, Protocol
 from hclip_jax.errors import UserError, shown
+from hclip_jax.recompute import POLICIES
 
 
 def from_config_dict(tree: ConfigDict) -> Config:
@@ -126,6 +127,7 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
     check_choices(
         path,
         ("model.dtype", a.model.dtype, ("float32", "bfloat16")),
+        ("model.keep", a.model.keep, POLICIES),
         ("prompts.synonyms", a.prompts.synonyms, ("first", "mean")),
     )
     if not a.prompts.templates:

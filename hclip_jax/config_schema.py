@@ -71,7 +71,7 @@ class ModelConfig:
     resolution: int  # pictures are brought to this size before CLIP
     dtype: str
     classes_at_once: int
-    remat: bool
+    keep: str
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from jax import Array
 
 @jax.custom_vjp
 def gelu(x: Array) -> Array:
-    """x times the normal distribution below x, elementwise; as PyTorch, by the error function.
+    """X times the normal distribution below x, elementwise; as PyTorch, by the error function.
 
     `jax.nn.gelu(approximate=False)` goes by its complement, whose longer series and its gradient XLA on
     CPUs keeps in several arrays of the size of x.

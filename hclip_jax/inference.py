@@ -1,7 +1,8 @@
 """Your picture and your words in, labels out: the Python interface."""
 
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,14 @@ from jax import Array
 from jax.sharding import Mesh
 from PIL import Image
 
+import hclip_jax
+from hclip_jax.cache import TextFeatures
 from hclip_jax.config_schema import Architecture, Protocol
 from hclip_jax.data.pictures import read_picture, rgb_array
 from hclip_jax.data.source import IGNORE
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.predictor import Predictor
+from hclip_jax.evaluation.predictor import Prediction, Predictor
 from hclip_jax.evaluation.sliding_window import stretch
 from hclip_jax.load import open_model
 from hclip_jax.model import Model, Params
@@ -69,6 +72,9 @@ class Segmenter:
         model = Model(architecture)
         placed = place(params, self._mesh, "parameters")
         self._params = {"clip": jax.jit(model.adapt)(placed), "head": placed["head"]}
+        a = architecture
+        # With the version, since a change of the code may change what is computed.
+        self._kept = TextFeatures(self._params["clip"]["text"], hclip_jax.__version__, a.clip, a.model.dtype)
         self._predictor = functools.lru_cache(maxsize=8)(self._make_predictor)
 
     @classmethod
@@ -101,12 +107,28 @@ class Segmenter:
         threshold: float = 0.0,
         fast: bool = False,
     ) -> Segmentation:
-        """Segments a picture.
+        """Segments a picture; see `many`."""
+        options = {"background": background, "synonyms": synonyms, "threshold": threshold, "fast": fast}
+        return next(self.many([image], classes, batch=1, **options))
+
+    def many(
+        self,
+        images: Iterable[Picture],
+        classes: Sequence[str] = (),
+        *,
+        batch: int = 4,
+        background: Sequence[str] = (),
+        synonyms: str = "",
+        threshold: float = 0.0,
+        fast: bool = False,
+    ) -> Iterator[Segmentation]:
+        """Segments pictures, `batch` at a time, as they come.
 
         Args:
-            image: a path, a PIL picture, or uint8 [H, W], [H, W, 3] or [H, W, 4].
+            images: paths, PIL pictures, or uint8 [H, W], [H, W, 3] or [H, W, 4], of any sizes.
             classes: T names in the order of their ids, synonyms separated by ", "; those the model was
                 trained with by default.
+            batch: pictures the devices work on together; memory grows with it.
             background: names of what is none of the classes; they become one more class, the last.
             synonyms: what is asked of a name with synonyms: first | mean | max; what the model was
                 trained with by default.
@@ -118,24 +140,28 @@ class Segmenter:
         """
         if not 0 <= threshold <= 1:
             raise UserError(f"threshold is {threshold}; it must be a probability, from 0 to 1")
+        if batch < 1:
+            raise UserError(f"batch is {batch}; it must be 1 or more")
         vocabulary = self._vocabulary(classes, background, synonyms)
         predictor = self._predictor(vocabulary, fast=fast)
-        pixels = as_pixels(image)
-        size = pixels.shape[:2]
-        phrase_ids, confidence = predictor.segment([pixels], [size])[0]
-        ids = vocabulary.classes_of(phrase_ids)
+        return self._segment(iter(images), vocabulary, predictor, batch, threshold)
 
-        def probabilities() -> np.ndarray:
-            needed = 4 * len(vocabulary.phrases) * pixels[..., 0].size
-            if needed > _MOST_PROBABILITIES:
-                raise UserError(
-                    f"probabilities of {len(vocabulary.phrases)} names at {size[1]} x {size[0]} pixels take "
-                    f"{needed / 2**30:.1f} GB; ask for fewer names, or make the picture smaller"
-                )
-            return vocabulary.probabilities_of(predictor.probabilities([pixels], [size])[0])
-
-        ids = np.where(confidence < threshold, np.int32(IGNORE), ids)
-        return Segmentation(pixels, vocabulary.classes, ids, confidence, probabilities)
+    def _segment(
+        self,
+        images: Iterator[Picture],
+        vocabulary: Vocabulary,
+        predictor: Predictor,
+        batch: int,
+        threshold: float,
+    ) -> Iterator[Segmentation]:
+        first = True
+        while pictures := [as_pixels(image) for image in itertools.islice(images, batch)]:
+            # After a whole batch, a part of one is filled up: it shares the program.
+            filled = pictures if first else pictures + [pictures[-1]] * (batch - len(pictures))
+            first = False
+            predictions = predictor.segment(filled, [p.shape[:2] for p in pictures])
+            for pixels, prediction in zip(pictures, predictions, strict=True):
+                yield _told(pixels, prediction, vocabulary, predictor, threshold)
 
     def embed_text(self, classes: Sequence[str], synonyms: str = "") -> np.ndarray:
         """Text features float32 [T, P, D_e] of length 1, with P templates a class.
@@ -178,7 +204,31 @@ class Segmenter:
         a = self._architecture
         told = replace(a, prompts=replace(a.prompts, synonyms=vocabulary.synonyms))
         protocol = replace(self._protocol, kind="single") if fast else self._protocol
-        return Predictor(Model(told), self._params, vocabulary.phrases, self._mesh, protocol)
+        return Predictor(Model(told), self._params, vocabulary.phrases, self._mesh, protocol, self._kept)
+
+
+def _told(
+    pixels: np.ndarray,
+    prediction: Prediction,
+    vocabulary: Vocabulary,
+    predictor: Predictor,
+    threshold: float,
+) -> Segmentation:
+    """A prediction of phrases in the words of the vocabulary."""
+    size = pixels.shape[:2]
+
+    def probabilities() -> np.ndarray:
+        needed = 4 * len(vocabulary.phrases) * pixels[..., 0].size
+        if needed > _MOST_PROBABILITIES:
+            raise UserError(
+                f"probabilities of {len(vocabulary.phrases)} names at {size[1]} x {size[0]} pixels take "
+                f"{needed / 2**30:.1f} GB; ask for fewer names, or make the picture smaller"
+            )
+        return vocabulary.probabilities_of(predictor.probabilities([pixels], [size])[0])
+
+    ids = vocabulary.classes_of(prediction.ids)
+    ids = np.where(prediction.probability < threshold, np.int32(IGNORE), ids)
+    return Segmentation(pixels, vocabulary.classes, ids, prediction.probability, probabilities)
 
 
 def as_pixels(image: Picture) -> np.ndarray:

@@ -56,18 +56,18 @@ class Model:
     def image_encoder(self) -> ImageEncoder:
         """The image tower."""
         a = self.architecture
-        return ImageEncoder(a.clip, a.head.guidance_blocks, self.dtype, a.model.remat)
+        return ImageEncoder(a.clip, a.head.guidance_blocks, self.dtype, a.model.keep)
 
     @property
     def text_encoder(self) -> TextEncoder:
         """The text tower."""
-        return TextEncoder(self.architecture.clip, self.dtype, self.architecture.model.remat)
+        return TextEncoder(self.architecture.clip, self.dtype, self.architecture.model.keep)
 
     @property
     def head(self) -> SegmentationHead:
         """The segmentation head."""
         a = self.architecture
-        return SegmentationHead(a.head, self.dtype, a.model.classes_at_once, a.model.remat)
+        return SegmentationHead(a.head, self.dtype, a.model.classes_at_once, a.model.keep)
 
     @property
     def tuning(self) -> Tuning:

@@ -44,7 +44,7 @@ def _scale_and_bias(module: nn.Module, x: Array) -> tuple[Array, Array]:
 
 
 def _standardize(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """x with mean 0 and variance 1 over `axes`, and what it was multiplied by."""
+    """X with mean 0 and variance 1 over `axes`, and what it was multiplied by."""
     x = x - x.mean(axes, keepdims=True)
     # The mean of squares of what is already centred: E[x^2] - E[x]^2 loses digits.
     factor = jax.lax.rsqrt((x * x).mean(axes, keepdims=True) + EPSILON)
@@ -80,7 +80,7 @@ def _normalize_groups(x: Array, scale: Array, bias: Array, groups: int) -> Array
 
 
 def _standardize_groups(x: Array, groups: int) -> tuple[Array, Array]:
-    """x with mean 0 and variance 1, and what it was multiplied by, [n, 1, C]."""
+    """X with mean 0 and variance 1, and what it was multiplied by, [n, 1, C]."""
     x = x - _group_means(x, groups)
     factor = jax.lax.rsqrt(_group_means(x * x, groups) + EPSILON)
     return x * factor, factor
@@ -93,9 +93,7 @@ def _group_means(x: Array, groups: int) -> Array:
     return jnp.repeat(means, channels // groups, axis=1)[:, None]
 
 
-def _groups_forward(
-    x: Array, scale: Array, bias: Array, groups: int
-) -> tuple[Array, tuple[Array, Array]]:
+def _groups_forward(x: Array, scale: Array, bias: Array, groups: int) -> tuple[Array, tuple[Array, Array]]:
     return _normalize_groups(x, scale, bias, groups), (x, scale)
 
 

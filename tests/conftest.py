@@ -10,7 +10,7 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _PROGRAMS = tempfile.TemporaryDirectory()
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
+    os.environ["HCLIP_JAX_CACHE"] = _PROGRAMS.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 import hclip_jax  # noqa: F401  (sets the XLA flags before jax is imported)

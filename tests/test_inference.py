@@ -1,5 +1,6 @@
 """Any picture and any words in: what comes out does not depend on how they were given."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from hclip_jax import Segmentation, Segmenter, inference
+from hclip_jax import Segmentation, Segmenter, cache, inference
 from hclip_jax.data.source import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation import predictor as predictor_module
@@ -176,7 +177,7 @@ def test_synonyms_are_asked_as_in_training_by_default(segmenter: Segmenter) -> N
     assert np.abs(first - mean).max() > 1e-4
 
 
-def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[int] = []
     encode = predictor_module._encode
 
@@ -185,6 +186,7 @@ def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return encode(model, clip, tokens, owner, classes)
 
     monkeypatch.setattr(predictor_module, "_encode", counting)
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
     segmenter = trained.segmenter()
     for picture in (RGB, RGB[::-1], RGB[:9, :9]):
         segmenter(picture, WORDS, fast=True)
@@ -194,6 +196,36 @@ def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter(RGB, WORDS[:2], fast=True)
     segmenter(RGB, WORDS, fast=True)
     assert calls == [3, 2]
+
+    kept = trained.segmenter()  # as in another process
+    same(kept(RGB, WORDS, fast=True), segmenter(RGB, WORDS, fast=True))
+    assert calls == [3, 2]
+    trained.segmenter("mean")(RGB, WORDS, fast=True)  # other sentences
+    assert calls == [3, 2, 3]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_many_are_as_one_by_one(segmenter: Segmenter, fast: bool) -> None:
+    pictures = [RGB, RGB[::-1], RGB[:20, :9], RGB[:, ::-1], RGB]
+    together = list(segmenter.many(iter(pictures), WORDS, batch=2, threshold=0.4, fast=fast))
+    assert len(together) == len(pictures)
+    for found, picture in zip(together, pictures, strict=True):
+        alone = segmenter(picture, WORDS, threshold=0.4, fast=fast)
+        np.testing.assert_array_equal(found.image, alone.image)
+        assert (found.ids == alone.ids).mean() > 0.999
+        tolerance.assert_within(found.confidence, alone.confidence, 1e-5)
+        tolerance.assert_within(found.probabilities, alone.probabilities, 1e-5)
+
+
+def test_many_pictures_are_read_as_they_are_needed(segmenter: Segmenter) -> None:
+    def pictures() -> Iterator[np.ndarray]:
+        yield from (RGB, RGB)
+        raise AssertionError("read too early")
+
+    found = segmenter.many(pictures(), WORDS, batch=2, fast=True)
+    assert [next(found).ids.shape for _ in range(2)] == [RGB.shape[:2]] * 2
+    with pytest.raises(UserError, match="batch is 0; it must be 1 or more"):
+        segmenter.many([RGB], WORDS, batch=0)
 
 
 @pytest.mark.parametrize(

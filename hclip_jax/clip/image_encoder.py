@@ -11,6 +11,7 @@ from hclip_jax import resize
 from hclip_jax.clip.layers import Block, init_blocks, run_block
 from hclip_jax.config_schema import ClipConfig
 from hclip_jax.norms import LayerNorm
+from hclip_jax.recompute import keeping
 
 # CLIP's pixel statistics, RGB in 0..255.
 MEAN = (122.7709383, 116.7460125, 104.09373615)
@@ -25,12 +26,12 @@ class ImageFeatures(NamedTuple):
 
 
 class ImageEncoder(nn.Module):
-    """ViT image tower. `guidance_blocks` count from 1; `remat` recomputes blocks in the backward pass."""
+    """ViT image tower. `guidance_blocks` count from 1; `keep` is for the backward pass, see recompute.py."""
 
     config: ClipConfig
     guidance_blocks: tuple[int, ...] = ()
     dtype: Any = jnp.float32
-    remat: bool = False
+    keep: str = "everything"
 
     def setup(self) -> None:
         tower, embed = self.config.image, self.config.embed
@@ -82,7 +83,7 @@ class ImageEncoder(nn.Module):
             return y, y
 
         x = self.norm_pre(self._tokens(images))
-        return jax.lax.scan(jax.checkpoint(run) if self.remat else run, x, blocks)
+        return jax.lax.scan(keeping(self.keep, run), x, blocks)
 
     def project(self, x: Array) -> Array:
         """From the tower's width to the shared space: [..., D] -> [..., D_e]."""

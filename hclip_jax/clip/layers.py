@@ -31,9 +31,7 @@ class Attention(nn.Module):
     dtype: Any
 
     def setup(self) -> None:
-        self.query, self.key, self.value, self.out = (
-            Dense(self.width, dtype=self.dtype) for _ in range(4)
-        )
+        self.query, self.key, self.value, self.out = (Dense(self.width, dtype=self.dtype) for _ in range(4))
 
     def __call__(self, x: Array, causal: bool) -> Array:
         """[B, N, D] -> [B, N, D]."""

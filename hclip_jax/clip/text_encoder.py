@@ -10,14 +10,15 @@ from jax import Array
 from hclip_jax.clip.layers import Block, init_blocks, run_block
 from hclip_jax.config_schema import ClipConfig
 from hclip_jax.norms import LayerNorm
+from hclip_jax.recompute import keeping
 
 
 class TextEncoder(nn.Module):
-    """Causal transformer read at the end token; `remat` recomputes blocks in the backward pass."""
+    """Causal transformer read at the end token; `keep` is for the backward pass, see recompute.py."""
 
     config: ClipConfig
     dtype: Any = jnp.float32
-    remat: bool = False
+    keep: str = "everything"
 
     @nn.compact
     def __call__(self, tokens: Array) -> Array:
@@ -46,7 +47,7 @@ class TextEncoder(nn.Module):
         def run(x: Array, params: Any) -> tuple[Array, None]:
             return run_block(block, params, x, causal=True), None
 
-        x, _ = jax.lax.scan(jax.checkpoint(run) if self.remat else run, x.astype(self.dtype), blocks)
+        x, _ = jax.lax.scan(keeping(self.keep, run), x.astype(self.dtype), blocks)
 
         # The end token has the highest id of the vocabulary.
         end = jnp.argmax(tokens, axis=1)

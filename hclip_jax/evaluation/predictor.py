@@ -11,6 +11,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax import resize
+from hclip_jax.cache import TextFeatures
 from hclip_jax.clip.prompts import pad_prompts
 from hclip_jax.config_schema import Protocol
 from hclip_jax.data.transforms import resize_shortest
@@ -39,9 +40,15 @@ class Predictor:
     """
 
     def __init__(
-        self, model: Model, params: Params, class_names: Sequence[str], mesh: Mesh, protocol: Protocol
+        self,
+        model: Model,
+        params: Params,
+        class_names: Sequence[str],
+        mesh: Mesh,
+        protocol: Protocol,
+        kept: TextFeatures | None = None,
     ):
-        """Prepares for T = len(class_names) classes.
+        """Prepares for T = len(class_names) classes, whose features may be `kept`.
 
         Raises:
             UserError: a class name is empty, repeated or too long.
@@ -51,17 +58,20 @@ class Predictor:
         self._clip = _adapt(model, params)
         prompts = model.prompts(class_names)
         padded = pad_prompts(prompts, mesh.size)
-        sentences = place((padded.tokens, padded.owner), mesh, "sentences")
-        self.text: Array = jax.device_put(
-            _encode(model, self._clip, *sentences, prompts.classes), sharding(mesh, "features")
-        )
+
+        def encode() -> Array:
+            sentences = place((padded.tokens, padded.owner), mesh, "sentences")
+            return _encode(model, self._clip, *sentences, prompts.classes)
+
+        text = kept.get({"tokens": padded.tokens, "owner": padded.owner}, encode) if kept else encode()
+        self.text: Array = jax.device_put(text, sharding(mesh, "features"))
 
     def segment(self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
         """The most probable class at each pixel, and how probable it is.
 
         Args:
             pictures: uint8 [H, W, 3] RGB each, of any size.
-            sizes: (height, width) of each result.
+            sizes: (height, width) of each result; of fewer pictures, if the last only fill up the batch.
         """
         found = []
         for logits, (height, width), taps in self._predict(pictures, sizes):
@@ -93,15 +103,19 @@ class Predictor:
             found.append(result)
         return found
 
-    def _predict(
-        self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
-    ) -> Iterator[tuple[Array, tuple[int, int], tuple[resize.Taps, resize.Taps]]]:
-        """Logits [V, T, 4h, 4w] of each picture's views, its size, and the way from one to the other."""
+    def logits(self, pictures: Sequence[np.ndarray]) -> Array:
+        """Logits float32 [B, V, T, 4h, 4w] of V views of each picture, uint8 [H, W, 3] of any size."""
         views = [self._views(picture) for picture in pictures]
         # Every device gets as many pictures; what is added is thrown away.
         views += [views[-1]] * (-len(views) % self._mesh.size)
         batch = place(np.stack(views), self._mesh, "pictures")
-        logits = _logits(self._model, self._clip, self._head, batch, self.text, self._protocol.pooling)
+        return _logits(self._model, self._clip, self._head, batch, self.text, self._protocol.pooling)
+
+    def _predict(
+        self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[Array, tuple[int, int], tuple[resize.Taps, resize.Taps]]]:
+        """Logits [V, T, 4h, 4w] of each picture's views, its size, and the way from one to the other."""
+        logits = self.logits(pictures)
         side = logits.shape[-1] if self._protocol.kind == "single" else self._protocol.canvas
         for i, size in enumerate(sizes):
             rows, columns = (resize.taps(new, side, -(-new // _SIZE_STEP) * _SIZE_STEP) for new in size)

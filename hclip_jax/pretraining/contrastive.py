@@ -1,7 +1,9 @@
 """CLIP's contrastive loss: each picture finds its caption in the batch, and each caption its picture.
 
-With a term for segmentation's sake. The dense last block gives every patch the class token's residual, so
-a class token that knows the picture before the last block drowns what patches say of themselves.
+Three things are for segmentation's sake. Captions are compared with the mean of the patches as well as with
+the class token. The dense last block gives every patch the class token's residual, so a class token that
+knows the picture before the last block, which drowns what patches say of themselves, is penalised. And the
+temperature is high and fixed: cosines must lie far apart, which a head learns to read in fewer steps.
 """
 
 from typing import cast
@@ -10,27 +12,36 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from hclip_jax.clip.image_encoder import ImageEncoder
+from hclip_jax.clip.image_encoder import ImageEncoder, ImageFeatures
 from hclip_jax.clip.text_encoder import TextEncoder
 from hclip_jax.config_schema import ClipConfig
 from hclip_jax.model import Params
 from hclip_jax.segmenter.cost_volume import unit
 
-_EARLY = 0.1  # weight of `early_share` in the loss
-_MOST_SCALE = 100.0  # Radford et al. 2021, section 2.5: more makes training unstable
+SCALE = 10.0
+"""What cosines are multiplied by; CLIP learns it and ends at 100 (Radford et al. 2021, section 2.5)."""
+
+_EARLY = 1.0  # weight of `early_share` in the loss
 
 
-def similarities(config: ClipConfig, clip: Params, images: Array, tokens: Array) -> tuple[Array, Array]:
+def similarities(
+    config: ClipConfig, clip: Params, images: Array, tokens: Array
+) -> tuple[Array, Array, Array]:
     """Compares pictures [B, H, W, 3] and captions [B, N].
 
     Returns:
-        Cosines float32 [B, B], a picture a row; and the pictures' class token after each block [L, B, D].
+        Cosines float32 [B, B], a picture a row, by the class token; the same by the mean of the patches; and
+        the pictures' class token after each block [L, B, D].
     """
     encoder, params = ImageEncoder(config), {"params": clip["image"]}
     seen = cast(Array, encoder.apply(params, images, method="class_tokens"))
     pictures = cast(Array, encoder.apply(params, seen[-1], method="project"))
-    captions = cast(Array, TextEncoder(config).apply({"params": clip["text"]}, tokens))
-    return jnp.einsum("BD,AD->BA", unit(pictures), unit(captions)), seen
+    patches = cast(ImageFeatures, encoder.apply(params, images)).dense
+    captions = unit(cast(Array, TextEncoder(config).apply({"params": clip["text"]}, tokens)))
+    by_token, by_patches = (
+        jnp.einsum("BD,AD->BA", unit(x), captions) for x in (pictures, unit(patches).mean((1, 2)))
+    )
+    return by_token, by_patches, seen
 
 
 def early_share(seen: Array) -> Array:
@@ -47,13 +58,12 @@ def early_share(seen: Array) -> Array:
 
 
 def contrastive_loss(config: ClipConfig, clip: Params, images: Array, tokens: Array) -> Array:
-    """Mean cross-entropy of picture to caption and back at CLIP's temperature, plus `early_share`."""
-    scale = jnp.minimum(jnp.exp(clip["logit_scale"]), _MOST_SCALE)
-    cosines, seen = similarities(config, clip, images, tokens)
-    logits = scale * cosines
-    own = jnp.arange(len(logits))
-    both = [optax.softmax_cross_entropy_with_integer_labels(x, own).mean() for x in (logits, logits.T)]
-    return (both[0] + both[1]) / 2 + _EARLY * early_share(seen)
+    """Mean cross-entropy of picture to caption and back, by class token and patches, plus `early_share`."""
+    by_token, by_patches, seen = similarities(config, clip, images, tokens)
+    own = jnp.arange(len(images))
+    logits = SCALE * jnp.stack([by_token, by_token.T, by_patches, by_patches.T])
+    own = jnp.broadcast_to(jnp.arange(len(images)), logits.shape[:2])
+    return optax.softmax_cross_entropy_with_integer_labels(logits, own).mean() + _EARLY * early_share(seen)
 
 
 def found_among(cosines: Array, candidates: int) -> Array:

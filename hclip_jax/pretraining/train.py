@@ -10,7 +10,7 @@ from jax import Array
 
 from hclip_jax.config_schema import ClipConfig
 from hclip_jax.model import Params, init_clip
-from hclip_jax.pretraining.contrastive import contrastive_loss, found_among, similarities
+from hclip_jax.pretraining.contrastive import SCALE, contrastive_loss, found_among, similarities
 from hclip_jax.pretraining.pairs import test_pairs, training_pairs
 from hclip_jax.progress import bar, console
 
@@ -41,6 +41,7 @@ def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
     """
     side, context = config.image.resolution, config.text.context
     clip = init_clip(config, *jax.random.split(jax.random.key(recipe.seed)))
+    clip["logit_scale"] = jnp.log(jnp.float32(SCALE))
     rate = optax.warmup_cosine_decay_schedule(0, recipe.learning_rate, recipe.steps // 10, recipe.steps)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=0.1, mask=_decays))
 
@@ -74,7 +75,7 @@ def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
 
 def retrieval(config: ClipConfig, clip: Params, image: np.ndarray, tokens: np.ndarray) -> float:
     """How often the right caption of pictures [B, H, W, 3] is found among 32."""
-    cosines, _ = jax.jit(similarities, static_argnums=0)(config, clip, image, tokens)
+    cosines, _, _ = jax.jit(similarities, static_argnums=0)(config, clip, image, tokens)
     return float(found_among(cosines, CANDIDATES))
 
 

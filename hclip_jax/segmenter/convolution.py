@@ -22,16 +22,15 @@ def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
 def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     x, kernel = saved
     k, wide, features = kernel.shape[1:]
+    to_x = convolve(g, kernel[::-1, ::-1].transpose(0, 1, 3, 2))
+    if features > wide:
+        return to_x, _correlate(x, g, k)
     # What has fewer channels is shifted; against g, the shifts run the other way.
-    if features <= wide:
-        gradient = _correlate(g, x, k)[::-1, ::-1].swapaxes(2, 3)
-    else:
-        gradient = _correlate(x, g, k)
-    return convolve(g, kernel[::-1, ::-1].transpose(0, 1, 3, 2)), gradient
+    return to_x, _correlate(g, x, k)[::-1, ::-1].swapaxes(2, 3)
 
 
 def _correlate(x: Array, y: Array, k: int) -> Array:
-    """[n, H, W, C], [n, H, W, F] -> [k, k, C, F]: sums over pixels of y and x shifted by each of k x k places.
+    """[n, H, W, C], [n, H, W, F] -> [k, k, C, F]: sums over pixels of y and x shifted to k x k places.
 
     All pictures, with their edges of zeros, are one list of rows: a shift is another start in that list,
     and what crosses an edge meets zeros.

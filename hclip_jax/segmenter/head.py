@@ -19,13 +19,13 @@ class SegmentationHead(nn.Module):
     """Cost aggregation of CAT-Seg, which H-CLIP trains beside its adapters.
 
     Activations of T classes are what fills the memory: `chunk` is how many of them are worked on at a
-    time, `remat` recomputes their activations in the backward pass.
+    time, `keep` says what the backward pass keeps of them (recompute.py).
     """
 
     config: HeadConfig
     dtype: Any
     chunk: int
-    remat: bool
+    keep: str
 
     @nn.compact
     def __call__(self, image: ImageFeatures, text: Array, pooling: int) -> Array:
@@ -46,7 +46,7 @@ class SegmentationHead(nn.Module):
                 zip(self.config.decoder_guidance, image.guidance, strict=True), start=1
             )
         )
-        aggregator = Aggregator(self.config, self.dtype, self.chunk, self.remat, name="aggregator")
+        aggregator = Aggregator(self.config, self.dtype, self.chunk, self.keep, name="aggregator")
         return aggregator(image.dense, text, image.dense, decoder_guidance, pooling)
 
 
@@ -56,7 +56,7 @@ class Aggregator(nn.Module):
     config: HeadConfig
     dtype: Any
     chunk: int
-    remat: bool
+    keep: str
 
     @nn.compact
     def __call__(
@@ -109,7 +109,7 @@ class Aggregator(nn.Module):
         def run(classes: Array) -> Array:
             return cast(Array, module.apply({"params": params}, classes, guidance))
 
-        return map_classes(run, x, self.chunk, self.remat)
+        return map_classes(run, x, self.chunk, self.keep)
 
     def _embed(self, cost: Array) -> Array:
         """[B, T, h, w, P] -> [B, T, h, w, C]."""

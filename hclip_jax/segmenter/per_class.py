@@ -6,20 +6,22 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax.recompute import keeping
 
-def map_classes(function: Callable[[Array], Array], x: Array, most: int, remat: bool) -> Array:
+
+def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: str) -> Array:
     """Applies `function` to chunks of the class axis, one after another, so that memory hardly grows with T.
 
     Args:
         function: [B, t, ...] -> [B, t, ...] that treats every class by itself.
         x: [B, T, ...].
         most: classes a chunk, at most. Chunks are of one size, so the last may hold classes of zeros.
-        remat: recompute a chunk's activations in the backward pass instead of keeping them.
+        keep: what of a chunk's activations the backward pass keeps, one of `recompute.POLICIES`.
 
     Returns:
         What `function(x)` is.
     """
-    function = jax.checkpoint(function) if remat else function
+    function = keeping(keep, function)
     classes = x.shape[1]
     count = -(-classes // most)
     if count == 1:

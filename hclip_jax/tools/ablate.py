@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import SimpleQueue
 
 from hclip_jax.ablation.plan import Run, read_plan
 from hclip_jax.ablation.table import finished, make_table, to_json, to_markdown
@@ -35,9 +36,10 @@ def main(argv: list[str]) -> int:
     runs = read_plan(args.config, args.workdir, _names(args.methods), _numbers(args.seeds))
     waiting = [r for r in runs if finished(r) is None]
     console.print(f"{len(runs)} trainings, {len(runs) - len(waiting)} have ended")
-    with ThreadPoolExecutor(args.jobs) as pool, bar() as progress:
+    cores = _shares(args.jobs)
+    with ThreadPoolExecutor(args.jobs, initializer=lambda: _keep_to(cores.get())) as pool, bar() as progress:
         shown = progress.add_task("trainings", total=len(runs), completed=len(runs) - len(waiting))
-        training = [pool.submit(_train, r, args.workdir) for r in waiting]
+        training = [pool.submit(_train, r) for r in waiting]
         try:
             for ended in as_completed(training):
                 console.print(ended.result())
@@ -51,13 +53,26 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _train(r: Run, workdir: Path) -> str:
-    # The seeds of a method run the same programs: compiled once.
-    programs = {"JAX_COMPILATION_CACHE_DIR": str((workdir / "programs").resolve())}
+def _shares(jobs: int) -> "SimpleQueue[set[int]]":
+    """This process's cores dealt out to so many trainings; none if there are too few, or not on Linux."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    shares: SimpleQueue[set[int]] = SimpleQueue()
+    for job in range(jobs):
+        shares.put(set(cores[job::jobs]) if len(cores) >= jobs else set())
+    return shares
+
+
+def _keep_to(cores: set[int]) -> None:
+    """Keeps the programs that this thread starts to some cores: trainings that share theirs take longer."""
+    if cores:
+        os.sched_setaffinity(0, cores)
+
+
+def _train(r: Run) -> str:
     start = time.monotonic()
     r.folder.mkdir(parents=True, exist_ok=True)
     with (r.folder / "log.txt").open("a") as log:
-        status = subprocess.run(r.command, env={**programs, **os.environ}, stdout=log, stderr=log).returncode
+        status = subprocess.run(r.command, stdout=log, stderr=log).returncode
     if status or finished(r) is None:
         raise UserError(
             f"the training of {r.method}, seed {r.seed}, ended with status {status}; see "

@@ -17,11 +17,10 @@ the others are done), 2 for wrong use.
 """
 
 import argparse
-import functools
 import glob
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,26 +51,36 @@ def main(argv: list[str]) -> int:
     # Only now: a mistyped path should not wait for JAX to start.
     from hclip_jax.inference import Segmenter
 
-    segment = functools.partial(
-        Segmenter.load(args.model, args.base, args.dtype),
-        classes=classes,
-        background=background,
-        synonyms=args.synonyms,
-        threshold=args.threshold,
-        fast=args.fast,
-    )
-    skipped = 0
+    segmenter = Segmenter.load(args.model, args.base, args.dtype)
+    done, read = 0, list[Path]()
     with bar() as progress:
         shown = progress.add_task("segmenting", total=len(pictures))
-        for path in pictures:
-            if reason := _label(path, segment, args):
-                skipped += 1
-                progress.console.print(f"skipped: {reason}", markup=False)
+
+        def skip(reason: object) -> None:
+            progress.console.print(f"skipped: {reason}", markup=False)
             progress.advance(shown)
-    console.print(
-        f"{len(pictures) - skipped} of {len(pictures)} pictures done, in {args.output}", markup=False
-    )
-    return 1 if skipped else 0
+
+        found = segmenter.many(
+            _readable(pictures, read, skip),
+            classes,
+            batch=args.batch,
+            background=background,
+            synonyms=args.synonyms,
+            threshold=args.threshold,
+            fast=args.fast,
+        )
+        for segmentation in found:
+            path = read.pop(0)
+            try:
+                probabilities = segmentation.probabilities if args.probabilities else None
+            except UserError as error:
+                skip(f"{path}: {error}")
+                continue
+            _write(segmentation, probabilities, path, args)
+            done += 1
+            progress.advance(shown)
+    console.print(f"{done} of {len(pictures)} pictures done, in {args.output}", markup=False)
+    return 0 if done == len(pictures) else 1
 
 
 def _parser() -> Parser:
@@ -88,6 +97,7 @@ def _parser() -> Parser:
     add("--synonyms", default="", choices=SYNONYMS, help="of a name (default: as the model was trained)")
     add("--threshold", type=float, default=0.0, help="less probable pixels are unknown (default: 0)")
     add("--fast", action="store_true", help="one look at the picture instead of the published sliding window")
+    add("--batch", type=int, default=1, help="pictures the devices work on together (default: 1)")
     add("--probabilities", action="store_true", help="write NAME.npz too")
     add("--opacity", type=float, default=0.55, help="of the overlay's paint, 0 to 1 (default: 0.55)")
     add("--base", metavar="CLIP", help="the CLIP of a model directory that holds adapters alone")
@@ -137,19 +147,18 @@ def _check_outputs(pictures: Sequence[Path], output: Path) -> None:
             writer[target] = path
 
 
-def _label(path: Path, segment: Callable[[np.ndarray], Segmentation], args: argparse.Namespace) -> str:
-    """Does one picture; returns why it has to be skipped, or nothing."""
-    try:
-        pixels = read_picture(path)
-    except UserError as error:
-        return str(error)
-    found = segment(pixels)
-    try:
-        probabilities = found.probabilities if args.probabilities else None
-    except UserError as error:
-        return f"{path}: {error}"
-    _write(found, probabilities, path, args)
-    return ""
+def _readable(
+    pictures: Sequence[Path], read: list[Path], skip: Callable[[object], None]
+) -> Iterator[np.ndarray]:
+    """The pictures that can be read; their paths go to `read`, why others cannot be to `skip`."""
+    for path in pictures:
+        try:
+            pixels = read_picture(path)
+        except UserError as error:
+            skip(error)
+            continue
+        read.append(path)
+        yield pixels
 
 
 def _write(

@@ -97,6 +97,6 @@ def architecture(
         clip=clip,
         adapters=dataclasses.replace(PUBLISHED, block=block),
         head=head,
-        model=ModelConfig(clip.image.patch * grid, "float32", _CLASSES_AT_ONCE, remat=True),
+        model=ModelConfig(clip.image.patch * grid, "float32", _CLASSES_AT_ONCE, keep="nothing"),
         prompts=PromptConfig((TEMPLATE,), "first"),
     )

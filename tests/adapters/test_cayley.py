@@ -48,6 +48,16 @@ def test_gradient_is_finite_at_the_start(radius: float) -> None:
     assert np.abs(gradient).max() > 0.1
 
 
+def test_gradient_is_that_of_the_solve(blocks: jax.Array) -> None:
+    def plain(a: jax.Array) -> jax.Array:
+        identity = jnp.broadcast_to(jnp.eye(16), a.shape)
+        return jnp.linalg.solve(identity + skew(a), identity - skew(a))
+
+    weight = jax.random.normal(jax.random.key(1), blocks.shape)
+    ours, theirs = (jax.grad(lambda a, f=f: (f(a) * weight).sum())(blocks) for f in (cayley, plain))
+    tolerance.assert_close(ours, theirs, atol=1e-5)
+
+
 @pytest.mark.parametrize("terms", [2, 3, 4, 5, 6, 9])
 def test_the_series_is_as_near_as_it_says(terms: int) -> None:
     """S with ||S||_2 = theta exactly: errors in float64, of the series and of the exact map."""

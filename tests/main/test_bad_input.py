@@ -76,7 +76,7 @@ def test_words_of_an_evaluation_set_are_looked_at_before_training(
     ("flags", "words"),
     [
         (("--config.data.root=",), ("config.data.root is empty", "scenes")),
-        (("--config.data.vocabulary=animals",), ("'animals'", "seen, all, shapes, patterns, synonyms")),
+        (("--config.data.vocabulary=animals",), ("'animals'", "seen, all, shapes, regrouped, synonyms")),
         (("--config.data.split=dev",), ("'dev'", "train, val, test")),
         (("--config.data.classes=x.txt",), ("x.txt", "vocabulary")),
         (("--config.train.batch=12",), ("config.train.batch is 12", "multiple of 8")),

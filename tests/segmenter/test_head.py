@@ -1,12 +1,15 @@
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hclip_jax.benchmark.arithmetic import arithmetic
 from hclip_jax.clip.image_encoder import ImageFeatures
 from hclip_jax.config import from_config_dict
+from hclip_jax.recompute import POLICIES
 from hclip_jax.segmenter.head import SegmentationHead
 from tests import tolerance
 from tests.models import micro_dict
@@ -20,11 +23,11 @@ TEXT = jax.random.normal(KEYS[3], (5, 1, 16))
 
 
 def head(
-    slots: int = 256, dtype: object = jnp.float32, chunk: int = 32, remat: bool = False
+    slots: int = 256, dtype: object = jnp.float32, chunk: int = 32, keep: str = "everything"
 ) -> SegmentationHead:
     c = micro_dict()
     c.head.slots = slots
-    return SegmentationHead(from_config_dict(c).head, dtype, chunk, remat)
+    return SegmentationHead(from_config_dict(c).head, dtype, chunk, keep)
 
 
 PARAMS = jax.jit(head().init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
@@ -57,15 +60,23 @@ def test_class_selection_also_trains() -> None:
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
-def test_remat_changes_nothing() -> None:
-    def gradient(remat: bool) -> object:
-        loss = lambda p: (head(remat=remat).apply(p, FEATURES, TEXT, 2) ** 2).mean()  # noqa: E731
-        return jax.jit(jax.value_and_grad(loss))(PARAMS)
+@pytest.mark.parametrize("keep", ["products", "nothing"])
+def test_what_is_computed_anew_changes_nothing(keep: str) -> None:
+    def loss(keep: str, params: Any) -> jax.Array:
+        return (head(keep=keep).apply(params, FEATURES, TEXT, 2) ** 2).mean()
 
-    tolerance.assert_close(gradient(True), gradient(False), atol=1e-6, rtol=1e-4)
-    for remat in (True, False):
-        program = jax.make_jaxpr(lambda p: head(remat=remat).apply(p, FEATURES, TEXT, 2))(PARAMS)  # noqa: B023
-        assert ("remat" in str(program)) == remat
+    value_and_gradient = jax.jit(jax.value_and_grad(loss, argnums=1), static_argnums=0)
+    tolerance.assert_close(
+        value_and_gradient(keep, PARAMS), value_and_gradient("everything", PARAMS), atol=1e-6, rtol=1e-4
+    )
+
+
+def test_less_that_is_kept_is_more_that_is_computed() -> None:
+    def gradient(keep: str) -> Any:
+        return jax.grad(lambda p: (head(keep=keep).apply(p, FEATURES, TEXT, 2) ** 2).mean())
+
+    everything, products, nothing = (arithmetic(gradient(keep), PARAMS) for keep in POLICIES)
+    assert everything < products < nothing < 1.5 * everything
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5])
@@ -86,7 +97,7 @@ def test_bfloat16_is_near(pooling: int) -> None:
 def test_a_prior_is_the_first_probability_of_every_class() -> None:
     c = micro_dict()
     c.head.prior = 0.01
-    start = SegmentationHead(from_config_dict(c).head, jnp.float32, 32, False)
+    start = SegmentationHead(from_config_dict(c).head, jnp.float32, 32, "everything")
     params = jax.jit(start.init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
     tolerance.assert_close(
         jax.nn.sigmoid(apply(start, params, FEATURES, TEXT, 1)), np.float32(0.01), atol=1e-6

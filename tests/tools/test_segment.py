@@ -100,6 +100,14 @@ def test_a_folder(segment: Command, photos: Path) -> None:
         assert label.size == (32, 44)
 
 
+def test_in_batches_the_same_is_written(segment: Command, photos: Path) -> None:
+    assert segment(photos) == 0
+    alone = {name: (photos.parent / f"out/{name}.png").read_bytes() for name in ("a", "b [1]", "c")}
+    assert segment(photos, "--batch=2") == 0
+    for name, label in alone.items():
+        assert (photos.parent / f"out/{name}.png").read_bytes() == label
+
+
 def test_patterns_and_files_each_once(segment: Command, photos: Path) -> None:
     assert segment(photos / "*.png", photos / "a.png", photos / "?.jpg", "--classes=cat") == 0
     assert written(photos) == names("a", "c")

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.data.scenes.drawing import draw
-from hclip_jax.data.scenes.words import COMPOSITIONS, STUFF, SYNONYMS, THINGS
+from hclip_jax.data.scenes.words import COMPOSITIONS, STUFF, SYNONYMS, THING, THINGS
 
 _VISIBLE = 0.01  # share of the picture below which nothing is said of an object
 _CANVAS = 160  # pixels a side that scenes are drawn at
@@ -50,12 +50,12 @@ def full_caption(things: np.ndarray) -> str:
 
 def _phrase(thing: int, rng: np.random.Generator) -> str:
     *attributes, name = _words(thing)
-    words = [word for word in attributes if rng.random() < 0.75] + [name]
+    words = [word for word in attributes if rng.random() < 0.75]
+    words.append(THING if attributes and rng.random() < 0.5 else name)
     return " ".join(SYNONYMS[word] if rng.random() < 0.4 else word for word in words)
 
 
 def _words(thing: int) -> tuple[str, ...]:
     if thing < len(STUFF):
         return (STUFF[thing],)
-    colour, pattern, shape = THINGS[thing - len(STUFF)]
-    return (colour, shape) if pattern == "plain" else (pattern, colour, shape)
+    return THINGS[thing - len(STUFF)]

@@ -1,4 +1,4 @@
-"""One built-in scene: two backgrounds that meet at a horizon, clutter, and two to five objects."""
+"""One built-in scene: two backgrounds that meet at a horizon, clutter, and two to four objects."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ import numpy as np
 from PIL import ImageFilter
 
 from hclip_jax.data.scenes.patterns import pattern_mask
-from hclip_jax.data.scenes.shapes import shape_mask
+from hclip_jax.data.scenes.shapes import SHAPES, shape_mask
 from hclip_jax.data.scenes.textures import TEXTURES, smooth_noise
-from hclip_jax.data.scenes.words import PATTERNS, STUFF, THINGS, Thing
+from hclip_jax.data.scenes.words import STUFF, THINGS, Thing
 
 _PAINT = {
     "red": (206, 34, 38),
@@ -18,7 +18,7 @@ _PAINT = {
     "yellow": (246, 212, 32),
     "purple": (134, 48, 170),
 }
-_DARK = 0.5  # of the paint, where there is a pattern
+_DARK = 0.4  # of the paint, where there is a pattern
 
 _SETTINGS = (  # above and below the horizon
     ("sky", "grass"),
@@ -46,7 +46,7 @@ def draw(
     Args:
         height: in pixels, as `width`.
         width: see `height`.
-        compositions: (colour, shape) pairs to choose objects from, each at most once.
+        compositions: (pattern, colour) pairs to choose objects from, each at most once.
         rng: decides everything else.
         last: the pair that is drawn last, over the others; any of `compositions` if None.
 
@@ -55,13 +55,13 @@ def draw(
     """
     canvas, things = _backgrounds(height, width, rng)
     _clutter(canvas, rng)
-    count = int(rng.integers(2, 6))
+    count = int(rng.integers(2, 5))
     others = [pair for pair in compositions if pair != last]
     chosen = [others[i] for i in rng.choice(len(others), count - (last is not None), replace=False)]
     centres: list[complex] = []
-    for colour, shape in [*chosen, last] if last else chosen:
-        thing = Thing(colour, PATTERNS[rng.integers(len(PATTERNS))], shape)
-        radius = float(rng.uniform(0.14, 0.32) * min(height, width))
+    for pattern, colour in [*chosen, last] if last else chosen:
+        thing = Thing(pattern, colour, SHAPES[rng.integers(len(SHAPES))])
+        radius = float(rng.uniform(0.18, 0.36) * min(height, width))
         # Of two random places the one farther from its neighbours: overlap stays, burial is rare.
         places = [
             complex(rng.uniform(radius, width - radius), rng.uniform(radius, height - radius))

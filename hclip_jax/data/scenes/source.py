@@ -49,7 +49,7 @@ class ScenesSource:
         if self._split == "train":
             image, things = draw(height, width, SEEN, rng)
         else:
-            # On top, so that any 25 scenes show every composition.
+            # On top, so that any 20 scenes show every composition.
             last = COMPOSITIONS[index % len(COMPOSITIONS)]
             image, things = draw(height, width, COMPOSITIONS, rng, last)
         return {

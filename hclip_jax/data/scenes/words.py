@@ -1,8 +1,8 @@
 """What there is in the built-in world and what it is called.
 
-An object is a colour, a pattern and a shape. Pixel labels name its colour and shape, "red circle"; six of
-those 25 compositions never occur in the train split. Captions know all of them, and a second word for
-everything: naming what no pixel label ever named is the open-vocabulary test.
+An object is a pattern, a colour and a shape. Pixel labels name its pattern and colour, "striped red thing";
+five of those 20 compositions never occur in the train split. Captions know all of them, and a second word
+for everything: naming what no pixel label ever named is the open-vocabulary test.
 """
 
 import itertools
@@ -16,27 +16,27 @@ from hclip_jax.data.source import IGNORE
 STUFF = ("sky", "grass", "sand", "water", "snow", "brick wall", "wooden floor")
 COLOURS = ("red", "green", "blue", "yellow", "purple")
 PATTERNS = ("plain", "striped", "dotted", "checked")
+THING = "thing"  # an object whatever its shape
 
 
 class Thing(NamedTuple):
     """What an object is."""
 
-    colour: str
     pattern: str
+    colour: str
     shape: str
 
 
-THINGS = tuple(itertools.starmap(Thing, itertools.product(COLOURS, PATTERNS, SHAPES)))
-COMPOSITIONS = tuple(itertools.product(COLOURS, SHAPES))
+THINGS = tuple(itertools.starmap(Thing, itertools.product(PATTERNS, COLOURS, SHAPES)))
+COMPOSITIONS = tuple(itertools.product(PATTERNS, COLOURS))
 UNSEEN = (
-    ("red", "star"),
-    ("red", "square"),
-    ("green", "circle"),
-    ("blue", "ring"),
-    ("yellow", "star"),
-    ("purple", "triangle"),
+    ("striped", "red"),
+    ("dotted", "green"),
+    ("checked", "blue"),
+    ("plain", "yellow"),
+    ("striped", "purple"),
 )
-"""Compositions that the train split never shows, though it shows their colours and shapes."""
+"""Compositions that the train split never shows, though it shows their patterns and colours."""
 SEEN = tuple(composition for composition in COMPOSITIONS if composition not in UNSEEN)
 
 SYNONYMS = {
@@ -56,6 +56,7 @@ SYNONYMS = {
     "striped": "banded",
     "dotted": "spotted",
     "checked": "chequered",
+    "thing": "object",
     "circle": "disc",
     "square": "box",
     "triangle": "wedge",
@@ -65,31 +66,31 @@ SYNONYMS = {
 """The second word for everything: captions use either, pixel labels of the train split the first alone."""
 
 
-def _composition(thing: Thing) -> str:
-    return f"{thing.colour} {thing.shape}"
+def _name(thing: Thing) -> str:
+    return f"{thing.pattern} {thing.colour} {THING}"
 
 
 def _synonym(thing: Thing) -> str:
-    return f"{SYNONYMS[thing.colour]} {SYNONYMS[thing.shape]}"
+    return " ".join(SYNONYMS[word] for word in _name(thing).split())
 
 
-def _pattern(thing: Thing) -> str:
-    return f"{thing.pattern} {thing.shape}"
+def _regrouped(thing: Thing) -> str:
+    return f"{thing.colour} {thing.shape}"
 
 
 _NAMES = {  # vocabulary -> the names of STUFF and then of THINGS
-    "all": (*STUFF, *map(_composition, THINGS)),
+    "all": (*STUFF, *map(_name, THINGS)),
     "shapes": (*STUFF, *(thing.shape for thing in THINGS)),
-    "patterns": (*STUFF, *map(_pattern, THINGS)),
+    "regrouped": (*STUFF, *map(_regrouped, THINGS)),
     "synonyms": (*map(SYNONYMS.__getitem__, STUFF), *map(_synonym, THINGS)),
 }
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
-    "seen": STUFF + tuple(map(" ".join, SEEN)),
+    "seen": STUFF + tuple(f"{pattern} {colour} {THING}" for pattern, colour in SEEN),
     **{vocabulary: tuple(dict.fromkeys(names)) for vocabulary, names in _NAMES.items()},
 }
-"""Class names: `seen` (what the train split shows), `all` compositions, the same in `synonyms`, and regrouped
-by `shapes` or by `patterns` and shapes."""
+"""Class names: `seen` (what the train split shows), `all` compositions, the same in `synonyms`; objects by
+their `shapes`, and `regrouped` by colour and shape."""
 
 
 def class_ids(vocabulary: str) -> np.ndarray:

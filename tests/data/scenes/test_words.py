@@ -17,7 +17,7 @@ def test_no_word_is_its_own_or_anothers_synonym() -> None:
     assert len(set(words)) == len(words)
 
 
-def test_patterns_regroup_what_compositions_split() -> None:
-    compositions, patterns = class_ids("all")[-len(THINGS) :], class_ids("patterns")[-len(THINGS) :]
-    pairs = np.unique(np.stack([compositions, patterns]), axis=1)
+def test_the_regrouped_words_split_what_compositions_join() -> None:
+    compositions, regrouped = class_ids("all")[-len(THINGS) :], class_ids("regrouped")[-len(THINGS) :]
+    pairs = np.unique(np.stack([compositions, regrouped]), axis=1)
     assert pairs.shape[1] == len(THINGS)  # together they tell every object

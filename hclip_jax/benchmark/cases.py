@@ -1,0 +1,136 @@
+"""What is timed. A case is made from a configuration with random weights: speed does not depend on them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hclip_jax.benchmark.arithmetic import arithmetic
+from hclip_jax.clip.prompts import pad_prompts
+from hclip_jax.config_schema import Config
+from hclip_jax.data.loader import train_batches
+from hclip_jax.data.source import open_source
+from hclip_jax.evaluation.predictor import Predictor
+from hclip_jax.model import Model, Params
+from hclip_jax.parallel import make_mesh, place, sharding
+from hclip_jax.training.start import initial_params
+from hclip_jax.training.state import init_state, join, split
+from hclip_jax.training.step import Sentences, make_step
+
+
+class Case(NamedTuple):
+    """Something to time."""
+
+    run: Callable[[], Any]  # once; the first time it compiles
+    operations: float  # floating-point, of matrix products and convolutions; 0 = not counted
+
+
+def training_step(config: Config, classes: int) -> Case:
+    """A training step of `train.batch` pictures: forward, backward and update."""
+    mesh = make_mesh()
+    words = _sentences(config, classes, mesh)
+    trainable, frozen = split(initial_params(config, mesh), config.train.trainable)
+    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
+    batch, side = config.train.batch, config.data.crop
+    rng = np.random.default_rng(0)
+    pictures = {
+        "image": rng.integers(0, 256, (batch, side, side, 3), np.uint8),
+        "label": rng.integers(0, classes, (batch, side, side), np.int32),
+    }
+    placed = place(pictures, mesh, "pictures")
+    step = make_step(config, classes, mesh)
+    operations = arithmetic(step, state, frozen, words, placed)
+
+    def run() -> Any:
+        nonlocal state  # whose buffers every step takes over
+        state, metrics = step(state, frozen, words, placed)
+        return metrics
+
+    return Case(run, operations)
+
+
+def picture(config: Config, classes: int) -> Case:
+    """`train.batch` pictures at one look each, words encoded before."""
+    return _prediction(config, classes, replace(config.protocol, kind="single"), config.data.crop)
+
+
+def sliding(config: Config, classes: int) -> Case:
+    """`train.batch` pictures by the sliding window of the published protocol, words encoded before."""
+    return _prediction(
+        config, classes, replace(config.protocol, kind="sliding"), config.evaluation.short_side
+    )
+
+
+def _prediction(config: Config, classes: int, protocol: Any, side: int) -> Case:
+    mesh = make_mesh()
+    params = initial_params(config, mesh)
+    predictor = Predictor(Model(config), params, _names(classes), mesh, protocol)
+    batch = [np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)] * config.train.batch
+    sizes = [(side, side)] * len(batch)
+    operations = arithmetic(lambda: predictor.logits(batch))
+    return Case(lambda: predictor.segment(batch, sizes), operations)
+
+
+def text(config: Config, classes: int) -> Case:
+    """The words encoded, at the length they have."""
+    return _encoding(config, classes, 0)
+
+
+def text_whole_context(config: Config, classes: int) -> Case:
+    """The same with sentences filled up to the whole context, as the published code does."""
+    return _encoding(config, classes, config.clip.text.context)
+
+
+def _encoding(config: Config, classes: int, length: int) -> Case:
+    mesh, model = make_mesh(), Model(config)
+    words = _sentences(config, classes, mesh)
+    tokens = jnp.pad(words.tokens, ((0, 0), (0, max(0, length - words.tokens.shape[1]))))
+    clip = initial_params(config, mesh)["clip"]
+    encode = jax.jit(lambda clip, tokens: model.encode_text(clip, tokens, words.owner, classes))
+    return Case(lambda: encode(clip, tokens), arithmetic(encode, clip, tokens))
+
+
+def adapt(config: Config, _: int) -> Case:
+    """The adapters folded into both towers, and the gradient back to them."""
+    mesh, model = make_mesh(), Model(config)
+    trainable, frozen = split(initial_params(config, mesh), ("adapters",))
+
+    def total(trainable: Params) -> jax.Array:
+        clip = model.adapt(join(trainable, frozen))
+        return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(clip)), start=jnp.zeros(()))
+
+    gradient = jax.jit(jax.grad(total))
+    return Case(lambda: gradient(trainable), arithmetic(gradient, trainable))
+
+
+def reading(config: Config, _: int) -> Case:
+    """`train.batch` pictures read and augmented, by `data.workers`."""
+    data = config.data
+    source = open_source(data.root or "scenes", data.split, data.classes, data.vocabulary)
+    batches = train_batches(
+        source, batch=config.train.batch, size=data.crop, seed=config.seed, workers=data.workers
+    )
+    return Case(lambda: next(batches), 0.0)
+
+
+CASES: dict[str, Callable[[Config, int], Case]] = {
+    "step": training_step,
+    "picture": picture,
+    "sliding": sliding,
+    "text": text,
+    "text-77": text_whole_context,
+    "adapt": adapt,
+    "reading": reading,
+}
+
+
+def _names(classes: int) -> list[str]:
+    return [f"class {i}" for i in range(classes)]
+
+
+def _sentences(config: Config, classes: int, mesh: Any) -> Sentences:
+    padded = pad_prompts(Model(config).prompts(_names(classes)), mesh.size)
+    return Sentences(*place((padded.tokens, padded.owner), mesh, "sentences"))

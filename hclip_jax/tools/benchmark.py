@@ -1,0 +1,83 @@
+"""Times the parts of the system on this machine, with random weights, each part in a process of its own.
+
+python -m hclip_jax.tools.benchmark [--config=FILE] [--config.a.b=value ...] [--cases=step,picture,...]
+    [--classes=171,847] [--batch=1,2] [--runs=5] [--output=DIR] [--profile=DIR]
+
+    step      a training step                        sliding   the sliding window of the published protocol
+    picture   one look at a picture                  text      the words encoded; text-77: at whole context
+    adapt     the adapters and their gradient        reading   pictures read and augmented
+
+Columns: the first run compiles; the others are the median of --runs, and their spread. GFLOP counts matrix
+products and convolutions with loops in full; the yardstick is what one large matrix product reaches in
+GFLOP/s, taken just before in the same process. --output writes benchmark.json and benchmark.md, --profile a
+trace of the runs, for TensorBoard or https://ui.perfetto.dev.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from hclip_jax.benchmark.measure import Job, Measured, measure, to_markdown
+from hclip_jax.config_file import read_config
+from hclip_jax.errors import UserError
+from hclip_jax.files import write_atomically
+from hclip_jax.progress import console
+from hclip_jax.tools.command import Parser, run
+
+CASES = ("step", "picture", "sliding", "text", "text-77", "adapt", "reading")
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command line `argv`, without the program's name, and returns the exit status."""
+    parser = Parser(prog="python -m hclip_jax.tools.benchmark", description=__doc__)
+    add = parser.add_argument
+    add("--config", default="configs/vitb.py", metavar="FILE", help="(default: configs/vitb.py)")
+    add("--cases", default=",".join(CASES), metavar="A,B", help=f"of {', '.join(CASES)} (default: all)")
+    add("--classes", default="171", metavar="T,...", help="how many words (default: 171)")
+    add("--batch", default="1", metavar="B,...", help="pictures at once (default: 1)")
+    add("--runs", type=int, default=5, help="after the first (default: 5)")
+    add("--output", type=Path, metavar="DIR", help="where to write benchmark.json and benchmark.md")
+    add("--profile", default="", metavar="DIR", help="where to write a trace of the runs")
+    changes = tuple(arg for arg in argv if arg.startswith("--config."))
+    args = parser.parse_args([arg for arg in argv if arg not in changes])
+    cases = [name for name in args.cases.split(",") if name]
+    for name in cases:
+        if name not in CASES:
+            raise UserError(f"--cases has {name!r}; choose of {', '.join(CASES)}")
+    if args.runs < 1:
+        raise UserError(f"--runs is {args.runs}; give at least 1")
+    read_config(args.config, changes)  # a mistake shows before anything is timed
+    counts = [
+        (classes, batch)
+        for classes in _counts("classes", args.classes)
+        for batch in _counts("batch", args.batch)
+    ]
+    measured: list[Measured] = []
+    for name in cases:
+        for classes, batch in counts:
+            job = Job(name, args.config, changes, classes, batch, args.runs, args.profile)
+            measured.append(measure(job))
+            lines = to_markdown(measured[-1:]).splitlines()
+            console.print("\n".join(lines[-1:] if len(measured) > 1 else lines), soft_wrap=True)
+            if args.output:
+                args.output.mkdir(parents=True, exist_ok=True)
+                plain = json.dumps([m._asdict() for m in measured], indent=2) + "\n"
+                write_atomically(args.output / "benchmark.json", plain)
+                write_atomically(args.output / "benchmark.md", to_markdown(measured))
+    return 0
+
+
+def _counts(name: str, text: str) -> list[int]:
+    try:
+        counts = [int(number) for number in text.split(",")]
+        if min(counts) < 1:
+            raise ValueError
+    except ValueError as error:
+        raise UserError(
+            f"--{name}={text} is no list of numbers from 1; give such as --{name}=1,20"
+        ) from error
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv[1:]))
