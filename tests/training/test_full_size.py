@@ -1,5 +1,6 @@
 """The real configurations, by shape alone: nothing is computed."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import jax
@@ -7,13 +8,14 @@ import jax.numpy as jnp
 import pytest
 
 from configs import vitb, vitl
+from hclip_jax.benchmark.arithmetic import arithmetic
 from hclip_jax.config import from_config_dict
 from hclip_jax.config_schema import Config
 from hclip_jax.model import Model
 from hclip_jax.parallel import make_mesh
 from hclip_jax.training.report import parameter_counts
 from hclip_jax.training.state import init_state, split
-from hclip_jax.training.step import Sentences, make_step
+from hclip_jax.training.step import Sentences, Step, make_step
 
 CLASSES = 171
 
@@ -24,9 +26,8 @@ def config(module: ModuleType) -> Config:
     return from_config_dict(c)
 
 
-@pytest.mark.parametrize("module", [vitb, vitl])
-def test_training_step(module: ModuleType) -> None:
-    whole = config(module)
+def step_of(whole: Config, pictures: int) -> tuple[Step, tuple]:
+    """A training step and the shapes of what it takes."""
     params = jax.eval_shape(Model(whole).init, jax.random.key(0))
     trainable, frozen = split(params, whole.train.trainable)
     state = jax.eval_shape(lambda t: init_state(t, whole), trainable)
@@ -34,15 +35,29 @@ def test_training_step(module: ModuleType) -> None:
         jax.ShapeDtypeStruct((CLASSES, 16), jnp.int32), jax.ShapeDtypeStruct((CLASSES,), jnp.int32)
     )
     batch = {
-        "image": jax.ShapeDtypeStruct((4, 384, 384, 3), jnp.uint8),
-        "label": jax.ShapeDtypeStruct((4, 384, 384), jnp.int32),
+        "image": jax.ShapeDtypeStruct((pictures, 384, 384, 3), jnp.uint8),
+        "label": jax.ShapeDtypeStruct((pictures, 384, 384), jnp.int32),
     }
-    step = make_step(whole, CLASSES, make_mesh(1))
-    after, metrics = jax.eval_shape(step, state, frozen, words, batch)
+    return make_step(whole, CLASSES, make_mesh(1)), (state, frozen, words, batch)
+
+
+@pytest.mark.parametrize("module", [vitb, vitl])
+def test_training_step(module: ModuleType) -> None:
+    step, (state, *rest) = step_of(config(module), 4)
+    after, metrics = jax.eval_shape(step, state, *rest)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
         lambda x: (x.shape, x.dtype), state
     )
     assert {name: value.shape for name, value in metrics.items()} == {"loss": (), "gradient_norm": ()}
+
+
+@pytest.mark.parametrize(("keep", "most"), [("everything", 1.05), ("nothing", 1.35)])
+def test_a_step_computes_what_must_be_computed(keep: str, most: float) -> None:
+    """The count of docs/performance.md, made on paper; what is not kept is computed once more."""
+    whole = config(vitb)
+    whole = replace(whole, model=replace(whole.model, keep=keep))
+    step, shapes = step_of(whole, 1)
+    assert 0.95 < arithmetic(step, *shapes) / 1.9e12 < most
 
 
 @pytest.mark.parametrize("module", [vitb, vitl])
