@@ -30,8 +30,8 @@ def similarities(
     """Compares pictures [B, H, W, 3] and captions [B, N].
 
     Returns:
-        Cosines float32 [B, B], a picture a row, by the class token; the same by the mean of its patches (of length 1 each); and
-        the pictures' class token after each block [L, B, D].
+        Cosines float32 [B, B], a picture a row, by the class token; the same by the mean of its patches, of
+        length 1 each; and the pictures' class token after each block [L, B, D].
     """
     encoder, params = ImageEncoder(config), {"params": clip["image"]}
     seen = cast(Array, encoder.apply(params, images, method="class_tokens"))
