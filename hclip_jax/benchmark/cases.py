@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from hclip_jax.benchmark.arithmetic import arithmetic
-from hclip_jax.clip.prompts import pad_prompts
-from hclip_jax.config_schema import Config
+from hclip_jax.config_schema import Config, Protocol
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.source import open_source
 from hclip_jax.evaluation.predictor import Predictor
@@ -18,7 +18,7 @@ from hclip_jax.model import Model, Params
 from hclip_jax.parallel import make_mesh, place, sharding
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
-from hclip_jax.training.step import Sentences, make_step
+from hclip_jax.training.step import Sentences, make_step, place_sentences
 
 
 class Case(NamedTuple):
@@ -64,7 +64,7 @@ def sliding(config: Config, classes: int) -> Case:
     )
 
 
-def _prediction(config: Config, classes: int, protocol: Any, side: int) -> Case:
+def _prediction(config: Config, classes: int, protocol: Protocol, side: int) -> Case:
     mesh = make_mesh()
     params = initial_params(config, mesh)
     predictor = Predictor(Model(config), params, _names(classes), mesh, protocol)
@@ -131,6 +131,5 @@ def _names(classes: int) -> list[str]:
     return [f"class {i}" for i in range(classes)]
 
 
-def _sentences(config: Config, classes: int, mesh: Any) -> Sentences:
-    padded = pad_prompts(Model(config).prompts(_names(classes)), mesh.size)
-    return Sentences(*place((padded.tokens, padded.owner), mesh, "sentences"))
+def _sentences(config: Config, classes: int, mesh: Mesh) -> Sentences:
+    return place_sentences(Model(config).prompts(_names(classes)), mesh)

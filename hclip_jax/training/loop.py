@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from hclip_jax.clip.prompts import Prompts, pad_prompts
 from hclip_jax.config_schema import Config, TrainConfig
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.source import open_source
@@ -26,7 +25,7 @@ from hclip_jax.training.report import Clock, figure_line, parameter_table, step_
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
-from hclip_jax.training.step import Metrics, Sentences, make_step, text_energy
+from hclip_jax.training.step import Metrics, make_step, place_sentences, text_energy
 from hclip_jax.training.workdir import check, claim, is_workdir, read_classes, write_classes
 
 
@@ -70,7 +69,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
     metrics = MetricsFile(workdir / "metrics.jsonl", first)
 
     update = make_step(config, len(source.classes), mesh)
-    words = _sentences(prompts, mesh)
+    words = place_sentences(prompts, mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(model, join(trainable, frozen)))
     clock = Clock(settings.batch)
     previous: Metrics = {}
@@ -171,11 +170,6 @@ def _evaluates(step: int, settings: TrainConfig) -> bool:
         return settings.evaluate_first
     every = settings.evaluate_every
     return bool(every) and (step % every == 0 or step == settings.steps)
-
-
-def _sentences(prompts: Prompts, mesh: Mesh) -> Sentences:
-    padded = pad_prompts(prompts, mesh.size)
-    return Sentences(*place((padded.tokens, padded.owner), mesh, "sentences"))
 
 
 def _rates(settings: TrainConfig, step: int) -> dict[str, float]:

@@ -9,9 +9,10 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax.adapters.energy import relative_energy
+from hclip_jax.clip.prompts import Prompts, pad_prompts
 from hclip_jax.config_schema import Config
 from hclip_jax.model import Model, Params
-from hclip_jax.parallel import sharding
+from hclip_jax.parallel import place, sharding
 from hclip_jax.training.losses import segmentation_loss
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, join
@@ -22,6 +23,12 @@ class Sentences(NamedTuple):
 
     tokens: Array  # int32 [S, N]
     owner: Array  # int32 [S]
+
+
+def place_sentences(prompts: Prompts, mesh: Mesh) -> Sentences:
+    """Puts the sentences of a vocabulary on the mesh, every device as many."""
+    padded = pad_prompts(prompts, mesh.size)
+    return Sentences(*place((padded.tokens, padded.owner), mesh, "sentences"))
 
 
 Metrics = dict[str, Array]
