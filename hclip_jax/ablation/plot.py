@@ -24,13 +24,13 @@ def plot(path: Path, rows: Sequence[Row]) -> None:
     figures = telling_figures(rows)
     figure = next((name for name in figures if name.endswith("mIoU_unseen")), figures[0])
     places = _places([row.parameters for row in rows])
-    looks = list(itertools.islice(itertools.product(_MARKERS, plt.get_cmap("tab10").colors), len(rows)))
+    looks = list(itertools.islice(itertools.product(_MARKERS, range(10)), len(rows)))
     canvas, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for i in sorted(range(len(rows)), key=lambda i: -rows[i].figures[figure].mean):
         spread, (marker, colour) = rows[i].figures[figure], looks[i]
         label = f"{spread.mean:.1f}  {rows[i].method}"
         y, dy = spread.mean, spread.deviation
-        axes.errorbar(places[i], y, yerr=dy, marker=marker, color=colour, ls="", capsize=3, label=label)
+        axes.errorbar(places[i], y, yerr=dy, marker=marker, color=f"C{colour}", ls="", capsize=3, label=label)
     axes.set_xscale("symlog", linthresh=100, linscale=0.5)
     axes.set_xlabel("parameters that train beside the head")
     axes.set_ylabel(f"{figure}, %")
