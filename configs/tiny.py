@@ -4,7 +4,7 @@ Command   python -m hclip_jax.main --config=configs/tiny.py --workdir=runs/tiny
 Hardware  2 CPU cores.
 
 It starts from a small CLIP that comes with the package (hclip_jax/tools/pretrain_tiny.py), learns from pixel
-labels of 26 names, and is judged by names that no pixel label ever named.
+labels of 22 names, and is judged by names that no pixel label ever named.
 
 On photos of your own: --config.data.root=FOLDER (the other sets stay those of the scenes).
 """
@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     c.head.update(hidden=32, window=4, guidance=32, guidance_blocks=(1, 2), prior=0.03)
     c.head.update(decoder=(16, 8), decoder_guidance=(64, 32), decoder_guidance_projection=(8, 4))
     c.model.resolution = 128  # 8 x 8 patches
-    c.model.update(keep="everything", classes_at_once=256)  # small enough to keep everything
+    c.model.update(keep="everything", classes_at_once=256)  # it is small
     c.prompts.templates = ("a photo of a {}",)
     c.data.root = "scenes"  # by the names of the vocabulary "seen"
     c.data.crop = 128

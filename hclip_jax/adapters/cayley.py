@@ -59,7 +59,7 @@ def _cayley(a: Array, radius: float, neumann_terms: int) -> Array:
 def _rotation(s: Array) -> Array:
     """Q = (I - S)(I + S)^-1 = 2 (I + S)^-1 - I of skew S [b, b].
 
-    The derivative needs products only, dQ = -(I + Q) dS (I + Q) / 2: a tenth of the time of solving anew.
+    The derivative needs no second solve: dQ = -(I + Q) dS (I + Q) / 2.
     """
     identity = jnp.eye(len(s))
     # (I - S) and (I + S)^-1 commute, so the product is one solve.

@@ -98,12 +98,12 @@ def adapt(config: Config, _: int) -> Case:
     mesh, model = make_mesh(), Model(config)
     trainable, frozen = split(initial_params(config, mesh), ("adapters",))
 
-    def total(trainable: Params) -> jax.Array:
+    def total(trainable: Params, frozen: Params) -> jax.Array:
         clip = model.adapt(join(trainable, frozen))
         return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(clip)), start=jnp.zeros(()))
 
     gradient = jax.jit(jax.grad(total))
-    return Case(lambda: gradient(trainable), arithmetic(gradient, trainable))
+    return Case(lambda: gradient(trainable, frozen), arithmetic(gradient, trainable, frozen))
 
 
 def reading(config: Config, _: int) -> Case:
@@ -121,7 +121,7 @@ CASES: dict[str, Callable[[Config, int], Case]] = {
     "picture": picture,
     "sliding": sliding,
     "text": text,
-    "text-77": text_whole_context,
+    "text-whole": text_whole_context,
     "adapt": adapt,
     "reading": reading,
 }

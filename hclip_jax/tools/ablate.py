@@ -33,6 +33,8 @@ def main(argv: list[str]) -> int:
     add("--seeds", default="", metavar="0,1", help="other seeds than the file's")
     add("--jobs", type=int, default=1, help="trainings at once (default: 1)")
     args = parser.parse_args(argv)
+    if args.jobs < 1:
+        raise UserError(f"--jobs is {args.jobs}; give at least 1")
     runs = read_plan(args.config, args.workdir, _names(args.methods), _numbers(args.seeds))
     waiting = [r for r in runs if finished(r) is None]
     console.print(f"{len(runs)} trainings, {len(runs) - len(waiting)} have ended")

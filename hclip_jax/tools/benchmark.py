@@ -4,7 +4,7 @@ python -m hclip_jax.tools.benchmark [--config=FILE] [--config.a.b=value ...] [--
     [--classes=171,847] [--batch=1,2] [--runs=5] [--output=DIR] [--profile=DIR]
 
     step      a training step                        sliding   the sliding window of the published protocol
-    picture   one look at a picture                  text      the words encoded; text-77: at whole context
+    picture   one look at a picture                  text      the words encoded; text-whole: whole context
     adapt     the adapters and their gradient        reading   pictures read and augmented
 
 Columns: the first run compiles; the others are the median of --runs, and their spread. GFLOP counts matrix
@@ -24,7 +24,7 @@ from hclip_jax.files import write_atomically
 from hclip_jax.progress import console
 from hclip_jax.tools.command import Parser, run
 
-CASES = ("step", "picture", "sliding", "text", "text-77", "adapt", "reading")
+CASES = ("step", "picture", "sliding", "text", "text-whole", "adapt", "reading")
 
 
 def main(argv: list[str]) -> int:
@@ -44,6 +44,11 @@ def main(argv: list[str]) -> int:
     for name in cases:
         if name not in CASES:
             raise UserError(f"--cases has {name!r}; choose of {', '.join(CASES)}")
+    if not cases:
+        raise UserError(f"--cases is empty; choose of {', '.join(CASES)}")
+    for field, instead in (("train.batch", "give --batch"), ("clip.weights", "weights are random here")):
+        if any(change.startswith(f"--config.{field}=") for change in changes):
+            raise UserError(f"--config.{field} has no effect; {instead}")
     if args.runs < 1:
         raise UserError(f"--runs is {args.runs}; give at least 1")
     read_config(args.config, changes)  # a mistake shows before anything is timed

@@ -54,6 +54,11 @@ def test_a_training_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
     assert "/nowhere" in (tmp_path / "run/H-CLIP/0/log.txt").read_text()
 
 
+def test_no_jobs_are_refused() -> None:
+    with pytest.raises(UserError, match="--jobs is 0; give at least 1"):
+        ablate.main(["--jobs=0"])
+
+
 def test_wrong_seeds_are_refused() -> None:
     with pytest.raises(UserError, match="--seeds=a is no list of whole numbers"):
         ablate.main(["--seeds=a"])

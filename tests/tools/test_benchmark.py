@@ -56,6 +56,9 @@ def test_every_other_case_runs(case: str) -> None:
     ("argument", "message"),
     [
         ("--cases=steps", "--cases has 'steps'; choose of step, picture"),
+        ("--cases=", "--cases is empty; choose of step"),
+        ("--config.train.batch=4", "--config.train.batch has no effect; give --batch"),
+        ("--config.clip.weights=tiny", "weights are random here"),
         ("--classes=0", "--classes=0 is no list of numbers from 1"),
         ("--batch=a", "--batch=a is no list"),
         ("--runs=0", "--runs is 0; give at least 1"),
