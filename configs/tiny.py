@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     c.head.update(hidden=32, window=4, guidance=32, guidance_blocks=(1, 2), prior=0.03)
     c.head.update(decoder=(16, 8), decoder_guidance=(64, 32), decoder_guidance_projection=(8, 4))
     c.model.resolution = 128  # 8 x 8 patches
-    c.model.update(keep="everything", classes_at_once=256)  # it is small
+    c.model.update(keep_towers="everything", keep_head="everything", classes_at_once=256)  # it is small
     c.prompts.templates = ("a photo of a {}",)
     c.data.root = "scenes"  # by the names of the vocabulary "seen"
     c.data.crop = 128

@@ -76,8 +76,9 @@ def get_config() -> ConfigDict:
     c.model.dtype = "float32"  # of activations; parameters, softmax, norms and loss stay float32
     c.model.classes_at_once = 32  # that aggregation and decoder work on: memory hardly grows with T
     # What the backward pass keeps of the forward pass: everything; products, the results of dense layers;
-    # nothing, which is slowest and smallest.
-    c.model.keep = "nothing"
+    # nothing, which is slowest and smallest. The towers' is little beside the head's.
+    c.model.keep_towers = "products"
+    c.model.keep_head = "nothing"
 
     c.prompts = ConfigDict()
     c.prompts.templates = ("A photo of a {} in the scene",)

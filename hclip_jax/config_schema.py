@@ -71,7 +71,8 @@ class ModelConfig:
     resolution: int  # pictures are brought to this size before CLIP
     dtype: str
     classes_at_once: int
-    keep: str
+    keep_towers: str
+    keep_head: str
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def init_clip(clip: ClipConfig, image_rng: Array, text_rng: Array) -> Params:
     side = clip.image.resolution
     return {
         "image": ImageEncoder(clip).init(image_rng, jnp.zeros((1, side, side, 3)))["params"],
-        "text": TextEncoder(clip).init(text_rng, jnp.zeros((1, 1), jnp.int32))["params"],
+        "text": TextEncoder(clip).init(text_rng, jnp.zeros((1, 2), jnp.int32))["params"],
         "logit_scale": jnp.asarray(LOGIT_SCALE, jnp.float32),
     }
 
@@ -56,18 +56,19 @@ class Model:
     def image_encoder(self) -> ImageEncoder:
         """The image tower."""
         a = self.architecture
-        return ImageEncoder(a.clip, a.head.guidance_blocks, self.dtype, a.model.keep)
+        return ImageEncoder(a.clip, a.head.guidance_blocks, self.dtype, a.model.keep_towers)
 
     @property
     def text_encoder(self) -> TextEncoder:
         """The text tower."""
-        return TextEncoder(self.architecture.clip, self.dtype, self.architecture.model.keep)
+        a = self.architecture
+        return TextEncoder(a.clip, self.dtype, a.model.keep_towers)
 
     @property
     def head(self) -> SegmentationHead:
         """The segmentation head."""
         a = self.architecture
-        return SegmentationHead(a.head, self.dtype, a.model.classes_at_once, a.model.keep)
+        return SegmentationHead(a.head, self.dtype, a.model.classes_at_once, a.model.keep_head)
 
     @property
     def tuning(self) -> Tuning:
@@ -116,23 +117,20 @@ class Model:
             return params["clip"]
         return self.tuning.adapt(params["clip"], params["adapters"])
 
-    def encode_text(self, clip: Params, tokens: Array, owner: Array, classes: int) -> Array:
-        """Text features of T classes.
+    def encode_text(self, clip: Params, prompts: Prompts) -> Array:
+        """Text features of T classes with P templates.
 
         Args:
             clip: adapted CLIP weights.
-            tokens: int32 [S, N] sentences, in any number a class and prompt.
-            owner: int32 [S], t * P + p of each sentence; sentences of the same owner are averaged,
-                those with an owner beyond T * P are padding.
-            classes: T.
+            prompts: the classes' sentences; those of the same owner are averaged.
 
         Returns:
             float32 [T, P, D_e], of length 1.
         """
-        prompts = len(self.architecture.prompts.templates)
-        features = cast(Array, self.text_encoder.apply({"params": clip["text"]}, tokens))
-        total = jax.ops.segment_sum(unit(features), owner, num_segments=classes * prompts)
-        return unit(total).reshape(classes, prompts, -1)
+        owners = prompts.classes * prompts.templates
+        features = self.text_encoder.apply({"params": clip["text"]}, prompts.tokens, prompts.alike)
+        total = jax.ops.segment_sum(unit(cast(Array, features)), prompts.owner, num_segments=owners)
+        return unit(total).reshape(prompts.classes, prompts.templates, -1)
 
     def encode_image(self, clip: Params, images: Array) -> ImageFeatures:
         """Patch features of pictures [B, H, W, 3] in 0..255, resized to what CLIP reads if need be."""

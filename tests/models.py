@@ -35,7 +35,7 @@ def mini_dict() -> ConfigDict:
     c.clip.text.update(width=64, heads=1)
     c.adapters.block = 16
     c.head.update(hidden=32, guidance=16, decoder=(32, 16), decoder_guidance_projection=(16, 8))
-    c.model.keep = "everything"
+    c.model.keep_towers = c.model.keep_head = "everything"
     c.data.root = "scenes"
     return c
 

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from hclip_jax.benchmark.arithmetic import arithmetic
+from hclip_jax.clip.prompts import Prompts
 from hclip_jax.config_schema import Config, Protocol
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.source import open_source
@@ -18,7 +19,7 @@ from hclip_jax.model import Model, Params
 from hclip_jax.parallel import make_mesh, place, sharding
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
-from hclip_jax.training.step import Sentences, make_step, place_sentences
+from hclip_jax.training.step import make_step, place_prompts
 
 
 class Case(NamedTuple):
@@ -31,7 +32,7 @@ class Case(NamedTuple):
 def training_step(config: Config, classes: int) -> Case:
     """A training step of `train.batch` pictures: forward, backward and update."""
     mesh = make_mesh()
-    words = _sentences(config, classes, mesh)
+    words = _words(config, classes, mesh)
     trainable, frozen = split(initial_params(config, mesh), config.train.trainable)
     state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
     batch, side = config.train.batch, config.data.crop
@@ -41,7 +42,7 @@ def training_step(config: Config, classes: int) -> Case:
         "label": rng.integers(0, classes, (batch, side, side), np.int32),
     }
     placed = place(pictures, mesh, "pictures")
-    step = make_step(config, classes, mesh)
+    step = make_step(config, mesh)
     operations = arithmetic(step, state, frozen, words, placed)
 
     def run() -> Any:
@@ -75,7 +76,7 @@ def _prediction(config: Config, classes: int, protocol: Protocol, side: int) -> 
 
 
 def text(config: Config, classes: int) -> Case:
-    """The words encoded, at the length they have."""
+    """The words encoded, at the length they have and what they start with once."""
     return _encoding(config, classes, 0)
 
 
@@ -86,11 +87,13 @@ def text_whole_context(config: Config, classes: int) -> Case:
 
 def _encoding(config: Config, classes: int, length: int) -> Case:
     mesh, model = make_mesh(), Model(config)
-    words = _sentences(config, classes, mesh)
-    tokens = jnp.pad(words.tokens, ((0, 0), (0, max(0, length - words.tokens.shape[1]))))
+    words = _words(config, classes, mesh)
+    if length:
+        tokens = jnp.pad(words.tokens, ((0, 0), (0, length - words.tokens.shape[1])))
+        words = replace(words, tokens=tokens, alike=1)
     clip = initial_params(config, mesh)["clip"]
-    encode = jax.jit(lambda clip, tokens: model.encode_text(clip, tokens, words.owner, classes))
-    return Case(lambda: encode(clip, tokens), arithmetic(encode, clip, tokens))
+    encode = jax.jit(model.encode_text)
+    return Case(lambda: encode(clip, words), arithmetic(encode, clip, words))
 
 
 def adapt(config: Config, _: int) -> Case:
@@ -131,5 +134,5 @@ def _names(classes: int) -> list[str]:
     return [f"class {i}" for i in range(classes)]
 
 
-def _sentences(config: Config, classes: int, mesh: Mesh) -> Sentences:
-    return place_sentences(Model(config).prompts(_names(classes)), mesh)
+def _words(config: Config, classes: int, mesh: Mesh) -> Prompts:
+    return place_prompts(Model(config).prompts(_names(classes)), mesh)

@@ -5,13 +5,15 @@ compiled once, and the adapters see the attention matrices of a whole tower as o
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+from hclip_jax.attention import attend
 from hclip_jax.dense import Dense
 from hclip_jax.gelu import gelu
 from hclip_jax.norms import LayerNorm
@@ -21,6 +23,13 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "quick_gelu": lambda x: x * nn.sigmoid(1.702 * x),
     "gelu": gelu,
 }
+
+
+class Memory(NamedTuple):
+    """What tokens let others read: [B, heads, N, D / heads] each."""
+
+    keys: Array
+    values: Array
 
 
 class Attention(nn.Module):
@@ -33,19 +42,21 @@ class Attention(nn.Module):
     def setup(self) -> None:
         self.query, self.key, self.value, self.out = (Dense(self.width, dtype=self.dtype) for _ in range(4))
 
-    def __call__(self, x: Array, causal: bool) -> Array:
-        """[B, N, D] -> [B, N, D]."""
-        q, k, v = (p(x).reshape(*x.shape[:2], self.heads, -1) for p in (self.query, self.key, self.value))
-        logits = jnp.einsum("BNKd,BMKd->BKNM", q * q.shape[-1] ** -0.5, k).astype(jnp.float32)
-        if causal:
-            before = jnp.tri(x.shape[1], dtype=bool)[None, None]
-            logits = jnp.where(before, logits, -jnp.inf)
-        weights = nn.softmax(logits).astype(self.dtype)
-        return self.out(jnp.einsum("BKNM,BMKd->BNKd", weights, v).reshape(x.shape))
+    def memory(self, x: Array) -> Memory:
+        """What tokens [B, N, D] let others read."""
+        return Memory(self._heads(self.key(x)), self._heads(self.value(x)))
+
+    def read(self, x: Array, memory: Memory, bias: Array) -> Array:
+        """[B, N, D] reads M tokens; bias as in `attention.attend`: [B, N, D]."""
+        found = attend(self._heads(self.query(x)), *memory, bias)
+        return self.out(found.swapaxes(1, 2).reshape(x.shape))
 
     def value_only(self, x: Array) -> Array:
         """What each token would get if it attended to itself alone: the dense form of MaskCLIP."""
         return self.out(self.value(x))
+
+    def _heads(self, x: Array) -> Array:
+        return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)
 
 
 class Block(nn.Module):
@@ -64,9 +75,32 @@ class Block(nn.Module):
         self.expand = Dense(round(self.mlp_ratio * self.width), dtype=self.dtype)
         self.contract = Dense(self.width, dtype=self.dtype)
 
-    def __call__(self, x: Array, causal: bool = False) -> Array:
-        """[B, N, D] -> [B, N, D]."""
-        return self._mlp(x + self.attention(self.norm1(x), causal))
+    def __call__(self, x: Array) -> Array:
+        """[B, N, D] -> [B, N, D]; every token reads every other."""
+        y = self.norm1(x)
+        return self._mlp(x + self.attention.read(y, self.attention.memory(y), jnp.zeros((1, 1, 1, 1))))
+
+    def causal(self, start: Array, rest: Array) -> tuple[Array, Array]:
+        """Sentences that all start with the same p tokens, and in which no token reads later ones.
+
+        Args:
+            start: [1, p, D].
+            rest: [S, n, D], the tokens behind.
+
+        Returns:
+            Both after the block.
+        """
+        attention, y, z = self.attention, self.norm1(start), self.norm1(rest)
+        before, own = attention.memory(y), attention.memory(z)
+        both = Memory(
+            *(
+                jnp.concatenate([jnp.broadcast_to(a, (len(b), *a.shape[1:])), b], axis=2)
+                for a, b in zip(before, own, strict=True)
+            )
+        )
+        start = self._mlp(start + attention.read(y, before, _earlier(start.shape[1], start.shape[1])))
+        rest = self._mlp(rest + attention.read(z, both, _earlier(both.keys.shape[2], rest.shape[1])))
+        return start, rest
 
     def dense(self, x: Array) -> Array:
         """The last image block without attention, so that every token keeps its own place.
@@ -79,9 +113,15 @@ class Block(nn.Module):
         return x + self.contract(ACTIVATIONS[self.activation](self.expand(self.norm2(x))))
 
 
-def run_block(block: Block, params: Any, x: Array, **options: Any) -> Array:
+def _earlier(tokens: int, last: int) -> Array:
+    """Bias [1, 1, M, N] of `last` = N of M = `tokens` tokens, that hides what comes after each of them."""
+    visible = np.tri(last, tokens, tokens - last, dtype=bool).T
+    return jnp.asarray(np.where(visible, 0.0, -np.inf), jnp.float32)[None, None]
+
+
+def run_block(block: Block, params: Any, *x: Array, method: Any = None) -> Any:
     """One block with parameters of its own: what a tower scans over its layers."""
-    return cast(Array, block.apply({"params": params}, x, **options))
+    return block.apply({"params": params}, *x, method=method)
 
 
 def init_blocks(block: Block, layers: int) -> Callable[[Array], Any]:

@@ -3,20 +3,30 @@
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
+import jax
 import numpy as np
+from jax import Array
 
 from hclip_jax.clip import tokenizer
 from hclip_jax.data.class_names import check_class_names
 from hclip_jax.errors import UserError
 
 # Lengths come in steps, so that nearby vocabularies share one compiled text tower.
-_LENGTH_STEP = 8
+_LENGTH_STEP = 4
 
 
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("tokens", "owner"),
+    meta_fields=("classes", "templates", "alike"),
+)
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prompts:
     """The sentences of T classes with P templates; a class prompt with synonyms has several.
+
+    A pytree of two arrays: the numbers are part of what a program is compiled for.
 
     Attributes:
         tokens: int32 [S, N], one sentence a row, from tokenizer.START to tokenizer.END, then zeros.
@@ -24,12 +34,15 @@ class Prompts:
             `jax.ops.segment_sum(features, owner, num_segments=T * P)` drops.
         classes: T.
         templates: P.
+        alike: with how many tokens all sentences start alike, tokenizer.START and the template's
+            words before the class name.
     """
 
-    tokens: np.ndarray
-    owner: np.ndarray
+    tokens: np.ndarray | Array
+    owner: np.ndarray | Array
     classes: int
     templates: int
+    alike: int
 
 
 def make_prompts(
@@ -40,7 +53,7 @@ def make_prompts(
 ) -> Prompts:
     """Writes each class name into each template.
 
-    N is the longest sentence rounded up to a multiple of 8, not the whole context. That is exact:
+    N is the longest sentence rounded up to a multiple of 4, not the whole context. That is exact:
     the text tower's mask is causal and its output is read at END, so nothing after END reaches it.
 
     Args:
@@ -89,7 +102,18 @@ def make_prompts(
     tokens = np.zeros((len(rows), length), np.int32)
     for row, ids in zip(tokens, rows, strict=True):
         row[: len(ids)] = ids
-    return Prompts(tokens, np.array(owner, np.int32), len(class_names), len(templates))
+    alike = _alike(tokens, templates)
+    return Prompts(tokens, np.array(owner, np.int32), len(class_names), len(templates), alike)
+
+
+def _alike(tokens: np.ndarray, templates: Sequence[str]) -> int:
+    """With how many tokens all sentences start alike, as far as the templates say so.
+
+    What class names have in common is not counted: the next vocabulary would need another program.
+    """
+    before = min(len(tokenizer.encode(template.partition("{}")[0])) for template in templates)
+    start = tokens[:, : 1 + before]
+    return int((start == start[:1]).all(axis=0).cumprod().sum())
 
 
 def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
@@ -100,8 +124,10 @@ def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
     extra = -len(prompts.tokens) % multiple
     return dataclasses.replace(
         prompts,
-        tokens=np.pad(prompts.tokens, ((0, extra), (0, 0)), mode="edge"),
-        owner=np.pad(prompts.owner, (0, extra), constant_values=prompts.classes * prompts.templates),
+        tokens=np.pad(np.asarray(prompts.tokens), ((0, extra), (0, 0)), mode="edge"),
+        owner=np.pad(
+            np.asarray(prompts.owner), (0, extra), constant_values=prompts.classes * prompts.templates
+        ),
     )
 
 

@@ -21,13 +21,15 @@ class TextEncoder(nn.Module):
     keep: str = "everything"
 
     @nn.compact
-    def __call__(self, tokens: Array) -> Array:
+    def __call__(self, tokens: Array, alike: int = 1) -> Array:
         """Encodes sentences.
 
         Args:
             tokens: int32 [S, N], start ... end, zeros. N may be anything up to the context the tower
                 was trained with: attention is causal and the feature is read at the end token, so
                 what stands behind it changes nothing.
+            alike: with how many tokens, 0 < alike < N, all sentences start alike; at least the start
+                token. Since attention is causal, these are the same everywhere and computed once.
 
         Returns:
             [S, D_e], before normalisation to length 1.
@@ -44,13 +46,14 @@ class TextEncoder(nn.Module):
         )
         blocks = self.param("blocks", init_blocks(block, tower.layers))
 
-        def run(x: Array, params: Any) -> tuple[Array, None]:
-            return run_block(block, params, x, causal=True), None
+        def run(x: tuple[Array, Array], params: Any) -> tuple[tuple[Array, Array], None]:
+            return run_block(block, params, *x, method=Block.causal), None
 
-        x, _ = jax.lax.scan(keeping(self.keep, run), x.astype(self.dtype), blocks)
+        x = x.astype(self.dtype)
+        (_, x), _ = jax.lax.scan(keeping(self.keep, run), (x[:1, :alike], x[:, alike:]), blocks)
 
         # The end token has the highest id of the vocabulary.
-        end = jnp.argmax(tokens, axis=1)
+        end = jnp.argmax(tokens[:, alike:], axis=1)
         x = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
         x = LayerNorm(dtype=self.dtype, name="norm_final")(x)
         projection = self.param("projection", normal(tower.width**-0.5), (tower.width, self.config.embed))

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from hclip_jax import resize
 from hclip_jax.cache import TextFeatures
-from hclip_jax.clip.prompts import pad_prompts
+from hclip_jax.clip.prompts import Prompts, pad_prompts
 from hclip_jax.config_schema import Protocol
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.evaluation import sliding_window
@@ -60,8 +60,7 @@ class Predictor:
         padded = pad_prompts(prompts, mesh.size)
 
         def encode() -> Array:
-            sentences = place((padded.tokens, padded.owner), mesh, "sentences")
-            return _encode(model, self._clip, *sentences, prompts.classes)
+            return _encode(model, self._clip, place(padded, mesh, "sentences"))
 
         text = kept.get({"tokens": padded.tokens, "owner": padded.owner}, encode) if kept else encode()
         self.text: Array = jax.device_put(text, sharding(mesh, "features"))
@@ -138,9 +137,9 @@ def _adapt(model: Model, params: Params) -> Params:
     return model.adapt(params)
 
 
-@partial(jax.jit, static_argnums=(0, 4))
-def _encode(model: Model, clip: Params, tokens: Array, owner: Array, classes: int) -> Array:
-    return model.encode_text(clip, tokens, owner, classes)
+@partial(jax.jit, static_argnums=0)
+def _encode(model: Model, clip: Params, prompts: Prompts) -> Array:
+    return model.encode_text(clip, prompts)
 
 
 @partial(jax.jit, static_argnums=(0, 5))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.norms import GroupNorm
-from hclip_jax.segmenter.layers import Conv, UpsampleBy
+from hclip_jax.segmenter.layers import Conv, UpsampledConv
 
 _CHANNELS_PER_GROUP = 16
 
@@ -56,10 +56,9 @@ class DecoderStep(nn.Module):
     def __call__(self, x: Array, guidance: Array) -> Array:
         """[B*T, h, w, C], [B, 2h, 2w, G] -> [B*T, 2h, 2w, width]."""
         b, narrow = len(guidance), guidance.shape[-1]
-        x = UpsampleBy(2, x.shape[-1] - narrow, self.dtype, name="up")(x)
+        y, edge = UpsampledConv(x.shape[-1] - narrow, self.width, self.dtype, name="conv1")(x)
         # A convolution of [x, guidance] is the sum of two; the guidance's is the same for all classes.
-        y = Conv(self.width, 3, self.dtype, use_bias=False, name="conv1")(x)
-        shared = Conv(self.width, 3, self.dtype, use_bias=False, name="conv1_guidance")(guidance)
+        shared = Conv(self.width, 3, self.dtype, use_bias=False, name="conv1_guidance")(guidance) + edge
         y = y.reshape(b, -1, *y.shape[1:]) + shared[:, None]
         y = nn.relu(self._norm("norm1")(y.reshape(-1, *y.shape[2:])))
         y = Conv(self.width, 3, self.dtype, use_bias=False, name="conv2")(y)

@@ -7,11 +7,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hclip_jax import dense
 from hclip_jax.dense import add_to_rows
-from hclip_jax.segmenter.convolution import convolve
+from hclip_jax.segmenter.convolution import convolve, convolve_up
 
 
 def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int = 0) -> Array:
@@ -89,3 +90,35 @@ class UpsampleBy(nn.Module):
         x = (x.astype(self.dtype).reshape(-1, c) @ columns).reshape(-1, out)
         x = add_to_rows(x, bias.astype(self.dtype)).reshape(n, h, w, f, f, out)
         return x.swapaxes(2, 3).reshape(n, f * h, f * w, out)
+
+
+class UpsampledConv(nn.Module):
+    """`UpsampleBy(2)` to `middle` channels and a 3 x 3 convolution without bias: one linear map.
+
+    Together they are a transposed convolution of side 4, which takes half the products of the two and
+    never holds what is between them. Only the bias in the middle knows where the picture ends.
+    """
+
+    middle: int
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array) -> tuple[Array, Array]:
+        """[n, h, w, C] -> [n, 2h, 2w, features], and what to add to it, [1, 2h, 2w, features]."""
+        # PyTorch counts the fan of a transposed convolution on its output side.
+        up_init = partial(pytorch_uniform, fan_in=2 * 2 * self.middle)
+        up = self.param("up_kernel", up_init, (2, 2, x.shape[-1], self.middle), jnp.float32)
+        bias = self.param("up_bias", nn.initializers.zeros, (self.middle,))
+        shape = (3, 3, self.middle, self.features)
+        kernel = self.param("kernel", pytorch_uniform, shape, jnp.float32)
+        y = convolve_up(x.astype(self.dtype), composed(up, kernel).astype(self.dtype))
+        everywhere = jnp.broadcast_to(bias, (1, *y.shape[1:3], self.middle))
+        return y, convolve(everywhere.astype(self.dtype), kernel.astype(self.dtype))
+
+
+def composed(up: Array, kernel: Array) -> Array:
+    """[2, 2, C, D] and then [3, 3, D, F] as one kernel of `convolve_up`, [4, 4, C, F]."""
+    # Of 2 x 2 new pixels, the one at p is read at tap u by the pixel at p - (u - 1).
+    places = jnp.asarray(np.eye(4, dtype=np.float32)[np.arange(2)[:, None] + 2 - np.arange(3)])
+    return jnp.einsum("puI,qvJ,pqCD,uvDF->IJCF", places, places, up, kernel)

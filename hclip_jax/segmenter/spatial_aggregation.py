@@ -1,13 +1,16 @@
 """Spatial aggregation: within each class, patches attend to patches of their window."""
 
-from functools import lru_cache
+import math
+from functools import lru_cache, partial
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hclip_jax.attention import attend
 from hclip_jax.gelu import gelu
 from hclip_jax.norms import LayerNorm
 from hclip_jax.segmenter.layers import Dense, GuidedDense
@@ -53,44 +56,53 @@ class SwinBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Array, guidance: Array) -> Array:
         """[B, T, h, w, C], [B, h, w, G] -> [B, T, h, w, C]."""
-        x = x + self._attention(LayerNorm(dtype=self.dtype, name="norm1")(x), guidance[:, None])
+        grid = (x.shape[2], x.shape[3])
+        # Nothing but attention cares where a patch lies, so windows are made once, of what comes in.
+        x, guidance = (to_windows(roll(y, -self.shift), self.window) for y in (x, guidance[:, None]))
+        x = x + self._attention(LayerNorm(dtype=self.dtype, name="norm1")(x), guidance, grid)
         y = LayerNorm(dtype=self.dtype, name="norm2")(x)
         y = Dense(4 * self.width, dtype=self.dtype, name="expand")(y)
         y = Dense(self.width, dtype=self.dtype, name="contract")(gelu(y))
-        return x + y
+        return roll(from_windows(x + y, grid), self.shift)
 
-    def _attention(self, x: Array, guidance: Array) -> Array:
-        grid, heads = (x.shape[2], x.shape[3]), self.heads
+    def _attention(self, x: Array, guidance: Array, grid: tuple[int, int]) -> Array:
+        """Windows [B, T, windows, N, C], [B, 1, windows, N, G] -> [B, T, windows, N, C]."""
         q = GuidedDense(self.width, self.dtype, name="query")(x, guidance)
         k = GuidedDense(self.width, self.dtype, name="key")(x, guidance)
         v = Dense(self.width, dtype=self.dtype, name="value")(x)
-        q, k, v = (
-            (lambda y: y.reshape(*y.shape[:4], heads, -1))(self._to_windows(y)) for y in (q, k, v)
-        )  # [B, T, windows, N, K, C/K]
-        logits = jnp.einsum("BTwNKc,BTwMKc->BTwKNM", q * q.shape[-1] ** -0.5, k)
-        logits = logits.astype(jnp.float32)
+        q, k, v = (y.reshape(*y.shape[:4], self.heads, -1).swapaxes(3, 4) for y in (q, k, v))
+        bias = np.zeros((1, 1, 1), np.float32)
         if self.shift:
-            mask = shifted_window_mask(*grid, self.window, self.shift)
-            logits = logits + mask[None, None, :, None]
-        weights = nn.softmax(logits).astype(self.dtype)
-        y = jnp.einsum("BTwKNM,BTwMKc->BTwNKc", weights, v)
-        y = self._from_windows(y.reshape(*y.shape[:4], self.width), grid)
+            bias = shifted_window_mask(*grid, self.window, self.shift)
+        y = attend(q, k, v, jnp.asarray(bias)[None, None, :, None]).swapaxes(3, 4).reshape(x.shape)
         return Dense(self.width, dtype=self.dtype, name="out")(y)
 
-    def _to_windows(self, x: Array) -> Array:
-        """[B, T, h, w, C] -> [B, T, windows, N, C]."""
-        if self.shift:
-            x = jnp.roll(x, (-self.shift, -self.shift), (2, 3))
-        (b, t, h, w, c), side = x.shape, self.window
-        x = x.reshape(b, t, h // side, side, w // side, side, c).swapaxes(3, 4)
-        return x.reshape(b, t, -1, side * side, c)
 
-    def _from_windows(self, x: Array, grid: tuple[int, int]) -> Array:
-        """[B, T, windows, N, C] -> [B, T, h, w, C]."""
-        (b, t, _, _, c), (h, w), side = x.shape, grid, self.window
-        x = x.reshape(b, t, h // side, w // side, side, side, c).swapaxes(3, 4)
-        x = x.reshape(b, t, h, w, c)
-        return jnp.roll(x, (self.shift, self.shift), (2, 3)) if self.shift else x
+def to_windows(x: Array, side: int) -> Array:
+    """[B, T, h, w, C] -> [B, T, windows, side * side, C]."""
+    b, t, h, w, c = x.shape
+    x = x.reshape(b, t, h // side, side, w // side, side, c).swapaxes(3, 4)
+    return x.reshape(b, t, -1, side * side, c)
+
+
+def from_windows(x: Array, grid: tuple[int, int]) -> Array:
+    """[B, T, windows, N, C] -> [B, T, h, w, C], what `to_windows` was given."""
+    (b, t, _, n, c), (h, w) = x.shape, grid
+    side = math.isqrt(n)
+    x = x.reshape(b, t, h // side, w // side, side, side, c).swapaxes(3, 4)
+    return x.reshape(b, t, h, w, c)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def roll(x: Array, by: int) -> Array:
+    """[B, T, h, w, C] moved around by as many patches down and right.
+
+    The gradient rolls back; the compiler's own adds up arrays filled with zeros.
+    """
+    return jnp.roll(x, (by, by), (2, 3)) if by else x
+
+
+roll.defvjp(lambda x, by: (roll(x, by), None), lambda by, _, g: (roll(g, -by),))
 
 
 @lru_cache

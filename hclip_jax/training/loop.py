@@ -25,7 +25,7 @@ from hclip_jax.training.report import Clock, figure_line, parameter_table, step_
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
-from hclip_jax.training.step import Metrics, make_step, place_sentences, text_energy
+from hclip_jax.training.step import Metrics, make_step, place_prompts, text_energy
 from hclip_jax.training.workdir import check, claim, is_workdir, read_classes, write_classes
 
 
@@ -68,8 +68,8 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
         console.print(f"resuming after step {first} of {settings.steps}")
     metrics = MetricsFile(workdir / "metrics.jsonl", first)
 
-    update = make_step(config, len(source.classes), mesh)
-    words = place_sentences(prompts, mesh)
+    update = make_step(config, mesh)
+    words = place_prompts(prompts, mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(model, join(trainable, frozen)))
     clock = Clock(settings.batch)
     previous: Metrics = {}

@@ -46,7 +46,9 @@ def _targets(logits: Array, labels: Array) -> Array:
 
 def _weights(labels: Array, classes: int, ignore: str) -> Array:
     """What a pixel's losses count in the mean: [B, 1, H, W]."""
-    counted = jnp.ones_like(labels, jnp.float32) if ignore == "negative" else (labels >= 0).astype(jnp.float32)
+    counted = (
+        jnp.ones_like(labels, jnp.float32) if ignore == "negative" else (labels >= 0).astype(jnp.float32)
+    )
     return (counted / (jnp.maximum(counted.sum(), 1.0) * classes))[:, None]
 
 

@@ -1,7 +1,7 @@
 """One update: loss and gradient of what trains, compiled once for a mesh."""
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import cast
 
 import jax
 import optax
@@ -18,50 +18,42 @@ from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, join
 
 
-class Sentences(NamedTuple):
-    """The training vocabulary as the text tower reads it."""
-
-    tokens: Array  # int32 [S, N]
-    owner: Array  # int32 [S]
-
-
-def place_sentences(prompts: Prompts, mesh: Mesh) -> Sentences:
+def place_prompts(prompts: Prompts, mesh: Mesh) -> Prompts:
     """Puts the sentences of a vocabulary on the mesh, every device as many."""
-    padded = pad_prompts(prompts, mesh.size)
-    return Sentences(*place((padded.tokens, padded.owner), mesh, "sentences"))
+    return place(pad_prompts(prompts, mesh.size), mesh, "sentences")
 
 
 Metrics = dict[str, Array]
-Step = Callable[[TrainState, Params, Sentences, dict[str, Array]], tuple[TrainState, Metrics]]
+Step = Callable[[TrainState, Params, Prompts, dict[str, Array]], tuple[TrainState, Metrics]]
 
 
-def make_loss(config: Config, classes: int) -> Callable[..., Array]:
-    """loss(trainable, frozen, sentences, batch) of T = `classes` classes, a float32 scalar."""
+def make_loss(config: Config) -> Callable[..., Array]:
+    """loss(trainable, frozen, prompts, batch), a float32 scalar."""
     model, train = Model(config), config.train
 
-    def loss(trainable: Params, frozen: Params, words: Sentences, batch: dict[str, Array]) -> Array:
+    def loss(trainable: Params, frozen: Params, prompts: Prompts, batch: dict[str, Array]) -> Array:
         params = join(trainable, frozen)
         clip = model.adapt(params)
-        text = model.encode_text(clip, words.tokens, words.owner, classes)
+        text = model.encode_text(clip, prompts)
         logits = model.segment(clip, params["head"], batch["image"], text, train.pooling)
         return segmentation_loss(logits, batch["label"], train.ignore)
 
     return loss
 
 
-def make_step(config: Config, classes: int, mesh: Mesh) -> Step:
-    """A compiled step(state, frozen, sentences, batch) -> (state, metrics).
+def make_step(config: Config, mesh: Mesh) -> Step:
+    """A compiled step(state, frozen, prompts, batch) -> (state, metrics).
 
     `batch` holds image uint8 [B, H, W, 3] and label int32 [B, H, W]. The state's buffers are donated.
     Metrics are `loss` and `gradient_norm` (before clipping), of the weights the step started from.
     """
-    loss_and_gradient = jax.value_and_grad(make_loss(config, classes))
+    loss_and_gradient = jax.value_and_grad(make_loss(config))
     optimizer = make_optimizer(config.train)
 
     def step(
-        state: TrainState, frozen: Params, words: Sentences, batch: dict[str, Array]
+        state: TrainState, frozen: Params, prompts: Prompts, batch: dict[str, Array]
     ) -> tuple[TrainState, Metrics]:
-        loss, gradient = loss_and_gradient(state.trainable, frozen, words, batch)
+        loss, gradient = loss_and_gradient(state.trainable, frozen, prompts, batch)
         with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
             updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
         trainable = cast(Params, optax.apply_updates(state.trainable, updates))

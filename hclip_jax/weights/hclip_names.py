@@ -171,9 +171,9 @@ def _decoder(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
             f"{name}decoder_guidance_projection.{i - 1}.0", f"{leaf}/decoder_guidance{i}", narrow, wide, 3
         )
         step, own, up = f"{name}decoder{i}.", f"{leaf}/decoder/step{i}", into - narrow
-        kernel = Part(f"{own}/up/kernel", axes=_TRANSPOSED_CONVOLUTION)
+        kernel = Part(f"{own}/conv1/up_kernel", axes=_TRANSPOSED_CONVOLUTION)
         yield Tensor(f"{step}up.weight", (into, up, 2, 2), (kernel,))
-        yield Tensor(f"{step}up.bias", (up,), (Part(f"{own}/up/bias"),))
+        yield Tensor(f"{step}up.bias", (up,), (Part(f"{own}/conv1/up_bias"),))
         # The first convolution reads [x, guidance]; we keep its halves apart.
         halves = (
             Part(f"{own}/conv1/kernel", (), CONVOLUTION, (slice(None), slice(None, up))),

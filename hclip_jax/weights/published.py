@@ -97,6 +97,8 @@ def architecture(
         clip=clip,
         adapters=dataclasses.replace(PUBLISHED, block=block),
         head=head,
-        model=ModelConfig(clip.image.patch * grid, "float32", _CLASSES_AT_ONCE, keep="nothing"),
+        model=ModelConfig(
+            clip.image.patch * grid, "float32", _CLASSES_AT_ONCE, keep_towers="products", keep_head="nothing"
+        ),
         prompts=PromptConfig((TEMPLATE,), "first"),
     )

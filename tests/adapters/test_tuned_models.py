@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from hclip_jax.adapters.tuning import METHODS
+from hclip_jax.clip.prompts import make_prompts
 from hclip_jax.config import from_config_dict
 from hclip_jax.config_schema import Architecture, Config
 from hclip_jax.load import open_model
@@ -57,15 +58,15 @@ def update_on(config: Config, params: Any, devices: int) -> TrainState:
     """The state after one update by a loss on both towers' features: all that adapters have an effect on."""
     rng, mesh, model = np.random.default_rng(0), make_mesh(devices), Model(config)
     images = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
-    tokens = rng.integers(1, 99, (8, 5), np.int32)
-    images, tokens = place(images, mesh, "pictures"), place(tokens, mesh, "sentences")
+    prompts = make_prompts([f"{word} thing" for word in "abcdefgh"])
+    images, prompts = place(images, mesh, "pictures"), place(prompts, mesh, "sentences")
     trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
     state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
     optimizer = make_optimizer(config.train)
 
     def loss(trainable: Any, frozen: Any) -> jax.Array:
         clip = model.adapt(join(trainable, frozen))
-        text = model.encode_text(clip, tokens, jnp.arange(8), 8)
+        text = model.encode_text(clip, prompts)
         seen = model.encode_image(clip, images).dense.mean((1, 2))
         return jnp.mean((seen @ text[:, 0].T) ** 2)
 

@@ -21,7 +21,7 @@ def test_the_default_is_the_published_prompt_of_the_first_synonym():
         "A photo of a person in the scene",
         "A photo of a traffic light in the scene",
         "A photo of a sky in the scene",
-        length=16,
+        length=12,
     )
     assert prompts.owner.tolist() == [0, 1, 2]
     assert (prompts.classes, prompts.templates) == (3, 1)
@@ -49,9 +49,9 @@ def test_order_is_class_then_template_then_synonym():
     assert (prompts.classes, prompts.templates) == (3, 2)
 
 
-@pytest.mark.parametrize(("words", "length"), [(1, 8), (6, 8), (7, 16), (14, 16), (15, 20), (18, 20)])
-def test_length_is_a_multiple_of_eight_within_the_context(words, length):
-    prompts = make_prompts(["a", "cat " * words], ["{}"], context=20)
+@pytest.mark.parametrize(("words", "length"), [(1, 4), (2, 4), (3, 8), (6, 8), (14, 16), (15, 18), (16, 18)])
+def test_length_is_a_multiple_of_four_within_the_context(words, length):
+    prompts = make_prompts(["a", "cat " * words], ["{}"], context=18)
     assert prompts.tokens.shape == (2, length)
 
 
@@ -62,6 +62,23 @@ def test_too_long_a_class_is_named():
 
 def test_braces_in_a_class_name_stay_as_they_are():
     assert make_prompts(["{a}"], ["{}"]).tokens.tolist() == sentences("{a}", length=8)
+
+
+@pytest.mark.parametrize(
+    ("names", "templates", "alike"),
+    [
+        (NAMES, ["a photo of a {}"], 5),
+        (["cat"], ["a photo of a {}"], 5),  # the template's words and no more
+        (["red cat", "red dog"], ["a photo of a {}"], 5),
+        (NAMES, TEMPLATES, 2),
+        (NAMES, ["{}"], 1),
+        (["cat", "s"], ["a photo{}"], 2),  # what becomes of a word, its end decides
+    ],
+)
+def test_sentences_start_alike(names, templates, alike):
+    prompts = make_prompts(names, templates)
+    assert prompts.alike == alike
+    assert (prompts.tokens[:, :alike] == prompts.tokens[:1, :alike]).all()
 
 
 @pytest.mark.parametrize("multiple", [1, 4, 8, 12, 13])

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hclip_jax.clip.prompts import Prompts
 from hclip_jax.clip.tokenizer import tokenize
 from hclip_jax.model import Model
 from tests import tolerance
@@ -14,8 +15,8 @@ CLIP = jax.jit(MODEL.init)(jax.random.key(0))["clip"]
 TOKENS = tokenize(["a photo of a cat", "sky"])
 
 
-def text(tokens: np.ndarray) -> jax.Array:
-    return jax.jit(MODEL.text_encoder.apply)({"params": CLIP["text"]}, tokens)
+def text(tokens: np.ndarray, alike: int = 1) -> jax.Array:
+    return jax.jit(MODEL.text_encoder.apply, static_argnums=2)({"params": CLIP["text"]}, tokens, alike)
 
 
 def image(pictures: jax.Array) -> jax.Array:
@@ -34,6 +35,24 @@ def test_nothing_behind_the_end_token_is_read() -> None:
     assert np.abs(text(other) - text(TOKENS)).max() > 1e-3
 
 
+def test_what_sentences_start_with_may_be_computed_once() -> None:
+    tokens = tokenize(["a photo of a cat", "a photo of the sky", "a photo of a dog"])[:, :8]
+    want = np.concatenate([text(row[None]) for row in tokens])
+    for alike in (1, 2, 4):
+        tolerance.assert_close(text(tokens, alike), want, atol=1e-6)
+    assert np.abs(text(tokens, 5)[1] - want[1]).max() > 1e-3  # but only what is alike
+
+
+def test_gradients_of_shared_tokens_add_up() -> None:
+    tokens = tokenize(["a photo of a cat", "a photo of the sky"])[:, :8]
+
+    def energy(params: dict, alike: int) -> jax.Array:
+        return (MODEL.text_encoder.apply({"params": params}, tokens, alike) ** 2).sum()
+
+    once, apart = (jax.jit(jax.grad(energy), static_argnums=1)(CLIP["text"], alike) for alike in (4, 1))
+    tolerance.assert_close(once, apart, atol=1e-3, rtol=1e-4)
+
+
 def test_pictures_of_any_size() -> None:
     pictures = jax.random.uniform(jax.random.key(1), (2, 48, 24, 3)) * 255
     assert image(pictures).shape == (2, 6, 3, 16)
@@ -48,10 +67,13 @@ def test_pixels_are_normalised_with_clips_statistics() -> None:
 
 
 def test_synonyms_are_averaged_by_owner() -> None:
-    features = jax.jit(MODEL.encode_text, static_argnums=3)
-    cat, sky = features(CLIP, TOKENS, np.array([0, 1], np.int32), 2)[:, 0]
-    both = features(CLIP, TOKENS, np.array([0, 0], np.int32), 1)[0, 0]
+    def features(tokens: np.ndarray, owner: list[int], classes: int) -> jax.Array:
+        prompts = Prompts(tokens, np.array(owner, np.int32), classes, templates=1, alike=1)
+        return jax.jit(MODEL.encode_text)(CLIP, prompts)[:, 0]
+
+    cat, sky = features(TOKENS, [0, 1], 2)
+    both = features(TOKENS, [0, 0], 1)[0]
     wanted = (cat + sky) / np.linalg.norm(cat + sky)
     tolerance.assert_close(both, wanted, atol=1e-5)
-    padded = features(CLIP, np.repeat(TOKENS, 2, 0), np.array([0, 9, 1, 9], np.int32), 2)
-    tolerance.assert_close(padded[:, 0], jnp.stack([cat, sky]), atol=1e-6)
+    padded = features(np.repeat(TOKENS, 2, 0), [0, 9, 1, 9], 2)
+    tolerance.assert_close(padded, jnp.stack([cat, sky]), atol=1e-6)

@@ -13,7 +13,7 @@ from hclip_jax.config import from_config_dict
 from hclip_jax.model import Model, Params
 from hclip_jax.parallel import make_mesh
 from hclip_jax.training.state import init_state, split
-from hclip_jax.training.step import Sentences, make_loss, make_step
+from hclip_jax.training.step import make_loss, make_step
 from hclip_jax.weights.hclip_names import hclip_tensors
 from hclip_jax.weights.tensor_map import write
 from tests import tolerance
@@ -23,7 +23,6 @@ from tests.parity import recipe
 FOLDER = Path(__file__).parent
 CASE = np.load(FOLDER / "segmenter.npz")
 PROMPTS = make_prompts(MINI_CLASSES)
-WORDS = Sentences(jnp.asarray(PROMPTS.tokens), jnp.asarray(PROMPTS.owner))
 
 
 def batch() -> dict[str, jax.Array]:
@@ -45,8 +44,8 @@ def by_published_name(trainable: Params) -> dict[str, np.ndarray]:
 
 def test_loss_and_gradients() -> None:
     trainable, frozen = split(mini_params(), ("adapters", "head"))
-    loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(mini(), len(MINI_CLASSES))))
-    loss, gradient = loss_and_gradient(trainable, frozen, WORDS, batch())
+    loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(mini())))
+    loss, gradient = loss_and_gradient(trainable, frozen, PROMPTS, batch())
     tolerance.assert_within(loss, CASE["loss"], tolerance.LOSS_PAPER)
 
     named = by_published_name(gradient)
@@ -66,7 +65,7 @@ def test_probabilities() -> None:
     @jax.jit
     def predict(params: Params, images: jax.Array) -> jax.Array:
         clip = model.adapt(params)
-        text = model.encode_text(clip, *WORDS, len(MINI_CLASSES))
+        text = model.encode_text(clip, PROMPTS)
         logits = model.segment(clip, params["head"], images, text, 2)
         return resize.bilinear(jax.nn.sigmoid(logits), (384, 384), axes=(2, 3))
 
@@ -88,10 +87,10 @@ def test_training(name: str, allowed: float) -> None:
     # Copied, because the step takes the buffers it is given.
     trainable, frozen = jax.tree.map(jnp.array, split(mini_params(), config.train.trainable))
     state = init_state(trainable, config)
-    step = make_step(config, len(MINI_CLASSES), make_mesh(1))
+    step = make_step(config, make_mesh(1))
     losses = []
     for _ in range(config.train.steps):
-        state, metrics = step(state, frozen, WORDS, batch())
+        state, metrics = step(state, frozen, PROMPTS, batch())
         losses.append(float(metrics["loss"]))
     np.testing.assert_allclose(losses, case["losses"], rtol=allowed)
 

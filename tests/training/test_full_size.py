@@ -9,13 +9,14 @@ import pytest
 
 from configs import vitb, vitl
 from hclip_jax.benchmark.arithmetic import arithmetic
+from hclip_jax.clip.prompts import make_prompts
 from hclip_jax.config import from_config_dict
 from hclip_jax.config_schema import Config
 from hclip_jax.model import Model
 from hclip_jax.parallel import make_mesh
 from hclip_jax.training.report import parameter_counts
 from hclip_jax.training.state import init_state, split
-from hclip_jax.training.step import Sentences, Step, make_step
+from hclip_jax.training.step import Step, make_step
 
 CLASSES = 171
 
@@ -31,14 +32,12 @@ def step_of(whole: Config, pictures: int) -> tuple[Step, tuple]:
     params = jax.eval_shape(Model(whole).init, jax.random.key(0))
     trainable, frozen = split(params, whole.train.trainable)
     state = jax.eval_shape(lambda t: init_state(t, whole), trainable)
-    words = Sentences(
-        jax.ShapeDtypeStruct((CLASSES, 16), jnp.int32), jax.ShapeDtypeStruct((CLASSES,), jnp.int32)
-    )
+    words = make_prompts([f"class {i}" for i in range(CLASSES)])
     batch = {
         "image": jax.ShapeDtypeStruct((pictures, 384, 384, 3), jnp.uint8),
         "label": jax.ShapeDtypeStruct((pictures, 384, 384), jnp.int32),
     }
-    return make_step(whole, CLASSES, make_mesh(1)), (state, frozen, words, batch)
+    return make_step(whole, make_mesh(1)), (state, frozen, words, batch)
 
 
 @pytest.mark.parametrize("module", [vitb, vitl])
@@ -55,7 +54,7 @@ def test_training_step(module: ModuleType) -> None:
 def test_a_step_computes_what_must_be_computed(keep: str, most: float) -> None:
     """The count of docs/performance.md, made on paper; what is not kept is computed once more."""
     whole = config(vitb)
-    whole = replace(whole, model=replace(whole.model, keep=keep))
+    whole = replace(whole, model=replace(whole.model, keep_towers=keep, keep_head=keep))
     step, shapes = step_of(whole, 1)
     assert 0.95 < arithmetic(step, *shapes) / 1.9e12 < most
 

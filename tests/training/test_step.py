@@ -2,14 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from hclip_jax.clip.prompts import make_prompts, pad_prompts
+from hclip_jax.clip.prompts import make_prompts
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.model import Model
 from hclip_jax.parallel import make_mesh, place
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
-from hclip_jax.training.step import Sentences, make_loss, make_step, text_energy
+from hclip_jax.training.step import make_loss, make_step, place_prompts, text_energy
 from tests import tolerance
 from tests.models import micro
 
@@ -37,11 +37,10 @@ def run(params: dict, batches: list, devices: int, **train: object) -> tuple[lis
     """Losses of a few steps and the parameters after them."""
     config = micro(**train)
     mesh = make_mesh(devices)
-    padded = pad_prompts(PROMPTS, devices)
-    words = place(Sentences(padded.tokens, padded.owner), mesh, "sentences")
+    words = place_prompts(PROMPTS, mesh)
     trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
     state = init_state(trainable, config)
-    step = make_step(config, len(SOURCE.classes), mesh)
+    step = make_step(config, mesh)
     losses = []
     for batch in batches:
         state, metrics = step(state, frozen, words, place(batch, mesh, "pictures"))
@@ -63,8 +62,8 @@ def test_a_step_compiles_once(batches: list) -> None:
     mesh = make_mesh(1)
     trainable, frozen = split(initial_params(config, mesh), config.train.trainable)
     before = init_state(trainable, config)
-    step = make_step(config, len(SOURCE.classes), mesh)
-    after, _ = jax.eval_shape(step, before, frozen, Sentences(PROMPTS.tokens, PROMPTS.owner), batches[0])
+    step = make_step(config, mesh)
+    after, _ = jax.eval_shape(step, before, frozen, PROMPTS, batches[0])
     kinds = [jax.tree.map(jax.typeof, jax.eval_shape(lambda s: s, state)) for state in (before, after)]
     assert kinds[0] == kinds[1]
 
@@ -82,9 +81,7 @@ def test_what_is_frozen_stays_and_the_rest_moves(params: dict, batches: list) ->
 
 
 def test_gradients_reach_every_trainable_leaf(params: dict, batches: list) -> None:
-    words = Sentences(PROMPTS.tokens, PROMPTS.owner)
-    loss = make_loss(CONFIG, len(SOURCE.classes))
-    gradient = jax.jit(jax.grad(loss))(params, {}, words, batches[0])
+    gradient = jax.jit(jax.grad(make_loss(CONFIG)))(params, {}, PROMPTS, batches[0])
     silent = set()
     for path, leaf in jax.tree.leaves_with_path(gradient):
         name = "/".join(key.key for key in path)
