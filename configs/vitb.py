@@ -74,7 +74,7 @@ def get_config() -> ConfigDict:
     c.model = ConfigDict()
     c.model.resolution = 384  # crops are brought to this size before CLIP: 24 x 24 patches
     c.model.dtype = "float32"  # of activations; parameters, softmax, norms and loss stay float32
-    c.model.classes_at_once = 32  # that aggregation and decoder work on: memory hardly grows with T
+    c.model.classes_at_once = 16  # that aggregation and decoder work on: memory hardly grows with T
     # What the backward pass keeps of the forward pass: everything; products, the results of dense layers;
     # nothing, which is slowest and smallest. The towers' is little beside the head's.
     c.model.keep_towers = "products"

@@ -131,7 +131,8 @@ CASES: dict[str, Callable[[Config, int], Case]] = {
 
 
 def _names(classes: int) -> list[str]:
-    return [f"class {i}" for i in range(classes)]
+    # In the default template 12 tokens at most, as the names of COCO-Stuff.
+    return [str(i) for i in range(classes)]
 
 
 def _words(config: Config, classes: int, mesh: Mesh) -> Prompts:

@@ -113,8 +113,9 @@ class UpsampledConv(nn.Module):
         shape = (3, 3, self.middle, self.features)
         kernel = self.param("kernel", pytorch_uniform, shape, jnp.float32)
         y = convolve_up(x.astype(self.dtype), composed(up, kernel).astype(self.dtype))
-        everywhere = jnp.broadcast_to(bias, (1, *y.shape[1:3], self.middle))
-        return y, convolve(everywhere.astype(self.dtype), kernel.astype(self.dtype))
+        taps = jnp.einsum("D,uvDF->uvF", bias, kernel)
+        edge = jnp.einsum("yu,xv,uvF->yxF", *(_taps_inside(n) for n in y.shape[1:3]), taps)
+        return y, edge[None].astype(self.dtype)
 
 
 def composed(up: Array, kernel: Array) -> Array:
@@ -122,3 +123,9 @@ def composed(up: Array, kernel: Array) -> Array:
     # Of 2 x 2 new pixels, the one at p is read at tap u by the pixel at p - (u - 1).
     places = jnp.asarray(np.eye(4, dtype=np.float32)[np.arange(2)[:, None] + 2 - np.arange(3)])
     return jnp.einsum("puI,qvJ,pqCD,uvDF->IJCF", places, places, up, kernel)
+
+
+def _taps_inside(pixels: int) -> Array:
+    """[pixels, 3]: 1 where a tap of a convolution of side 3 reads a pixel, 0 where it is beyond the edge."""
+    tap = np.arange(pixels)[:, None] + np.arange(3) - 1
+    return jnp.asarray((tap >= 0) & (tap < pixels), jnp.float32)

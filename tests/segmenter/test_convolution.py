@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from jax import Array
 
-from hclip_jax.segmenter.convolution import convolve
+from hclip_jax.segmenter.convolution import convolve, convolve_up
+from tests import tolerance
 
 
 def plain(x: Array, kernel: Array) -> Array:
@@ -32,3 +33,25 @@ def test_convolution_and_gradient_are_the_plain_ones(side: int, wide: int, featu
     )
     for own, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-5)
+
+
+def test_convolve_up_is_a_transposed_convolution() -> None:
+    rng = np.random.default_rng(0)
+    x, kernel, weight = (
+        jnp.asarray(rng.standard_normal(shape), jnp.float32)
+        for shape in ((2, 5, 3, 4), (4, 4, 4, 6), (2, 10, 6, 6))
+    )
+
+    def transposed(x: Array, kernel: Array) -> Array:
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_transpose(x, kernel[::-1, ::-1], (2, 2), ((2, 2), (2, 2)), None, numbers)
+
+    def loss(function, x: Array, kernel: Array) -> Array:
+        return (function(x, kernel) * weight).sum()
+
+    tolerance.assert_close(convolve_up(x, kernel), transposed(x, kernel), atol=1e-5)
+    ours, theirs = (
+        jax.jit(jax.grad(lambda x, kernel, f=f: loss(f, x, kernel), argnums=(0, 1)))(x, kernel)
+        for f in (convolve_up, transposed)
+    )
+    tolerance.assert_close(ours, theirs, atol=1e-4, rtol=1e-5)

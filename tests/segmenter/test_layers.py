@@ -2,8 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hclip_jax.segmenter.layers import GuidedDense, UpsampleBy
+from hclip_jax.segmenter.convolution import convolve
+from hclip_jax.segmenter.layers import GuidedDense, UpsampleBy, UpsampledConv
 from tests import tolerance
+from tests.gradients import value_and_gradients
 
 
 def test_guided_dense_is_one_layer_of_both() -> None:
@@ -31,3 +33,22 @@ def test_upsampling_is_a_transposed_convolution() -> None:
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     tolerance.assert_close(layer.apply({"params": params}, x), wanted, atol=1e-5)
+
+
+def test_upsampling_and_a_convolution_are_one_layer() -> None:
+    x = jax.random.normal(jax.random.key(0), (2, 3, 4, 5))
+    layer = UpsampledConv(6, 7, jnp.float32)
+    params = layer.init(jax.random.key(1), x)["params"]
+    params["up_bias"] = jax.random.normal(jax.random.key(2), (6,))
+
+    def at_once(params: dict, x: jax.Array) -> jax.Array:
+        y, edge = layer.apply({"params": params}, x)
+        return y + edge
+
+    def one_by_one(params: dict, x: jax.Array) -> jax.Array:
+        up = {"kernel": params["up_kernel"], "bias": params["up_bias"]}
+        y = UpsampleBy(2, 6, jnp.float32).apply({"params": up}, x)
+        return convolve(y, params["kernel"])
+
+    ours, theirs = (value_and_gradients(f, params, x) for f in (at_once, one_by_one))
+    tolerance.assert_close(ours, theirs, atol=1e-4, rtol=1e-5)

@@ -2,8 +2,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hclip_jax.segmenter.spatial_aggregation import SwinBlock, shifted_window_mask
+from hclip_jax.segmenter.spatial_aggregation import (
+    SwinBlock,
+    from_windows,
+    roll,
+    shifted_window_mask,
+    to_windows,
+)
 from tests import tolerance
+from tests.gradients import value_and_gradients
 
 X = jax.random.normal(jax.random.key(0), (1, 2, 8, 8, 4))
 GUIDANCE = jax.random.normal(jax.random.key(1), (1, 8, 8, 6))
@@ -49,3 +56,15 @@ def test_mask_separates_what_rolling_brought_together() -> None:
     assert (mask[0] == 0).all()  # the first window holds neighbours only
     assert set(np.unique(mask[3])) == {-100.0, 0.0}
     tolerance.assert_same(mask, mask.swapaxes(1, 2))
+
+
+def test_windows_and_back() -> None:
+    back = from_windows(to_windows(X, 4), (8, 8))
+    tolerance.assert_same(back, X)
+    tolerance.assert_same(to_windows(X, 4)[:, :, 1], X[:, :, :4, 4:].reshape(1, 2, 16, 4))
+
+
+def test_the_gradient_of_rolling_rolls_back() -> None:
+    value, (gradient,) = value_and_gradients(lambda x: roll(x, 3), X)
+    tolerance.assert_same(value, jnp.roll(X, (3, 3), (2, 3)))
+    tolerance.assert_same(roll(gradient, 3), jax.random.normal(jax.random.key(99), X.shape))

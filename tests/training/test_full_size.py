@@ -32,7 +32,7 @@ def step_of(whole: Config, pictures: int) -> tuple[Step, tuple]:
     params = jax.eval_shape(Model(whole).init, jax.random.key(0))
     trainable, frozen = split(params, whole.train.trainable)
     state = jax.eval_shape(lambda t: init_state(t, whole), trainable)
-    words = make_prompts([f"class {i}" for i in range(CLASSES)])
+    words = make_prompts([f"{i}" for i in range(CLASSES)])
     batch = {
         "image": jax.ShapeDtypeStruct((pictures, 384, 384, 3), jnp.uint8),
         "label": jax.ShapeDtypeStruct((pictures, 384, 384), jnp.int32),
@@ -50,13 +50,15 @@ def test_training_step(module: ModuleType) -> None:
     assert {name: value.shape for name, value in metrics.items()} == {"loss": (), "gradient_norm": ()}
 
 
-@pytest.mark.parametrize(("keep", "most"), [("everything", 1.05), ("nothing", 1.35)])
-def test_a_step_computes_what_must_be_computed(keep: str, most: float) -> None:
+@pytest.mark.parametrize(
+    ("keep", "most"), [({"keep_towers": "everything", "keep_head": "everything"}, 1.05), ({}, 1.25)]
+)
+def test_a_step_computes_what_must_be_computed(keep: dict[str, str], most: float) -> None:
     """The count of docs/performance.md, made on paper; what is not kept is computed once more."""
     whole = config(vitb)
-    whole = replace(whole, model=replace(whole.model, keep_towers=keep, keep_head=keep))
+    whole = replace(whole, model=replace(whole.model, **keep))
     step, shapes = step_of(whole, 1)
-    assert 0.95 < arithmetic(step, *shapes) / 1.9e12 < most
+    assert 0.95 < arithmetic(step, *shapes) / 1.461e12 < most
 
 
 @pytest.mark.parametrize("module", [vitb, vitl])
