@@ -79,13 +79,7 @@ def mix(
         The mixed blocks of each tower, shaped as they came.
     """
     slots = modality.shape[-3]
-    together = jnp.concatenate(
-        [
-            jnp.zeros((slots, *own.shape[1:]), own.dtype).at[jnp.array(at[tower])].set(own)
-            for tower, own in blocks.items()
-        ],
-        axis=2,
-    )
+    together = jnp.concatenate([_at(at[tower], slots, own) for tower, own in blocks.items()], axis=2)
     if alpha is None:
         mixed = _across_towers(modality, _across_layers(layer, together))
     else:
@@ -93,9 +87,21 @@ def mix(
         mixed = together + jnp.swapaxes(alpha, 0, 1)[:, None, :, None, None] * mixed
     split, first = {}, 0
     for tower, own in blocks.items():
-        split[tower] = mixed[jnp.array(at[tower]), :, first : first + own.shape[2]]
+        split[tower] = _of(at[tower], mixed[:, :, first : first + own.shape[2]])
         first += own.shape[2]
     return split
+
+
+def _at(places: tuple[int, ...], slots: int, own: Array) -> Array:
+    """A tower's layers at their places among `slots`, and zeros elsewhere."""
+    if places == tuple(range(slots)):
+        return own  # as in towers of equal depth: what is moved about costs as much as the Cayley map
+    return jnp.zeros((slots, *own.shape[1:]), own.dtype).at[jnp.array(places)].set(own)
+
+
+def _of(places: tuple[int, ...], mixed: Array) -> Array:
+    """What stands at `places`."""
+    return mixed if places == tuple(range(len(mixed))) else mixed[jnp.array(places)]
 
 
 def _across_layers(relation: Array, x: Array) -> Array:

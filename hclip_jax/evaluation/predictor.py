@@ -62,7 +62,8 @@ class Predictor:
         def encode() -> Array:
             return _encode(model, self._clip, place(padded, mesh, "sentences"))
 
-        text = kept.get({"tokens": padded.tokens, "owner": padded.owner}, encode) if kept else encode()
+        sentences = {"tokens": np.asarray(padded.tokens), "owner": np.asarray(padded.owner)}
+        text = kept.get(sentences, encode) if kept else encode()
         self.text: Array = jax.device_put(text, sharding(mesh, "features"))
 
     def segment(self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:

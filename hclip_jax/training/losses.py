@@ -28,7 +28,8 @@ def segmentation_loss(logits: Array, labels: Array, ignore: str) -> Array:
 
 def _to_labels(logits: Array, labels: Array) -> Array:
     """[B, T, H', W'] -> [B, T, H, W]."""
-    return resize.bilinear(logits, labels.shape[1:], axes=(2, 3))
+    _, height, width = labels.shape
+    return resize.bilinear(logits, (height, width), axes=(2, 3))
 
 
 def _mean(logits: Array, labels: Array, ignore: str) -> Array:

@@ -49,7 +49,7 @@ def fixed_inputs(clip: ClipConfig) -> tuple[np.ndarray, np.ndarray]:
     striped = 255 * ((x[..., None] // (8 + channels) + y[..., None] // 5) % 2)
     images = np.stack([smooth, striped]).astype(np.uint8)
     if clip.text.vocabulary > tokenizer.END and clip.text.context >= 16:
-        return images, make_prompts(SENTENCES, ("{}",), context=clip.text.context).tokens
+        return images, np.asarray(make_prompts(SENTENCES, ("{}",), context=clip.text.context).tokens)
     # Towers of other vocabularies, such as those of tests: the last id ends a sentence there too.
     words = 1 + np.arange(3 * 6, dtype=np.int32).reshape(3, 6) % (clip.text.vocabulary - 2)
     return images, np.pad(words, ((0, 0), (0, 1)), constant_values=clip.text.vocabulary - 1)
