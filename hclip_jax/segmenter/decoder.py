@@ -35,8 +35,9 @@ class Decoder(nn.Module):
         x = x.reshape(b * t, *x.shape[2:])
         for i, (width, g) in enumerate(zip(self.widths, guidance, strict=True), start=1):
             x = DecoderStep(width, self.dtype, name=f"step{i}")(x, g)
-        x = Conv(1, 3, self.dtype, **self._first(), name="logit")(x)
-        return x.reshape(b, t, *x.shape[1:3]).astype(jnp.float32)
+        # In float32 whatever the dtype: of logits with eight bits, classes would be equal that are not.
+        x = Conv(1, 3, jnp.float32, **self._first(), name="logit")(x)
+        return x.reshape(b, t, *x.shape[1:3])
 
     def _first(self) -> dict[str, Any]:
         """How the last layer starts: with a prior at zero, so that no class is told by chance."""
