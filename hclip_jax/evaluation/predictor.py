@@ -145,9 +145,12 @@ def _encode(model: Model, clip: Params, prompts: Prompts) -> Array:
 
 @partial(jax.jit, static_argnums=(0, 5))
 def _logits(model: Model, clip: Params, head: Params, views: Array, text: Array, pooling: int) -> Array:
-    """[B, V, side, side, 3] -> [B, V, T, 4h, 4w]."""
-    logits = model.segment(clip, head, views.reshape(-1, *views.shape[2:]), text, pooling)
-    return logits.reshape(*views.shape[:2], *logits.shape[1:])
+    """[B, V, side, side, 3] -> [B, V, T, 4h, 4w], a view of all pictures at a time: so many fit."""
+
+    def look(view: Array) -> Array:
+        return model.segment(clip, head, view, text, pooling)
+
+    return jnp.moveaxis(jax.lax.map(look, jnp.moveaxis(views, 1, 0)), 0, 1)
 
 
 @partial(jax.jit, static_argnums=0)

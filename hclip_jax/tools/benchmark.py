@@ -5,7 +5,7 @@ python -m hclip_jax.tools.benchmark [--config=FILE] [--config.a.b=value ...] [--
 
     step      a training step                        sliding   the sliding window of the published protocol
     picture   one look at a picture                  text      the words encoded; text-whole: whole context
-    adapt     the adapters and their gradient        reading   pictures read and augmented
+    adapt     the adapters and their gradient        reading   128 pictures read and augmented
 
 Columns: the first run compiles; the others are the median of --runs, and their spread. GFLOP counts matrix
 products and convolutions with loops in full; the yardstick is what one large matrix product reaches in

@@ -1,5 +1,6 @@
 """The whole model: loss, gradients, probabilities and training."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -57,6 +58,15 @@ def test_loss_and_gradients() -> None:
     sample = CASE["grad_R_sample"]
     scale = np.abs(sample).max()
     tolerance.assert_within(shared[::4, ::4, ::6] / scale, sample / scale, tolerance.GRADIENT_NORM)
+
+
+def test_the_loss_of_bfloat16_is_near() -> None:
+    config = mini()
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, dtype="bfloat16"))
+    trainable, frozen = split(mini_params(), ("adapters", "head"))
+    loss = jax.jit(make_loss(config))(trainable, frozen, PROMPTS, batch())
+    np.testing.assert_allclose(loss, CASE["loss"], rtol=0.01)
+    assert loss != CASE["loss"]
 
 
 def test_probabilities() -> None:
