@@ -8,6 +8,8 @@ from jax import Array
 
 from hclip_jax.recompute import keeping
 
+_WORTH_IT = 4  # classes: with fewer in a half, compiling it twice takes longer than it will ever save
+
 
 def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: str) -> Array:
     """Applies `function` to chunks of the class axis, one after another, so that memory hardly grows with T.
@@ -44,7 +46,7 @@ def _side_by_side(function: Callable[[Array], Array]) -> Callable[[Array], Array
 
     def halves(x: Array) -> Array:
         middle = x.shape[1] // 2
-        if not middle:
+        if middle < _WORTH_IT:
             return function(x)
         return jnp.concatenate([function(x[:, :middle]), function(x[:, middle:])], axis=1)
 

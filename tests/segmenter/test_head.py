@@ -85,6 +85,12 @@ def test_classes_at_once_change_nothing(chunk: int) -> None:
     tolerance.assert_close(apply(head(chunk=chunk), PARAMS, FEATURES, TEXT, 2), whole, atol=1e-5)
 
 
+def test_halves_side_by_side_change_nothing() -> None:
+    text = jax.random.normal(jax.random.key(5), (9, 1, 16))
+    one_by_one = apply(head(chunk=1), PARAMS, FEATURES, text, 2)
+    tolerance.assert_close(apply(head(), PARAMS, FEATURES, text, 2), one_by_one, atol=1e-5)
+
+
 @pytest.mark.parametrize("pooling", [1, 2])
 def test_bfloat16_is_near(pooling: int) -> None:
     plain = apply(head(), PARAMS, FEATURES, TEXT, pooling)
