@@ -28,6 +28,11 @@ from hclip_jax.segmenter.head import SegmentationHead
 
 Params = dict[str, Any]
 
+# A pytree of two arrays; its numbers are part of what a program is compiled for.
+jax.tree_util.register_dataclass(
+    Prompts, data_fields=("tokens", "owner"), meta_fields=("classes", "templates", "alike")
+)
+
 LOGIT_SCALE = math.log(1 / 0.07)  # where CLIP's training starts
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from hclip_jax import Segmentation, Segmenter, cache, inference
+from hclip_jax.clip.prompts import Prompts
 from hclip_jax.data.source import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation import predictor as predictor_module
@@ -181,9 +182,9 @@ def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     calls: list[int] = []
     encode = predictor_module._encode
 
-    def counting(model: Model, clip: dict, tokens: jax.Array, owner: jax.Array, classes: int) -> jax.Array:
-        calls.append(classes)
-        return encode(model, clip, tokens, owner, classes)
+    def counting(model: Model, clip: dict, prompts: Prompts) -> jax.Array:
+        calls.append(prompts.classes)
+        return encode(model, clip, prompts)
 
     monkeypatch.setattr(predictor_module, "_encode", counting)
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path))

@@ -3,30 +3,24 @@
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from functools import partial
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
-from jax import Array
 
 from hclip_jax.clip import tokenizer
 from hclip_jax.data.class_names import check_class_names
 from hclip_jax.errors import UserError
 
+if TYPE_CHECKING:
+    from jax import Array
+
 # Lengths come in steps, so that nearby vocabularies share one compiled text tower.
 _LENGTH_STEP = 4
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=("tokens", "owner"),
-    meta_fields=("classes", "templates", "alike"),
-)
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prompts:
     """The sentences of T classes with P templates; a class prompt with synonyms has several.
-
-    A pytree of two arrays: the numbers are part of what a program is compiled for.
 
     Attributes:
         tokens: int32 [S, N], one sentence a row, from tokenizer.START to tokenizer.END, then zeros.
@@ -38,8 +32,8 @@ class Prompts:
             words before the class name.
     """
 
-    tokens: np.ndarray | Array
-    owner: np.ndarray | Array
+    tokens: "np.ndarray | Array"
+    owner: "np.ndarray | Array"
     classes: int
     templates: int
     alike: int
