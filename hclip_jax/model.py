@@ -41,7 +41,7 @@ def init_clip(clip: ClipConfig, image_rng: Array, text_rng: Array) -> Params:
     side = clip.image.resolution
     return {
         "image": ImageEncoder(clip).init(image_rng, jnp.zeros((1, side, side, 3)))["params"],
-        "text": TextEncoder(clip).init(text_rng, jnp.zeros((1, 2), jnp.int32))["params"],
+        "text": TextEncoder(clip).init(text_rng, jnp.zeros((1, 1), jnp.int32))["params"],
         "logit_scale": jnp.asarray(LOGIT_SCALE, jnp.float32),
     }
 

@@ -95,7 +95,7 @@ def mix(
 def _at(places: tuple[int, ...], slots: int, own: Array) -> Array:
     """A tower's layers at their places among `slots`, and zeros elsewhere."""
     if places == tuple(range(slots)):
-        return own  # as in towers of equal depth: what is moved about costs as much as the Cayley map
+        return own  # as in towers of equal depth, where moving them took a fifth of the time of `adapt`
     return jnp.zeros((slots, *own.shape[1:]), own.dtype).at[jnp.array(places)].set(own)
 
 

@@ -16,7 +16,7 @@ _YARDSTICK = 3072  # side of the matrices whose product says how fast the machin
 
 
 class Measured(NamedTuple):
-    """What was measured of a case."""
+    """What was measured of a case; 0 classes, pictures or operations where it has none."""
 
     case: str
     classes: int
@@ -37,8 +37,8 @@ class Job(NamedTuple):
     case: str
     file: str  # the configuration
     changes: tuple[str, ...]  # of its fields
-    classes: int
-    batch: int
+    classes: int  # 0 where they play no part
+    batch: int  # likewise
     runs: int
     profile: str  # directory for a trace of the runs; empty = none
 
@@ -68,7 +68,7 @@ def _measure(job: Job) -> Measured:
     from hclip_jax.config_file import read_config
 
     jax.config.update("jax_enable_compilation_cache", False)  # the first run is to show what compiling takes
-    always = ("--config.clip.weights=random", f"--config.train.batch={job.batch}")
+    always = ("--config.clip.weights=random", f"--config.train.batch={job.batch or 1}")
     yardstick = _yardstick()
     case = CASES[job.case](read_config(job.file, (*job.changes, *always)), job.classes)
     first = _seconds(case.run)
@@ -129,8 +129,12 @@ def to_markdown(rows: Sequence[Measured]) -> str:
     ]
     for r in rows:
         lines.append(
-            f"| {r.case} | {r.classes} | {r.batch} | {r.first:.2f} s | {r.seconds:.3f} s "
-            f"| {r.fastest:.3f} – {r.slowest:.3f} | {r.operations / 1e9:,.0f} | {r.rate / 1e9:.0f} "
+            f"| {r.case} | {r.classes or '–'} | {r.batch or '–'} | {r.first:.2f} s | {r.seconds:.3f} s "
+            f"| {r.fastest:.3f} – {r.slowest:.3f} | {_giga(r.operations)} | {_giga(r.rate)} "
             f"| {r.yardstick / 1e9:.0f} | {r.memory / 1e9:.2f} GB |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _giga(operations: float) -> str:
+    return f"{operations / 1e9:,.0f}" if operations else "–"

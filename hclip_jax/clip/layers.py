@@ -56,7 +56,7 @@ class Attention(nn.Module):
         return self.out(self.value(x))
 
     def _heads(self, x: Array) -> Array:
-        return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, self.width // self.heads).swapaxes(1, 2)
 
 
 class Block(nn.Module):
@@ -84,7 +84,7 @@ class Block(nn.Module):
         """Sentences that all start with the same p tokens, and in which no token reads later ones.
 
         Args:
-            start: [1, p, D].
+            start: [1, p, D], p >= 0.
             rest: [S, n, D], the tokens behind.
 
         Returns:
@@ -98,7 +98,8 @@ class Block(nn.Module):
                 for a, b in zip(before, own, strict=True)
             )
         )
-        start = self._mlp(start + attention.read(y, before, _earlier(start.shape[1], start.shape[1])))
+        if start.shape[1]:
+            start = self._mlp(start + attention.read(y, before, _earlier(start.shape[1], start.shape[1])))
         rest = self._mlp(rest + attention.read(z, both, _earlier(both.keys.shape[2], rest.shape[1])))
         return start, rest
 

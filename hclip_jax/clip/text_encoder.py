@@ -21,15 +21,15 @@ class TextEncoder(nn.Module):
     keep: str = "everything"
 
     @nn.compact
-    def __call__(self, tokens: Array, alike: int = 1) -> Array:
+    def __call__(self, tokens: Array, alike: int = 0) -> Array:
         """Encodes sentences.
 
         Args:
             tokens: int32 [S, N], start ... end, zeros. N may be anything up to the context the tower
                 was trained with: attention is causal and the feature is read at the end token, so
                 what stands behind it changes nothing.
-            alike: with how many tokens, 0 < alike < N, all sentences start alike; at least the start
-                token. Since attention is causal, these are the same everywhere and computed once.
+            alike: with how many tokens, fewer than N, all sentences start alike; the caller knows. Since
+                attention is causal, what becomes of them is the same everywhere and computed once.
 
         Returns:
             [S, D_e], before normalisation to length 1.

@@ -8,7 +8,7 @@ from jax import Array
 
 from hclip_jax.recompute import keeping
 
-_WORTH_IT = 8  # classes: with fewer in a half, compiling it twice takes longer than it will ever save
+_WORTH_IT = 8  # classes: with fewer in a half there is little to save, and as much more to compile
 
 
 def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: str) -> Array:

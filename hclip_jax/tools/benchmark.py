@@ -26,6 +26,9 @@ from hclip_jax.tools.command import Parser, run
 
 CASES = ("step", "picture", "sliding", "text", "text-whole", "adapt", "reading")
 
+_WITHOUT_CLASSES = ("adapt", "reading")
+_WITHOUT_BATCH = ("text", "text-whole", "adapt")
+
 
 def main(argv: list[str]) -> int:
     """Runs the command line `argv`, without the program's name, and returns the exit status."""
@@ -52,23 +55,23 @@ def main(argv: list[str]) -> int:
     if args.runs < 1:
         raise UserError(f"--runs is {args.runs}; give at least 1")
     read_config(args.config, changes)  # a mistake shows before anything is timed
-    counts = [
-        (classes, batch)
-        for classes in _counts("classes", args.classes)
-        for batch in _counts("batch", args.batch)
+    classes, batches = _counts("classes", args.classes), _counts("batch", args.batch)
+    jobs = [
+        Job(name, args.config, changes, count, batch, args.runs, args.profile)
+        for name in cases
+        for count in ([0] if name in _WITHOUT_CLASSES else classes)
+        for batch in ([0] if name in _WITHOUT_BATCH else batches)
     ]
     measured: list[Measured] = []
-    for name in cases:
-        for classes, batch in counts:
-            job = Job(name, args.config, changes, classes, batch, args.runs, args.profile)
-            measured.append(measure(job))
-            lines = to_markdown(measured[-1:]).splitlines()
-            console.print("\n".join(lines[-1:] if len(measured) > 1 else lines), soft_wrap=True)
-            if args.output:
-                args.output.mkdir(parents=True, exist_ok=True)
-                plain = json.dumps([m._asdict() for m in measured], indent=2) + "\n"
-                write_atomically(args.output / "benchmark.json", plain)
-                write_atomically(args.output / "benchmark.md", to_markdown(measured))
+    for job in jobs:
+        measured.append(measure(job))
+        lines = to_markdown(measured[-1:]).splitlines()
+        console.print("\n".join(lines[-1:] if len(measured) > 1 else lines), soft_wrap=True)
+        if args.output:
+            args.output.mkdir(parents=True, exist_ok=True)
+            plain = json.dumps([m._asdict() for m in measured], indent=2) + "\n"
+            write_atomically(args.output / "benchmark.json", plain)
+            write_atomically(args.output / "benchmark.md", to_markdown(measured))
     return 0
 
 

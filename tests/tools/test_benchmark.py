@@ -26,24 +26,25 @@ def test_the_command_offers_every_case() -> None:
 def test_cases_are_measured_and_written(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = [config, "--cases=step,adapt", "--classes=3", "--batch=8", "--runs=2"]
+    argv = [config, "--cases=step,picture,adapt", "--classes=3", "--batch=8", "--runs=2"]
     trace = tmp_path / "trace"
     assert benchmark.main([*argv, f"--output={tmp_path / 'out'}", f"--profile={trace}"]) == 0
     measured = json.loads((tmp_path / "out/benchmark.json").read_text())
-    assert [m["case"] for m in measured] == ["step", "adapt"]
+    assert [m["case"] for m in measured] == ["step", "picture", "adapt"]
+    assert [(m["classes"], m["batch"]) for m in measured] == [(3, 8), (3, 8), (0, 0)]
     for m in measured:
-        assert (m["classes"], m["batch"]) == (3, 8)
         assert 0 < m["fastest"] <= m["seconds"] <= m["slowest"] < m["first"]
         assert m["memory"] > 1e8
         assert m["yardstick"] > m["rate"] > 0
-    step, adapt = measured
+    step, picture, adapt = measured
+    assert step["operations"] > 2 * picture["operations"] > 0
     assert step["operations"] > adapt["operations"] > 0
     assert any(trace.rglob("*.xplane.pb"))
     table = (tmp_path / "out/benchmark.md").read_text()
     assert table.splitlines()[-1] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("case", sorted(set(CASES) - {"step", "adapt"}))
+@pytest.mark.parametrize("case", sorted(set(CASES) - {"step", "picture", "adapt"}))
 def test_every_other_case_runs(case: str) -> None:
     from tests.models import micro
 
