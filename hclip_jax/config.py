@@ -127,6 +127,7 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
     check_choices(
         path,
         ("model.dtype", a.model.dtype, ("float32", "bfloat16")),
+        ("model.head_dtype", a.model.head_dtype, ("float32", "bfloat16")),
         ("model.keep_towers", a.model.keep_towers, POLICIES),
         ("model.keep_head", a.model.keep_head, POLICIES),
         ("prompts.synonyms", a.prompts.synonyms, ("first", "mean")),

@@ -69,7 +69,8 @@ class HeadConfig:
 @dataclass(frozen=True)
 class ModelConfig:
     resolution: int  # pictures are brought to this size before CLIP
-    dtype: str
+    dtype: str  # of the towers' activations
+    head_dtype: str
     classes_at_once: int
     keep_towers: str
     keep_head: str

@@ -24,11 +24,45 @@ class Dense(nn.Module):
     def __call__(self, x: Array) -> Array:
         """[..., C] -> [..., features]."""
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
-        y = x.reshape(-1, x.shape[-1]).astype(self.dtype) @ kernel.astype(self.dtype)
+        y = _times(x.reshape(-1, x.shape[-1]).astype(self.dtype), kernel.astype(self.dtype))
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             y = add_to_rows(y, bias.astype(self.dtype))
         return y.reshape(*x.shape[:-1], self.features)
+
+
+@jax.custom_vjp
+def _times(x: Array, kernel: Array) -> Array:
+    """[n, C] @ [C, F]."""
+    return x @ kernel
+
+
+def _times_forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array | None, Array]]:
+    # A frozen kernel needs no gradient, and x need not be kept for it. Not `_times`: recompute.py looks for
+    # products, and sees none in what has a gradient of its own.
+    return x.value @ kernel.value, (x.value if kernel.perturbed else None, kernel.value)
+
+
+def _times_backward(saved: tuple[Array | None, Array], g: Array) -> tuple[Array, Array | None]:
+    x, kernel = saved
+    return g @ kernel.T, None if x is None else product_over_rows(x, g)
+
+
+_times.defvjp(_times_forward, _times_backward, symbolic_zeros=True)
+
+
+def product_over_rows(x: Array, y: Array) -> Array:
+    """[n, C] and [n, F] -> [C, F]: x^T y, with many rows and few columns.
+
+    XLA on CPUs runs such a product on one core, but two of them on two, and sooner if the first has fewer
+    columns.
+    """
+    if x.shape[1] > y.shape[1]:
+        return product_over_rows(y, x).T
+    if len(x) % 2 or jax.default_backend() != "cpu":
+        return x.T @ y
+    x, y = (a.reshape(2, -1, a.shape[1]) for a in (x, y))
+    return jnp.einsum("hnc,hnf->hcf", x, y).sum(0)
 
 
 @jax.custom_vjp

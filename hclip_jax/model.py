@@ -54,7 +54,7 @@ class Model:
 
     @property
     def dtype(self) -> Any:
-        """The dtype activations are computed in."""
+        """The dtype the towers' activations are computed in."""
         return jnp.dtype(self.architecture.model.dtype)
 
     @property
@@ -73,7 +73,8 @@ class Model:
     def head(self) -> SegmentationHead:
         """The segmentation head."""
         a = self.architecture
-        return SegmentationHead(a.head, self.dtype, a.model.classes_at_once, a.model.keep_head)
+        dtype = jnp.dtype(a.model.head_dtype)
+        return SegmentationHead(a.head, dtype, a.model.classes_at_once, a.model.keep_head)
 
     @property
     def tuning(self) -> Tuning:

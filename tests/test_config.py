@@ -155,6 +155,7 @@ def test_a_whole_number_does_for_a_number() -> None:
         ("adapters.relation", ("linear", "mlp")),
         ("adapters.cayley", ("solve", "neumann")),
         ("model.dtype", ("float32", "bfloat16")),
+        ("model.head_dtype", ("float32", "bfloat16")),
         ("prompts.synonyms", ("first", "mean")),
         ("train.ignore", ("negative", "masked")),
         ("evaluation.protocol", ("sliding", "single")),

@@ -26,10 +26,10 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Memory(NamedTuple):
-    """What tokens let others read: [B, heads, N, D / heads] each."""
+    """What tokens let others read."""
 
-    keys: Array
-    values: Array
+    keys: Array  # [B, heads, M, D / heads]
+    values: Array  # [B, heads, D / heads, M]
 
 
 class Attention(nn.Module):
@@ -44,19 +44,20 @@ class Attention(nn.Module):
 
     def memory(self, x: Array) -> Memory:
         """What tokens [B, N, D] let others read."""
-        return Memory(self._heads(self.key(x)), self._heads(self.value(x)))
+        return Memory(self._heads(self.key(x)).swapaxes(1, 2), jnp.moveaxis(self._heads(self.value(x)), 1, 3))
 
-    def read(self, x: Array, memory: Memory, bias: Array) -> Array:
+    def read(self, x: Array, memory: Memory, bias: Array | None = None) -> Array:
         """[B, N, D] reads M tokens; bias as in `attention.attend`: [B, N, D]."""
-        found = attend(self._heads(self.query(x)), *memory, bias)
-        return self.out(found.swapaxes(1, 2).reshape(x.shape))
+        found = attend(jnp.moveaxis(self._heads(self.query(x)), 1, 3), *memory, bias)
+        return self.out(jnp.moveaxis(found, 3, 1).reshape(x.shape))
 
     def value_only(self, x: Array) -> Array:
         """What each token would get if it attended to itself alone: the dense form of MaskCLIP."""
         return self.out(self.value(x))
 
     def _heads(self, x: Array) -> Array:
-        return x.reshape(*x.shape[:2], self.heads, self.width // self.heads).swapaxes(1, 2)
+        """[B, N, D] -> [B, N, heads, D / heads]."""
+        return x.reshape(*x.shape[:2], self.heads, self.width // self.heads)
 
 
 class Block(nn.Module):
@@ -78,7 +79,7 @@ class Block(nn.Module):
     def __call__(self, x: Array) -> Array:
         """[B, N, D] -> [B, N, D]; every token reads every other."""
         y = self.norm1(x)
-        return self._mlp(x + self.attention.read(y, self.attention.memory(y), jnp.zeros((1, 1, 1, 1))))
+        return self._mlp(x + self.attention.read(y, self.attention.memory(y)))
 
     def causal(self, start: Array, rest: Array) -> tuple[Array, Array]:
         """Sentences that all start with the same p tokens, and in which no token reads later ones.
@@ -94,8 +95,8 @@ class Block(nn.Module):
         before, own = attention.memory(y), attention.memory(z)
         both = Memory(
             *(
-                jnp.concatenate([jnp.broadcast_to(a, (len(b), *a.shape[1:])), b], axis=2)
-                for a, b in zip(before, own, strict=True)
+                jnp.concatenate([jnp.broadcast_to(a, (len(b), *a.shape[1:])), b], axis)
+                for a, b, axis in zip(before, own, (2, 3), strict=True)
             )
         )
         if start.shape[1]:

@@ -1,9 +1,8 @@
 """Convolutions with gradients that are fast inside loops as well.
 
 They have their own, because the compiler's gradient of a kernel is a convolution with a kernel as large as
-the picture, which XLA on CPUs runs 200 times slower inside a loop than outside. Here it is a few matrix
-products of shifted rows: all pictures, with their edges of zeros, are one list of rows, in which a shift is
-another start, and what crosses an edge meets zeros.
+the picture, which XLA on CPUs runs 200 times slower inside a loop than outside. Here it is one matrix
+product over all pixels, of channels that lie side by side shifted.
 """
 
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from hclip_jax.dense import product_over_rows
 
 
 @jax.custom_vjp
@@ -30,25 +31,35 @@ def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
 
 def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     x, kernel = saved
-    k, wide, features = kernel.shape[1:]
-    to_x = convolve(g, kernel[::-1, ::-1].transpose(0, 1, 3, 2))
-    if features > wide:
-        return to_x, _correlate(x, g, k)
-    # What has fewer channels is shifted; against g, the shifts run the other way.
-    return to_x, _correlate(g, x, k)[::-1, ::-1].swapaxes(2, 3)
+    return convolve(g, kernel[::-1, ::-1].transpose(0, 1, 3, 2)), _correlate(x, g, len(kernel))
 
 
 def _correlate(x: Array, y: Array, k: int) -> Array:
     """[n, H, W, C], [n, H, W, F] -> [k, k, C, F]: sums over pixels of y and x shifted to k x k places."""
-    edge, width = k // 2, x.shape[2] + k // 2 * 2
-    padding = ((0, 0), (edge, edge), (edge, edge), (0, 0))
-    x, y = (jnp.pad(a, padding).reshape(-1, a.shape[-1]) for a in (x, y))
-    margin = edge * width + edge
-    rows = len(x) - 2 * margin
-    across = jnp.concatenate([x[j : j + rows + 2 * edge * width] for j in range(k)], axis=1)
-    y = y[margin : margin + rows]
-    products = [across[i * width : i * width + rows].T @ y for i in range(k)]
-    return jnp.stack(products).reshape(k, k, -1, y.shape[-1])
+    (wide, features), steps = (x.shape[-1], y.shape[-1]), range(-(k // 2), k // 2 + 1)
+    if wide > features:  # what has fewer channels is shifted; against y, the shifts run the other way
+        return _correlate(y, x, k)[::-1, ::-1].swapaxes(2, 3)
+    x = jnp.concatenate([_shift(x, 2, step) for step in steps], -1)
+    if k * wide < features:
+        x = jnp.concatenate([_shift(x, 1, step) for step in steps], -1)
+        return _over_pixels(x, y).reshape(k, k, wide, features)
+    # Columns of one and rows of the other, which makes fewer channels than both of one.
+    y = jnp.concatenate([_shift(y, 1, -step) for step in steps], -1)
+    return _over_pixels(x, y).reshape(k, wide, k, features).transpose(2, 0, 1, 3)
+
+
+def _shift(x: Array, axis: int, step: int) -> Array:
+    """What lies `step` further along `axis`; zeros from beyond the edge."""
+    count = x.shape[axis]
+    inside = jax.lax.slice_in_dim(x, max(step, 0), count + min(step, 0), axis=axis)
+    padding = [(0, 0)] * x.ndim
+    padding[axis] = (max(-step, 0), max(step, 0))
+    return jnp.pad(inside, padding)
+
+
+def _over_pixels(x: Array, y: Array) -> Array:
+    """[n, H, W, C], [n, H, W, F] -> [C, F]: sums of products."""
+    return product_over_rows(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]))
 
 
 convolve.defvjp(_forward, _backward)
@@ -80,18 +91,14 @@ def _up_backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     (n, h, w, wide), features = x.shape, g.shape[-1]
     to_x = _convolution(g, kernel.swapaxes(2, 3), 2, ((1, 1), (1, 1)))
 
-    # [n, h, a, w, b, F]: of a pixel's four columns, the first and the last are its neighbours'.
-    g = jnp.pad(g.reshape(n, h, 2, w, 2, features), ((0, 0), (1, 1), (0, 0), (1, 1), (0, 0), (0, 0)))
-    columns = (g[:, :, :, :-2, 1], g[:, :, :, 1:-1, 0], g[:, :, :, 1:-1, 1], g[:, :, :, 2:, 0])
-    across = jnp.concatenate(columns, -1)
-    even, odd = (across[:, :, a].reshape(-1, 4 * features) for a in (0, 1))
-    # Likewise its four rows: the odd one above, its own two, the even one below.
-    rows = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0))).reshape(-1, wide)[w:-w].T
-    count = rows.shape[1]
-    products = [
-        rows @ y[start : start + count] for y, start in ((odd, 0), (even, w), (odd, w), (even, 2 * w))
-    ]
-    return to_x, jnp.stack(products).reshape(4, wide, 4, features).swapaxes(1, 2)
+    # A pixel's four rows and columns are two of a pair that starts one before the pixel, and two of the
+    # next pair. Here the pairs of rows stay, and x is what moves; of columns, g is what moves.
+    rows = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)))
+    rows = jnp.concatenate([rows[:, 1:], rows[:, :-1]], -1)
+    pairs = jnp.pad(g, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(n, h + 1, 2, w + 1, 2 * features)
+    columns = jnp.concatenate([pairs[:, :, a, b : b + w] for a in (0, 1) for b in (0, 1)], -1)
+    to_kernel = _over_pixels(rows, columns).reshape(2, wide, 2, 4, features)
+    return to_x, to_kernel.transpose(0, 2, 3, 1, 4).reshape(kernel.shape)
 
 
 convolve_up.defvjp(_up_forward, _up_backward)

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.clip.image_encoder import ImageFeatures
@@ -114,6 +115,7 @@ class Aggregator(nn.Module):
     def _embed(self, cost: Array) -> Array:
         """[B, T, h, w, P] -> [B, T, h, w, C]."""
         b, t = cost.shape[:2]
-        embed = Conv(self.config.hidden, 7, self.dtype, name="embed")
-        x = embed(cost.reshape(b * t, *cost.shape[2:]))
+        # In float32 whatever the dtype: cosines of classes differ by less than eight bits tell.
+        embed = Conv(self.config.hidden, 7, jnp.float32, name="embed")
+        x = embed(cost.reshape(b * t, *cost.shape[2:])).astype(self.dtype)
         return x.reshape(b, t, *x.shape[1:])

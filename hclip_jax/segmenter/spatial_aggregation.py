@@ -67,15 +67,20 @@ class SwinBlock(nn.Module):
 
     def _attention(self, x: Array, guidance: Array, grid: tuple[int, int]) -> Array:
         """Windows [B, T, windows, N, C], [B, 1, windows, N, G] -> [B, T, windows, N, C]."""
-        q = GuidedDense(self.width, self.dtype, name="query")(x, guidance)
-        k = GuidedDense(self.width, self.dtype, name="key")(x, guidance)
-        v = Dense(self.width, dtype=self.dtype, name="value")(x)
-        q, k, v = (y.reshape(*y.shape[:4], self.heads, -1).swapaxes(3, 4) for y in (q, k, v))
-        bias = np.zeros((1, 1, 1), np.float32)
+        q = self._heads(GuidedDense(self.width, self.dtype, name="query")(x, guidance))
+        k = self._heads(GuidedDense(self.width, self.dtype, name="key")(x, guidance))
+        v = self._heads(Dense(self.width, dtype=self.dtype, name="value")(x))
+        bias = None
         if self.shift:
-            bias = shifted_window_mask(*grid, self.window, self.shift)
-        y = attend(q, k, v, jnp.asarray(bias)[None, None, :, None]).swapaxes(3, 4).reshape(x.shape)
+            mask = shifted_window_mask(*grid, self.window, self.shift)
+            bias = jnp.asarray(mask)[None, None, :, None]
+        y = attend(jnp.moveaxis(q, 3, 5), k.swapaxes(3, 4), jnp.moveaxis(v, 3, 5), bias)
+        y = jnp.moveaxis(y, 5, 3).reshape(x.shape)
         return Dense(self.width, dtype=self.dtype, name="out")(y)
+
+    def _heads(self, x: Array) -> Array:
+        """[B, T, windows, N, C] -> [B, T, windows, N, heads, C / heads]."""
+        return x.reshape(*x.shape[:4], self.heads, self.width // self.heads)
 
 
 def to_windows(x: Array, side: int) -> Array:

@@ -98,7 +98,12 @@ def architecture(
         adapters=dataclasses.replace(PUBLISHED, block=block),
         head=head,
         model=ModelConfig(
-            clip.image.patch * grid, "float32", _CLASSES_AT_ONCE, keep_towers="products", keep_head="nothing"
+            clip.image.patch * grid,
+            "float32",
+            "float32",
+            _CLASSES_AT_ONCE,
+            keep_towers="products",
+            keep_head="nothing",
         ),
         prompts=PromptConfig((TEMPLATE,), "first"),
     )

@@ -60,9 +60,11 @@ def test_loss_and_gradients() -> None:
     tolerance.assert_within(shared[::4, ::4, ::6] / scale, sample / scale, tolerance.GRADIENT_NORM)
 
 
-def test_the_loss_of_bfloat16_is_near() -> None:
+@pytest.mark.parametrize("head_dtype", ["float32", "bfloat16"])
+def test_the_loss_of_bfloat16_is_near(head_dtype: str) -> None:
     config = mini()
-    config = dataclasses.replace(config, model=dataclasses.replace(config.model, dtype="bfloat16"))
+    model = dataclasses.replace(config.model, dtype="bfloat16", head_dtype=head_dtype)
+    config = dataclasses.replace(config, model=model)
     trainable, frozen = split(mini_params(), ("adapters", "head"))
     loss = jax.jit(make_loss(config))(trainable, frozen, PROMPTS, batch())
     np.testing.assert_allclose(loss, CASE["loss"], rtol=0.01)

@@ -28,6 +28,7 @@ BOUND = {
     "adapters.coft_radius": 0.5,
     "head.layers": 2,
     "model.dtype": "bfloat16",
+    "model.head_dtype": "bfloat16",
     "prompts.synonyms": "mean",
     "data.root": "elsewhere",
     "data.crop": 16,
