@@ -14,7 +14,8 @@ def plain(x: Array, kernel: Array) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("side", "wide", "features"), [(3, 5, 2), (3, 2, 5), (3, 4, 4), (7, 1, 3), (1, 3, 2)]
+    ("side", "wide", "features"),
+    [(3, 5, 2), (3, 2, 5), (3, 4, 4), (3, 1, 4), (7, 1, 3), (7, 1, 9), (1, 3, 2)],
 )
 def test_convolution_and_gradient_are_the_plain_ones(side: int, wide: int, features: int) -> None:
     rng = np.random.default_rng(0)
