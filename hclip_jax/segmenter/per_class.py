@@ -38,8 +38,7 @@ def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: s
 def _side_by_side(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """On CPUs, `function` of both halves of the classes, which need not wait for each other.
 
-    XLA runs a product of many small matrices, and one that sums over many rows, on one core. Two halves
-    keep two of them busy.
+    Much of what XLA does in there keeps one core busy; two halves keep two.
     """
     if jax.default_backend() != "cpu":
         return function
