@@ -84,7 +84,8 @@ class Segmenter:
         Args:
             model: a model directory, the directory of a training, or a file of CAT-Seg or H-CLIP.
             base: the CLIP of a directory that holds adapters without it.
-            dtype: of activations, "float32" or "bfloat16"; as the model was trained by default.
+            dtype: of the towers' activations, "float32" or "bfloat16"; as the model was trained by default,
+                like the head's always.
 
         Raises:
             UserError: it cannot be read, or cannot segment.

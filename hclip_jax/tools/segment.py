@@ -101,7 +101,7 @@ def _parser() -> Parser:
     add("--probabilities", action="store_true", help="write NAME.npz too")
     add("--opacity", type=float, default=0.55, help="of the overlay's paint, 0 to 1 (default: 0.55)")
     add("--base", metavar="CLIP", help="the CLIP of a model directory that holds adapters alone")
-    add("--dtype", default="", choices=("float32", "bfloat16"), help="to compute in (default: the model's)")
+    add("--dtype", default="", choices=("float32", "bfloat16"), help="of CLIP's towers (default: as trained)")
     return parser
 
 
