@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax.adapters.inverse import inverse_plus_identity, product
 from hclip_jax.config_schema import AdapterConfig
 
 
@@ -21,8 +22,8 @@ def cayley(a: Array, radius: float = 0.0, neumann_terms: int = 0) -> Array:
     """Rotations Q = (I - S)(I + S)^-1 of the skew parts S of many blocks.
 
     The published code's direction; the paper writes the inverse rotation. A = 0 gives exactly I. I + S
-    is always invertible and well conditioned, so a float32 solve is safe; the map never reaches a
-    rotation with an eigenvalue -1.
+    is always invertible and well conditioned, so float32 is enough; the map never reaches a rotation
+    with an eigenvalue -1.
 
     A Neumann series of n terms needs products only,
 
@@ -36,7 +37,7 @@ def cayley(a: Array, radius: float = 0.0, neumann_terms: int = 0) -> Array:
         a: [..., b, b], computed in float32 at the highest precision.
         radius: COFT. Where the Frobenius norm of a block's S exceeds it, S is scaled back onto that
             ball, so that no block turns far from the identity. 0 leaves S as it is.
-        neumann_terms: n, 2 or more; 0 solves exactly.
+        neumann_terms: n, 2 or more; 0 is the exact map.
 
     Returns:
         Blocks of determinant +1, orthogonal unless by a series, float32, shaped as `a`.
@@ -59,29 +60,24 @@ def _cayley(a: Array, radius: float, neumann_terms: int) -> Array:
 def _rotation(s: Array) -> Array:
     """Q = (I - S)(I + S)^-1 = 2 (I + S)^-1 - I of skew S [b, b].
 
-    The derivative needs no second solve: dQ = -(I + Q) dS (I + Q) / 2.
+    The derivative needs no second inverse: dQ = -(I + Q) dS (I + Q) / 2.
     """
     identity = jnp.eye(len(s))
-    # (I - S) and (I + S)^-1 commute, so the product is one solve.
-    return jnp.linalg.solve(identity + s, identity - s)
+    return 2.0 * inverse_plus_identity(s) - identity
 
 
 @_rotation.defjvp
 def _rotation_derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     rotation = _rotation(*primals)
     both = jnp.eye(len(rotation)) + rotation
-    return rotation, -0.5 * _product(_product(both, tangents[0]), both)
-
-
-def _product(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    return rotation, -0.5 * product(product(both, tangents[0]), both)
 
 
 def _neumann(q: Array, terms: int) -> Array:
     total, power = jnp.eye(len(q)), q
     for _ in range(terms - 2):
         total = total + 2 * power
-        power = _product(power, q)
+        power = product(power, q)
     return total + power
 
 

@@ -105,13 +105,17 @@ def _of(places: tuple[int, ...], mixed: Array) -> Array:
 
 
 def _across_layers(relation: Array, x: Array) -> Array:
-    slots, kinds = x.shape[:2]
-    relation = relation.reshape(slots, kinds, slots, kinds)
-    return jnp.einsum("LJlj,ljMxy->LJMxy", relation, x, precision=_HIGHEST)
+    # As rows: the compiler transposes a product over several axes before it multiplies.
+    rows = x.reshape(len(relation), -1)
+    return jnp.einsum("st,tn->sn", relation, rows, precision=_HIGHEST).reshape(x.shape)
 
 
 def _across_towers(relation: Array, x: Array) -> Array:
-    return jnp.einsum("LiM,LJMxy->LJixy", relation, x, precision=_HIGHEST)
+    layers, kinds, blocks = x.shape[:3]
+    # A copy of the small relation for each matrix of a layer saves moving all blocks.
+    relations = jnp.broadcast_to(relation[:, None], (layers, kinds, blocks, blocks))
+    rows = x.reshape(layers, kinds, blocks, -1)
+    return jnp.einsum("LJiM,LJMn->LJin", relations, rows, precision=_HIGHEST).reshape(x.shape)
 
 
 def _network(relate: Callable[[Array, Array], Array], matrices: Array, x: Array) -> Array:
