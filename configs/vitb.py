@@ -77,7 +77,7 @@ def get_config() -> ConfigDict:
     # a hundred gets another class; with the head as well, two or three (docs/performance.md).
     c.model.dtype = "float32"  # of the towers
     c.model.head_dtype = "float32"
-    c.model.classes_at_once = 16  # that aggregation and decoder work on: memory hardly grows with T
+    c.model.classes_at_once = 20  # that aggregation and decoder work on: memory hardly grows with T
     # What the backward pass keeps of the forward pass: everything; products, the results of dense layers;
     # nothing, which is slowest and smallest. The towers' is little beside the head's.
     c.model.keep_towers = "products"

@@ -1,7 +1,8 @@
 """The inverse of I + S for skew S, by products alone.
 
-Not `jnp.linalg.solve`: on CPUs two independent calls of it in one program (blocks of both towers, or several
-devices) can wait for each other for ever (jax 0.10.2, two cores), and for 192 blocks of 128 rows one takes 1.25 times as long.
+Not `jnp.linalg.solve`: on CPUs two independent calls of it in one program, for both towers or on several
+devices, can wait for each other for ever (jax 0.10.2, two cores). For 192 blocks of 128 rows one takes 1.25
+times as long as this.
 """
 
 import jax

@@ -47,14 +47,15 @@ class ClassAggregation(nn.Module):
     def _attention(self, x: Array, guidance: Array) -> Array:
         """Attention elu(q) + 1, elu(k) + 1 of "Transformers are RNNs": linear in the classes."""
         norm = LayerNorm(dtype=self.dtype, name="norm1")
-        query = GuidedDense(self.width, self.dtype, name="query")
-        key = GuidedDense(self.width, self.dtype, name="key")
+        inputs = x.shape[-1] + guidance.shape[-1]
+        query = GuidedDense(self.width, inputs, self.dtype, name="query")
+        key = GuidedDense(self.width, inputs, self.dtype, name="key")
         value = Dense(self.width, dtype=self.dtype, name="value")
         features = lambda y: nn.elu(y.astype(jnp.float32)) + 1  # noqa: E731
         heads = lambda y: y.reshape(*y.shape[:-1], self.heads, -1)  # noqa: E731
 
         x = norm(x)
-        q, k = (heads(features(layer(x, guidance))) for layer in (query, key))
+        q, k = (heads(features(layer(x, layer.guide(guidance)))) for layer in (query, key))
         v = heads(value(x)).astype(jnp.float32)
         keys = jnp.sum(k, axis=1)
         pairs = jnp.einsum("BThwKc,BThwKd->BhwKcd", k, v)
@@ -65,7 +66,8 @@ class ClassAggregation(nn.Module):
         padding = self.slots - x.shape[1]
         if padding:
             token = norm(token[None].astype(self.dtype))
-            pad_k = heads(features(key(token, token_guidance[None].astype(self.dtype))))[0]
+            words = key.guide(token_guidance[None].astype(self.dtype))
+            pad_k = heads(features(key(token, words)))[0]
             pad_v = heads(value(token))[0].astype(jnp.float32)
             keys = keys + padding * pad_k[None, None, None]
             pairs = pairs + padding * jnp.einsum("Kc,Kd->Kcd", pad_k, pad_v)[None, None, None]

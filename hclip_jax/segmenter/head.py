@@ -87,7 +87,9 @@ class Aggregator(nn.Module):
         mean = unit(volume.text.mean(axis=2)).astype(dtype)
         words = nn.relu(Dense(config.guidance, dtype=dtype, name="text_guidance")(mean))
         for i in range(1, config.layers + 1):
-            spatial = SpatialAggregation(config.hidden, config.heads, config.window, dtype, parent=None)
+            spatial = SpatialAggregation(
+                config.hidden, config.guidance, config.heads, config.window, dtype, parent=None
+            )
             x = self._per_class(f"spatial{i}", spatial, x, appearance)
             x = ClassAggregation(config.hidden, config.heads, config.slots, dtype, name=f"classes{i}")(
                 x, words, pooling
@@ -98,17 +100,22 @@ class Aggregator(nn.Module):
                 zip(config.decoder_guidance_projection, decoder_guidance, strict=True), start=1
             )
         )
-        logits = self._per_class(
-            "decoder", Decoder(config.decoder, config.prior, dtype, parent=None), x, projected
-        )
+        sizes = config.hidden, config.decoder, config.decoder_guidance_projection
+        decoder = Decoder(*sizes, config.prior, dtype, parent=None)
+        logits = self._per_class("decoder", decoder, x, projected)
         return restore_classes(logits, volume.kept, len(text))
 
-    def _per_class(self, name: str, module: nn.Module, x: Array, guidance: Any) -> Array:
-        """Runs a module that treats every class by itself, on `chunk` classes at a time."""
-        params = self.param(name, lambda rng: module.init(rng, x[:, :1], guidance)["params"])
+    def _per_class(self, name: str, module: Any, x: Array, guidance: Any) -> Array:
+        """Runs a module that treats every class by itself, on `chunk` classes at a time.
+
+        Its `guide` makes of the guidance what all chunks share.
+        """
+        whole = lambda module, x: module(x, module.guide(guidance))  # noqa: E731
+        params = self.param(name, lambda rng: nn.init(whole, module)(rng, x[:, :1])["params"])
+        guide = module.apply({"params": params}, guidance, method="guide")
 
         def run(classes: Array) -> Array:
-            return cast(Array, module.apply({"params": params}, classes, guidance))
+            return cast(Array, module.apply({"params": params}, classes, guide))
 
         return map_classes(run, x, self.chunk, self.keep)
 

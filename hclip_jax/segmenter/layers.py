@@ -12,7 +12,7 @@ from jax import Array
 
 from hclip_jax import dense
 from hclip_jax.dense import add_to_rows
-from hclip_jax.segmenter.convolution import convolve, convolve_up
+from hclip_jax.segmenter.convolution import convolve
 
 
 def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int = 0) -> Array:
@@ -55,17 +55,25 @@ class GuidedDense(nn.Module):
     """Dense layer of x and guidance side by side: W [x, g] + c = W_x x + (W_g g + c), exactly.
 
     g has length 1 along the axis that shares it (classes or patches), so its half costs next to nothing.
+    `inputs` counts the channels of both.
     """
 
     features: int
+    inputs: int
     dtype: Any
 
-    @nn.compact
-    def __call__(self, x: Array, guidance: Array) -> Array:
-        """[..., C] and broadcastable [..., G] -> [..., features]."""
-        init = partial(pytorch_uniform, fan_in=x.shape[-1] + guidance.shape[-1])
+    def setup(self) -> None:
+        init = partial(pytorch_uniform, fan_in=self.inputs)
         half = partial(dense.Dense, self.features, kernel_init=init, dtype=self.dtype)
-        return half(use_bias=False, name="x")(x) + half(name="guidance")(guidance)
+        self.x, self.guidance = half(use_bias=False), half()
+
+    def guide(self, guidance: Array) -> Array:
+        """W_g g + c, once for all that share g: [..., G] -> [..., features]."""
+        return self.guidance(guidance)
+
+    def __call__(self, x: Array, guided: Array) -> Array:
+        """[..., C] and what `guide` gave, broadcastable -> [..., features]."""
+        return self.x(x) + guided
 
 
 class UpsampleBy(nn.Module):
@@ -93,29 +101,36 @@ class UpsampleBy(nn.Module):
 
 
 class UpsampledConv(nn.Module):
-    """`UpsampleBy(2)` to `middle` channels and a 3 x 3 convolution without bias: one linear map.
+    """`UpsampleBy(2)` from `channels` to `middle` and a 3 x 3 convolution without bias: one linear map.
 
     Together they are a transposed convolution of side 4, which takes half the products of the two and
     never holds what is between them. Only the bias in the middle knows where the picture ends.
     """
 
+    channels: int
     middle: int
     features: int
-    dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array) -> tuple[Array, Array]:
-        """[n, h, w, C] -> [n, 2h, 2w, features], and what to add to it, [1, 2h, 2w, features]."""
+    def __call__(self, grid: tuple[int, int]) -> tuple[Array, Array]:
+        """The layer, for whoever applies it to many: all that can be known without its input.
+
+        Args:
+            grid: pixels of the output, down and across.
+
+        Returns:
+            Kernel of `convolve_up` float32 [4, 4, C, features], and what to add to its result,
+            [1, *grid, features].
+        """
         # PyTorch counts the fan of a transposed convolution on its output side.
         up_init = partial(pytorch_uniform, fan_in=2 * 2 * self.middle)
-        up = self.param("up_kernel", up_init, (2, 2, x.shape[-1], self.middle), jnp.float32)
+        up = self.param("up_kernel", up_init, (2, 2, self.channels, self.middle), jnp.float32)
         bias = self.param("up_bias", nn.initializers.zeros, (self.middle,))
         shape = (3, 3, self.middle, self.features)
         kernel = self.param("kernel", pytorch_uniform, shape, jnp.float32)
-        y = convolve_up(x.astype(self.dtype), composed(up, kernel).astype(self.dtype))
         taps = jnp.einsum("D,uvDF->uvF", bias, kernel)
-        edge = jnp.einsum("yu,xv,uvF->yxF", *(_taps_inside(n) for n in y.shape[1:3]), taps)
-        return y, edge[None].astype(self.dtype)
+        edge = jnp.einsum("yu,xv,uvF->yxF", *(_taps_inside(n) for n in grid), taps)
+        return composed(up, kernel), edge[None]
 
 
 def composed(up: Array, kernel: Array) -> Array:

@@ -17,7 +17,7 @@ def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: s
     Args:
         function: [B, t, ...] -> [B, t, ...] that treats every class by itself.
         x: [B, T, ...].
-        most: classes a chunk, at most. Chunks are of one size, so the last may hold classes of zeros.
+        most: classes a chunk, at most.
         keep: what of a chunk's activations the backward pass keeps, one of `recompute.POLICIES`.
 
     Returns:
@@ -25,14 +25,19 @@ def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: s
     """
     function = keeping(keep, _side_by_side(function))
     classes = x.shape[1]
-    count = -(-classes // most)
-    if count == 1:
+    if classes <= most:
         return function(x)
-    size = -(-classes // count)
+    size = _chunk_size(classes, most)
+    count = -(-classes // size)
     x = jnp.pad(x, [(0, 0), (0, count * size - classes), *[(0, 0)] * (x.ndim - 2)])
     chunks = jnp.moveaxis(x.reshape(x.shape[0], count, size, *x.shape[2:]), 1, 0)
     done = jnp.moveaxis(jax.lax.map(function, chunks), 0, 1)
     return done.reshape(x.shape[0], count * size, *done.shape[3:])[:, :classes]
+
+
+def _chunk_size(classes: int, most: int) -> int:
+    """Of the sizes from `most` down to half of it, that which adds fewest classes of zeros."""
+    return min(range(most, most // 2, -1), key=lambda size: -classes % size)
 
 
 def _side_by_side(function: Callable[[Array], Array]) -> Callable[[Array], Array]:

@@ -2,7 +2,7 @@
 
 import math
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -16,67 +16,94 @@ from hclip_jax.norms import LayerNorm
 from hclip_jax.segmenter.layers import Dense, GuidedDense
 
 
+class Guide(NamedTuple):
+    """What the guidance adds in a block, to every class alike: [B, 1, windows, N, C] each."""
+
+    query: Array
+    key: Array
+
+
 class SpatialAggregation(nn.Module):
     """Two Swin blocks, the second with its windows shifted by half a window."""
 
     width: int
+    guidance: int
     heads: int
     window: int
     dtype: Any
 
-    @nn.compact
-    def __call__(self, x: Array, guidance: Array) -> Array:
+    def setup(self) -> None:
+        block = partial(SwinBlock, self.width, self.guidance, self.heads, self.window)
+        self.guidance_norm = LayerNorm(dtype=self.dtype)
+        self.block1, self.block2 = block(False, self.dtype), block(True, self.dtype)
+
+    def guide(self, guidance: Array) -> tuple[Guide, Guide]:
+        """What is the same for all classes, once for all: of appearance [B, h, w, G]."""
+        guidance = self.guidance_norm(guidance)
+        return self.block1.guide(guidance), self.block2.guide(guidance)
+
+    def __call__(self, x: Array, guides: tuple[Guide, Guide]) -> Array:
         """Aggregates the costs of each class over the picture.
 
         Args:
             x: [B, T, h, w, C] costs.
-            guidance: [B, h, w, G] appearance, the same for all classes.
+            guides: of `guide`.
 
         Returns:
             [B, T, h, w, C].
         """
-        guidance = LayerNorm(dtype=self.dtype, name="guidance_norm")(guidance)
-        grid = x.shape[2:4]
-        window = min(self.window, *grid)
-        # A window as large as the picture has nothing to shift into.
-        shift = 0 if min(grid) <= self.window else window // 2
-        x = SwinBlock(self.width, self.heads, window, 0, self.dtype, name="block1")(x, guidance)
-        return SwinBlock(self.width, self.heads, window, shift, self.dtype, name="block2")(x, guidance)
+        return self.block2(self.block1(x, guides[0]), guides[1])
 
 
 class SwinBlock(nn.Module):
-    """Windowed self-attention guided by appearance, then an MLP with exact GELU."""
+    """Self-attention in windows of side `window`, guided by appearance, then an MLP with exact GELU."""
 
     width: int
+    guidance: int
     heads: int
     window: int
-    shift: int
+    shifted: bool
     dtype: Any
 
-    @nn.compact
-    def __call__(self, x: Array, guidance: Array) -> Array:
-        """[B, T, h, w, C], [B, h, w, G] -> [B, T, h, w, C]."""
-        grid = (x.shape[2], x.shape[3])
-        # Nothing but attention cares where a patch lies, so windows are made once, of what comes in.
-        x, guidance = (to_windows(roll(y, -self.shift), self.window) for y in (x, guidance[:, None]))
-        x = x + self._attention(LayerNorm(dtype=self.dtype, name="norm1")(x), guidance, grid)
-        y = LayerNorm(dtype=self.dtype, name="norm2")(x)
-        y = Dense(4 * self.width, dtype=self.dtype, name="expand")(y)
-        y = Dense(self.width, dtype=self.dtype, name="contract")(gelu(y))
-        return roll(from_windows(x + y, grid), self.shift)
+    def setup(self) -> None:
+        inputs = self.width + self.guidance
+        self.norm1, self.norm2 = (LayerNorm(dtype=self.dtype) for _ in range(2))
+        self.query, self.key = (GuidedDense(self.width, inputs, self.dtype) for _ in range(2))
+        self.value, self.out = (Dense(self.width, dtype=self.dtype) for _ in range(2))
+        self.expand = Dense(4 * self.width, dtype=self.dtype)
+        self.contract = Dense(self.width, dtype=self.dtype)
 
-    def _attention(self, x: Array, guidance: Array, grid: tuple[int, int]) -> Array:
-        """Windows [B, T, windows, N, C], [B, 1, windows, N, G] -> [B, T, windows, N, C]."""
-        q = self._heads(GuidedDense(self.width, self.dtype, name="query")(x, guidance))
-        k = self._heads(GuidedDense(self.width, self.dtype, name="key")(x, guidance))
-        v = self._heads(Dense(self.width, dtype=self.dtype, name="value")(x))
+    def guide(self, guidance: Array) -> Guide:
+        """Of [B, h, w, G]."""
+        window, shift = self._windows(guidance.shape[1:3])
+        guidance = to_windows(roll(guidance[:, None], -shift), window)
+        return Guide(self.query.guide(guidance), self.key.guide(guidance))
+
+    def __call__(self, x: Array, guide: Guide) -> Array:
+        """[B, T, h, w, C] -> [B, T, h, w, C]."""
+        grid = (x.shape[2], x.shape[3])
+        window, shift = self._windows(grid)
+        # Nothing but attention cares where a patch lies, so windows are made once, of what comes in.
+        x = to_windows(roll(x, -shift), window)
         bias = None
-        if self.shift:
-            mask = shifted_window_mask(*grid, self.window, self.shift)
-            bias = jnp.asarray(mask)[None, None, :, None]
+        if shift:
+            bias = jnp.asarray(shifted_window_mask(*grid, window, shift))[None, None, :, None]
+        x = x + self._attention(self.norm1(x), guide, bias)
+        y = self.contract(gelu(self.expand(self.norm2(x))))
+        return roll(from_windows(x + y, grid), shift)
+
+    def _windows(self, grid: tuple[int, ...]) -> tuple[int, int]:
+        """Their side, and by how much they are shifted."""
+        window = min(self.window, *grid)
+        # A window as large as the picture has nothing to shift into.
+        return window, window // 2 if self.shifted and min(grid) > window else 0
+
+    def _attention(self, x: Array, guide: Guide, bias: Array | None) -> Array:
+        """[B, T, windows, N, C] -> [B, T, windows, N, C]; bias as in `attention.attend`."""
+        q, k = self._heads(self.query(x, guide.query)), self._heads(self.key(x, guide.key))
+        v = self._heads(self.value(x))
         y = attend(jnp.moveaxis(q, 3, 5), k.swapaxes(3, 4), jnp.moveaxis(v, 3, 5), bias)
-        y = jnp.moveaxis(y, 5, 3).reshape(x.shape)
-        return Dense(self.width, dtype=self.dtype, name="out")(y)
+        return self.out(jnp.moveaxis(y, 5, 3).reshape(x.shape))
 
     def _heads(self, x: Array) -> Array:
         """[B, T, windows, N, C] -> [B, T, windows, N, heads, C / heads]."""

@@ -1,3 +1,4 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,11 +17,19 @@ X = jax.random.normal(jax.random.key(0), (1, 2, 8, 8, 4))
 GUIDANCE = jax.random.normal(jax.random.key(1), (1, 8, 8, 6))
 
 
-def reach(shift: int, y: int, x: int) -> np.ndarray:
+def block_and_params(shifted: bool) -> tuple[SwinBlock, dict]:
+    block = SwinBlock(4, 6, 2, 4, shifted, jnp.float32)
+    return block, jax.jit(nn.init(run, block))(jax.random.key(2), X, GUIDANCE)
+
+
+def run(block: SwinBlock, x: jax.Array, guidance: jax.Array) -> jax.Array:
+    return block(x, block.guide(guidance))
+
+
+def reach(shifted: bool, y: int, x: int) -> np.ndarray:
     """Which patches of its class the output at (y, x) depends on: bool [8, 8]."""
-    block = SwinBlock(4, 2, 4, shift, jnp.float32)
-    params = jax.jit(block.init)(jax.random.key(2), X, GUIDANCE)
-    output = lambda v: block.apply(params, v, GUIDANCE)[0, 0, y, x].sum()  # noqa: E731
+    block, params = block_and_params(shifted)
+    output = lambda v: nn.apply(run, block)(params, v, GUIDANCE)[0, 0, y, x].sum()  # noqa: E731
     gradient = jax.jit(jax.grad(output))(X)
     assert (gradient[0, 1] == 0).all()  # classes do not meet here
     return np.abs(gradient[0, 0]).max(-1) > 1e-12
@@ -29,22 +38,21 @@ def reach(shift: int, y: int, x: int) -> np.ndarray:
 def test_patches_see_their_window() -> None:
     wanted = np.zeros((8, 8), bool)
     wanted[4:, :4] = True
-    np.testing.assert_array_equal(reach(0, 5, 1), wanted)
+    np.testing.assert_array_equal(reach(False, 5, 1), wanted)
 
 
 def test_shifted_windows_straddle_the_borders_and_do_not_wrap() -> None:
     wanted = np.zeros((8, 8), bool)
     wanted[2:6, 2:6] = True
-    np.testing.assert_array_equal(reach(2, 3, 3), wanted)
+    np.testing.assert_array_equal(reach(True, 3, 3), wanted)
     corner = np.zeros((8, 8), bool)
     corner[:2, :2] = True
-    np.testing.assert_array_equal(reach(2, 0, 0), corner)
+    np.testing.assert_array_equal(reach(True, 0, 0), corner)
 
 
 def test_guidance_steers_attention_of_every_class() -> None:
-    block = SwinBlock(4, 2, 4, 0, jnp.float32)
-    params = jax.jit(block.init)(jax.random.key(2), X, GUIDANCE)
-    apply = jax.jit(block.apply)
+    block, params = block_and_params(False)
+    apply = jax.jit(nn.apply(run, block))
     other = apply(params, X, GUIDANCE.at[0, 0, 0].add(5.0)) - apply(params, X, GUIDANCE)
     assert (np.abs(other[0, :, :4, :4]).max((1, 2, 3)) > 1e-4).all()
     assert np.abs(other[0, :, 4:]).max() == 0
