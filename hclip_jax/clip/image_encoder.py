@@ -41,7 +41,7 @@ class ImageEncoder(nn.Module):
         self.patch_embedding = self.param("patch_embedding", patches, (p, p, 3, width))
         self.class_embedding = self.param("class_embedding", normal, (width,))
         self.position_embedding = self.param("position_embedding", normal, (1 + side * side, width))
-        self.norm_pre = LayerNorm(dtype=self.dtype)
+        self.norm_pre = LayerNorm(dtype=jnp.float32)
         self.block = Block(
             width, tower.heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None
         )
@@ -87,7 +87,9 @@ class ImageEncoder(nn.Module):
 
     def project(self, x: Array) -> Array:
         """From the tower's width to the shared space: [..., D] -> [..., D_e]."""
-        return self.norm_post(x) @ self.projection.astype(self.dtype)
+        return jnp.matmul(
+            self.norm_post(x), self.projection.astype(self.dtype), preferred_element_type=jnp.float32
+        )
 
     def _grid(self, images: Array) -> tuple[int, int]:
         p = self.config.image.patch
@@ -101,7 +103,8 @@ class ImageEncoder(nn.Module):
         # Patches do not overlap, so the patch convolution is a reshape around a matrix product.
         (h, w), p = self._grid(images), tower.patch
         patches = pixels.reshape(-1, h, p, w, p, 3).astype(self.dtype)
-        x = jnp.einsum("BhpwqR,pqRD->BhwD", patches, self.patch_embedding.astype(self.dtype))
+        kernel = self.patch_embedding.astype(self.dtype)
+        x = jnp.einsum("BhpwqR,pqRD->BhwD", patches, kernel, preferred_element_type=jnp.float32)
         x = x.reshape(len(images), h * w, tower.width)
 
         side = tower.resolution // p
@@ -110,4 +113,4 @@ class ImageEncoder(nn.Module):
         position = jnp.concatenate([position[:1], on_grid.reshape(h * w, -1)])
 
         first = jnp.broadcast_to(self.class_embedding, (len(images), 1, tower.width))
-        return jnp.concatenate([first.astype(self.dtype), x], 1) + position[None].astype(self.dtype)
+        return jnp.concatenate([first, x], 1) + position[None]

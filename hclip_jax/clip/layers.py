@@ -61,7 +61,10 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block: attention, then an MLP of `mlp_ratio` times the width."""
+    """Pre-norm transformer block: attention, then an MLP of `mlp_ratio` times the width.
+
+    What it adds to the tokens is `dtype`; the tokens, to which every block adds, are float32.
+    """
 
     width: int
     heads: int
@@ -79,7 +82,7 @@ class Block(nn.Module):
     def __call__(self, x: Array) -> Array:
         """[B, N, D] -> [B, N, D]; every token reads every other."""
         y = self.norm1(x)
-        return self._mlp(x + self.attention.read(y, self.attention.memory(y)))
+        return self._mlp(_add(x, self.attention.read(y, self.attention.memory(y))))
 
     def causal(self, start: Array, rest: Array) -> tuple[Array, Array]:
         """Sentences that all start with the same p tokens, and in which no token reads later ones.
@@ -100,8 +103,9 @@ class Block(nn.Module):
             )
         )
         if start.shape[1]:
-            start = self._mlp(start + attention.read(y, before, _earlier(start.shape[1], start.shape[1])))
-        rest = self._mlp(rest + attention.read(z, both, _earlier(both.keys.shape[2], rest.shape[1])))
+            bias = _earlier(start.shape[1], start.shape[1])
+            start = self._mlp(_add(start, attention.read(y, before, bias)))
+        rest = self._mlp(_add(rest, attention.read(z, both, _earlier(both.keys.shape[2], rest.shape[1]))))
         return start, rest
 
     def dense(self, x: Array) -> Array:
@@ -109,10 +113,15 @@ class Block(nn.Module):
 
         As published, the residual that every token gets is the class token's.
         """
-        return self._mlp(self.attention.value_only(self.norm1(x)) + x[:, :1])
+        return self._mlp(_add(x[:, :1], self.attention.value_only(self.norm1(x))))
 
     def _mlp(self, x: Array) -> Array:
-        return x + self.contract(ACTIVATIONS[self.activation](self.expand(self.norm2(x))))
+        return _add(x, self.contract(ACTIVATIONS[self.activation](self.expand(self.norm2(x)))))
+
+
+def _add(x: Array, y: Array) -> Array:
+    """The sum, as float32."""
+    return x + y.astype(jnp.float32)
 
 
 def _earlier(tokens: int, last: int) -> Array:
@@ -130,7 +139,7 @@ def init_blocks(block: Block, layers: int) -> Callable[[Array], Any]:
     """An initialiser for the parameters of `layers` blocks, stacked on a leading axis L."""
 
     def init(rng: Array) -> Any:
-        x = jnp.zeros((1, 1, block.width), block.dtype)
+        x = jnp.zeros((1, 1, block.width))
         one = lambda key: block.init(key, x)["params"]  # noqa: E731
         return jax.vmap(one)(jax.random.split(rng, layers))
 

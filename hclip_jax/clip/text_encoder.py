@@ -49,7 +49,6 @@ class TextEncoder(nn.Module):
         def run(x: tuple[Array, Array], params: Any) -> tuple[tuple[Array, Array], None]:
             return run_block(block, params, *x, method=Block.causal), None
 
-        x = x.astype(self.dtype)
         (_, x), _ = jax.lax.scan(keeping(self.keep, run), (x[:1, :alike], x[:, alike:]), blocks)
 
         # The end token has the highest id of the vocabulary.
@@ -57,4 +56,4 @@ class TextEncoder(nn.Module):
         x = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
         x = LayerNorm(dtype=self.dtype, name="norm_final")(x)
         projection = self.param("projection", normal(tower.width**-0.5), (tower.width, self.config.embed))
-        return x @ projection.astype(self.dtype)
+        return jnp.matmul(x, projection.astype(self.dtype), preferred_element_type=jnp.float32)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from configs import vitb
 from tests.models import micro_dict
 
 SEEDS = (0,)
-# The same program twice, so that it is compiled once.
 METHODS = {"first": ("adapters.method=none",), "frozen": ("adapters.method=none",)}
 
 
@@ -35,10 +35,11 @@ def test_an_ablation_runs_resumes_and_tells(tmp_path: Path, capsys: pytest.Captu
     assert "frozen" in table
     assert "first" not in table
     trained = (workdir / "frozen/0/log.txt").stat().st_mtime_ns
+    shutil.copytree(workdir / "frozen", workdir / "first")  # which saves the other training
     capsys.readouterr()
 
     assert ablate.main(argv) == 0
-    assert "2 trainings, 1 have ended" in capsys.readouterr().out
+    assert "2 trainings, 2 have ended" in capsys.readouterr().out
     assert (workdir / "frozen/0/log.txt").stat().st_mtime_ns == trained
     table = (workdir / "table.md").read_text()
     assert "| frozen | 0 | 1 |" in table
