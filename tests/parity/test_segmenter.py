@@ -12,7 +12,7 @@ from hclip_jax import resize
 from hclip_jax.clip.prompts import make_prompts
 from hclip_jax.config import from_config_dict
 from hclip_jax.model import Model, Params
-from hclip_jax.parallel import make_mesh
+from hclip_jax.parallel import make_mesh, sharding
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.step import make_loss, make_step
 from hclip_jax.weights.hclip_names import hclip_tensors
@@ -98,8 +98,10 @@ def test_training(name: str, allowed: float) -> None:
     config = from_config_dict(c)
     # Copied, because the step takes the buffers it is given.
     trainable, frozen = jax.tree.map(jnp.array, split(mini_params(), config.train.trainable))
-    state = init_state(trainable, config)
-    step = make_step(config, make_mesh(1))
+    mesh = make_mesh(1)
+    # Placed as the step returns it, or its second call would compile once more.
+    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
+    step = make_step(config, mesh)
     losses = []
     for _ in range(config.train.steps):
         state, metrics = step(state, frozen, PROMPTS, batch())

@@ -6,7 +6,7 @@ from hclip_jax.clip.prompts import make_prompts
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh, place
+from hclip_jax.parallel import make_mesh, place, sharding
 from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import make_loss, make_step, place_prompts, text_energy
@@ -39,7 +39,8 @@ def run(params: dict, batches: list, devices: int, **train: object) -> tuple[lis
     mesh = make_mesh(devices)
     words = place_prompts(PROMPTS, mesh)
     trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
-    state = init_state(trainable, config)
+    # Placed as the step returns it, or its second call would compile once more.
+    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
     step = make_step(config, mesh)
     losses = []
     for batch in batches:
