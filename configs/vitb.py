@@ -73,8 +73,9 @@ def get_config() -> ConfigDict:
 
     c.model = ConfigDict()
     c.model.resolution = 384  # crops are brought to this size before CLIP: 24 x 24 patches
-    # Of activations; parameters, softmax, norms and loss stay float32. With towers in bfloat16, one pixel in
-    # a hundred gets another class; with the head as well, two or three (docs/performance.md).
+    # Of activations; parameters, softmax, norms, sums of a tower's blocks and loss stay float32. With towers
+    # in bfloat16, one pixel in a hundred gets another class; with the head as well, two or three
+    # (docs/performance.md).
     c.model.dtype = "float32"  # of the towers
     c.model.head_dtype = "float32"
     c.model.classes_at_once = 20  # that aggregation and decoder work on: memory hardly grows with T

@@ -8,6 +8,7 @@ copies     fine-tuning in place: nothing, attention, or all of CLIP
 
 kernels    which attention matrices of which tower a method changes
 cayley     free blocks -> orthogonal blocks
+inverse    skew S -> (I + S)^-1, by products alone
 relations  blocks of all layers and both towers -> blocks that know of each other (DCRC)
 rotate     blocks, kernels -> rotated kernels (POP)
 energy     the hyperspherical energy that orthogonal rotations keep

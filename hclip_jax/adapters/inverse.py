@@ -17,7 +17,7 @@ def inverse_plus_identity(s: Array) -> Array:
 
     Elimination by blocks, and one step of Newton's method against what it rounds. No pivots are sought: the
     symmetric part of I + S is I, and that of every Schur complement at least I, so none is small. Off the
-    exact inverse by less than 1e-6 for ||S||_2 up to 100, which is nearer than LAPACK comes; by 5e-3 at 2000.
+    exact inverse by less than 1e-6 for ||S||_2 up to 100, which is nearer than LAPACK comes; by 2e-3 at 2000.
     """
     identity = jnp.eye(len(s))
     x = _eliminate(identity + s)

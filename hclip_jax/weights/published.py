@@ -21,7 +21,7 @@ TEMPLATE = "A photo of a {} in the scene"
 
 _HEAD_WIDTH = 64
 _WIDE_HEADS = {1280: 80, 1408: 88, 1664: 104, 1792: 112}  # image towers of OpenCLIP's ViT-H, g, bigG, e
-_AGGREGATION_HEADS, _SLOTS, _LARGEST_BLOCK, _CLASSES_AT_ONCE = 4, 256, 128, 16
+_AGGREGATION_HEADS, _SLOTS, _LARGEST_BLOCK, _CLASSES_AT_ONCE = 4, 256, 128, 20
 
 # sha256 of the files that OpenAI publishes.
 OPENAI_FILES = {
