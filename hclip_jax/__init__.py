@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from hclip_jax import runtime
 
 if TYPE_CHECKING:
-    from hclip_jax.inference import Segmenter
-    from hclip_jax.segmentation import Segmentation
+    from hclip_jax.inference.segmentation import Segmentation
+    from hclip_jax.segmenter import Segmenter
 
 runtime.prepare()  # before anything below imports jax and opens a backend
 
 __version__ = "0.1.0"
 __all__ = ["Segmentation", "Segmenter"]
 
-_HOMES = {"Segmenter": "hclip_jax.inference", "Segmentation": "hclip_jax.segmentation"}
+_HOMES = {"Segmenter": "hclip_jax.segmenter", "Segmentation": "hclip_jax.inference.segmentation"}
 
 
 def __getattr__(name: str) -> object:

@@ -5,16 +5,16 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from hclip_jax.config_schema import Architecture
+from hclip_jax.config.schema import Architecture
 from hclip_jax.errors import UserError
-from hclip_jax.parallel import make_mesh
+from hclip_jax.sharding import make_mesh
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.workdir import is_workdir, read_classes, read_config_json
-from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.checkpoint import Segmenting, StoredModel
+from hclip_jax.weights.layouts.layout import flatten
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.model_directory import is_model_directory, load_model
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.stored_model import Segmenting, StoredModel
-from hclip_jax.weights.tensor_map import flatten
+from hclip_jax.weights.open_checkpoint import open_foreign
 
 
 def open_model(path: str | Path, base: str | Path | None = None, activation: str = "") -> StoredModel:

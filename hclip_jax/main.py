@@ -16,10 +16,10 @@ from pathlib import Path
 
 from absl import flags
 
-from hclip_jax.config_file import read_config
-from hclip_jax.config_schema import Config
+from hclip_jax.config.overrides import read_config
+from hclip_jax.config.schema import Config
 from hclip_jax.errors import UserError
-from hclip_jax.tools.command import run
+from hclip_jax.io.command_line import run
 
 
 def main(argv: list[str]) -> int:

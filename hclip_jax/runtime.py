@@ -2,7 +2,7 @@
 
 import os
 
-from hclip_jax import cache
+from hclip_jax.io import cache
 
 # Empty = off. jaxlib 0.10.2 hands fused reductions on the CPU to YNNPACK, which computes some jitted
 # programs wrongly without a word (jax-ml/jax#39103, #39257); without it 3x3 convolutions and their

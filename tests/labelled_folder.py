@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data_check.findings import Finding
-from hclip_jax.data_check.folder import check_folder
+from hclip_jax.data.check.folder import check_folder
+from hclip_jax.data.check.issues import Finding
 
 CLASSES = ("cat", "traffic light", "sky")
 SIZE = (40, 48)  # height, width

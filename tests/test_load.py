@@ -14,7 +14,7 @@ from hclip_jax.load import open_model
 from hclip_jax.weights.export import merged
 from hclip_jax.weights.model_directory import save_model
 from tests import tolerance, trained
-from tests.models import micro
+from tests.small_models import micro
 
 WORDS = ("cat", "road, street", "red wall")
 RGB = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)

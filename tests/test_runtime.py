@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from hclip_jax import cache, runtime
+from hclip_jax import runtime
+from hclip_jax.io import cache
 
 YNN = "--xla_cpu_experimental_ynn_fusion_type"
 

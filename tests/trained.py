@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hclip_jax.inference import Segmenter
-from hclip_jax.model import Params
-from hclip_jax.parallel import make_mesh
+from hclip_jax.models.hclip import Params
+from hclip_jax.segmenter import Segmenter
+from hclip_jax.sharding import make_mesh
 from hclip_jax.training.checkpoints import Checkpoints
-from hclip_jax.training.start import initial_params
+from hclip_jax.training.init import initial_params
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.workdir import claim, write_classes
-from tests.models import micro
+from tests.small_models import micro
 
 CLASSES = ("cat", "sky, clouds", "traffic light", "wall")
 

@@ -4,9 +4,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.adapters.cayley import orthogonal
-from hclip_jax.adapters.kernels import change, choose
 from hclip_jax.adapters.rotate import rotate_input
-from hclip_jax.config_schema import AdapterConfig
+from hclip_jax.adapters.targets import change, choose
+from hclip_jax.config.schema import AdapterConfig
 
 
 def init(rng: Array, clip_params: dict, config: AdapterConfig) -> dict[str, Array]:

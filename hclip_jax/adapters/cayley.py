@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.inverse import inverse_plus_identity, product
-from hclip_jax.config_schema import AdapterConfig
+from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.ops.inverse import inverse_plus_identity, product
 
 
 def orthogonal(a: Array, config: AdapterConfig) -> Array:

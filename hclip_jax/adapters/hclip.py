@@ -4,10 +4,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.adapters.cayley import orthogonal
-from hclip_jax.adapters.kernels import Choice, choose
 from hclip_jax.adapters.relations import init_relations, mix, places
 from hclip_jax.adapters.rotate import rotate_tower
-from hclip_jax.config_schema import AdapterConfig
+from hclip_jax.adapters.targets import Choice, choose
+from hclip_jax.config.schema import AdapterConfig
 
 PUBLISHED = AdapterConfig(
     method="hclip",

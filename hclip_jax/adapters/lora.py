@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.kernels import change, choose
-from hclip_jax.config_schema import AdapterConfig
+from hclip_jax.adapters.targets import change, choose
+from hclip_jax.config.schema import AdapterConfig
 
 
 def init(rng: Array, clip_params: dict, config: AdapterConfig) -> dict[str, dict[str, Array]]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.kernels import Choice
+from hclip_jax.adapters.targets import Choice
 
 KINDS = 4  # J: the attention matrices q, k, v, o
 

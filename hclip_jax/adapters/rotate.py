@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.kernels import Choice, change
+from hclip_jax.adapters.targets import Choice, change
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 

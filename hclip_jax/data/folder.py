@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hclip_jax.data.class_names import read_class_names
-from hclip_jax.data.pictures import label_size, picture_size, read_label, read_picture
-from hclip_jax.data.source import Example
+from hclip_jax.data.image_io import label_size, picture_size, read_label, read_picture
+from hclip_jax.data.sources import Example
 from hclip_jax.errors import UserError
+from hclip_jax.text.class_names import read_class_names
 
 PICTURE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")

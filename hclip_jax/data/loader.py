@@ -12,7 +12,7 @@ import grain
 import numpy as np
 from absl import flags
 
-from hclip_jax.data.source import Example, Source
+from hclip_jax.data.sources import Example, Source
 from hclip_jax.data.transforms import augment
 from hclip_jax.errors import UserError
 

@@ -7,7 +7,7 @@ Source: CAT-Seg's configuration of detectron2 (`ResizeShortestEdge`, `RandomCrop
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.source import IGNORE, Example
+from hclip_jax.data.sources import IGNORE, Example
 
 _LONGEST = 1333  # detectron2's INPUT.MAX_SIZE_TRAIN; only panoramas reach it and need padding
 _PAD = 128

@@ -7,15 +7,15 @@ from pathlib import Path
 from jax.sharding import Mesh
 from rich.progress import Progress
 
-from hclip_jax.config_schema import Config
+from hclip_jax.config.schema import Config
 from hclip_jax.data.loader import evaluation_examples
-from hclip_jax.data.source import Example, Source, open_source
-from hclip_jax.evaluation.iou import ConfusionMatrix, fold_background
-from hclip_jax.evaluation.predictor import Predictor
+from hclip_jax.data.sources import Example, Source, open_source
+from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix, fold_background
 from hclip_jax.evaluation.report import write_report
-from hclip_jax.files import write_picture
-from hclip_jax.model import Model, Params
-from hclip_jax.visualize import comparison
+from hclip_jax.inference.overlay import comparison
+from hclip_jax.inference.predictor import Predictor
+from hclip_jax.io.files import write_picture
+from hclip_jax.models.hclip import Model, Params
 
 
 def open_sets(config: Config) -> dict[str, Source]:

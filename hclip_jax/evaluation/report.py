@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from hclip_jax.evaluation.iou import ClassFigures, ConfusionMatrix
-from hclip_jax.files import write_atomically
+from hclip_jax.evaluation.confusion_matrix import ClassFigures, ConfusionMatrix
+from hclip_jax.io.files import write_atomically
 
 _COLUMNS = tuple(ClassFigures.__annotations__)
 

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from hclip_jax.clip.image_encoder import ImageEncoder, ImageFeatures
-from hclip_jax.clip.text_encoder import TextEncoder
-from hclip_jax.config_schema import ClipConfig
-from hclip_jax.model import Params
-from hclip_jax.segmenter.cost_volume import unit
+from hclip_jax.config.schema import ClipConfig
+from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures
+from hclip_jax.models.clip.text_encoder import TextEncoder
+from hclip_jax.models.hclip import Params
+from hclip_jax.models.head.cost_volume import unit
 
 SCALE = 10.0
 """What cosines are multiplied by; CLIP learns it and ends at 100 (Radford et al. 2021, section 2.5)."""

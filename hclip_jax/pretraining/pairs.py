@@ -6,9 +6,9 @@ from typing import TypedDict
 import grain
 import numpy as np
 
-from hclip_jax.clip import tokenizer
 from hclip_jax.data.loader import TrainingBatches
 from hclip_jax.data.scenes.captions import Captioned, caption, captioned_scene, full_caption
+from hclip_jax.text import tokenizer
 
 _EPOCH = 1_000_000  # more scenes than any training sees: none comes twice
 

@@ -8,11 +8,11 @@ import numpy as np
 import optax
 from jax import Array
 
-from hclip_jax.config_schema import ClipConfig
-from hclip_jax.model import Params, init_clip
+from hclip_jax.config.schema import ClipConfig
+from hclip_jax.io.progress import bar, console
+from hclip_jax.models.hclip import Params, init_clip
 from hclip_jax.pretraining.contrastive import SCALE, contrastive_loss, found_among, similarities
 from hclip_jax.pretraining.pairs import test_pairs, training_pairs
-from hclip_jax.progress import bar, console
 
 CANDIDATES = 32
 _TEST_PICTURES = 512

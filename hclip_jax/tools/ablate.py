@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 
-from hclip_jax.ablation.plan import Run, read_plan
-from hclip_jax.ablation.table import finished, make_table, to_json, to_markdown
+from hclip_jax.analysis.ablation.plan import Run, read_plan
+from hclip_jax.analysis.ablation.table import finished, make_table, to_json, to_markdown
 from hclip_jax.errors import UserError
-from hclip_jax.files import write_atomically
-from hclip_jax.progress import bar, console
-from hclip_jax.tools.command import Parser, run
+from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.files import write_atomically
+from hclip_jax.io.progress import bar, console
 
 
 def main(argv: list[str]) -> int:
@@ -85,7 +85,7 @@ def _train(r: Run) -> str:
 
 def _write(workdir: Path, runs: Sequence[Run]) -> None:
     # Imported here: it takes a second, and is not needed to refuse a wrong flag.
-    from hclip_jax.ablation.plot import plot
+    from hclip_jax.analysis.ablation.plot import plot
 
     rows = make_table(runs)
     write_atomically(workdir / "table.json", to_json(rows))

@@ -17,12 +17,12 @@ import json
 import sys
 from pathlib import Path
 
-from hclip_jax.benchmark.measure import Job, Measured, measure, to_markdown
-from hclip_jax.config_file import read_config
+from hclip_jax.analysis.benchmark.measure import Job, Measured, measure, to_markdown
+from hclip_jax.config.overrides import read_config
 from hclip_jax.errors import UserError
-from hclip_jax.files import write_atomically
-from hclip_jax.progress import console
-from hclip_jax.tools.command import Parser, run
+from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.files import write_atomically
+from hclip_jax.io.progress import console
 
 CASES = ("step", "picture", "sliding", "text", "text-whole", "adapt", "reading")
 

@@ -13,12 +13,12 @@ Exit status 0 if nothing is wrong (warnings aside), 1 if the data has errors, 2 
 import sys
 from pathlib import Path
 
-from hclip_jax.data_check.folder import Report, check_folder
-from hclip_jax.data_check.previews import choose_previews, paint_preview
-from hclip_jax.data_check.report import print_report, to_json, to_markdown
-from hclip_jax.files import write_atomically, write_picture
-from hclip_jax.progress import bar, console
-from hclip_jax.tools.command import Parser, run
+from hclip_jax.data.check.folder import Report, check_folder
+from hclip_jax.data.check.report import print_report, to_json, to_markdown
+from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.files import write_atomically, write_picture
+from hclip_jax.io.progress import bar, console
+from hclip_jax.tools.check_previews import choose_previews, paint_preview
 
 
 def main(argv: list[str]) -> int:

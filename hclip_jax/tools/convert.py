@@ -19,9 +19,9 @@ import sys
 from pathlib import Path
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.progress import console
 from hclip_jax.load import open_model
-from hclip_jax.progress import console
-from hclip_jax.tools.command import Parser, run
 from hclip_jax.tools.model_table import feature_lines, model_table
 from hclip_jax.weights.model_directory import load_model, save_model
 

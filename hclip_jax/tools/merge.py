@@ -20,15 +20,15 @@ import ml_dtypes
 import numpy as np
 
 from hclip_jax.errors import UserError
-from hclip_jax.files import aside
+from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.files import aside
+from hclip_jax.io.progress import console
 from hclip_jax.load import open_model
-from hclip_jax.progress import console
-from hclip_jax.tools.command import Parser, run
+from hclip_jax.weights.checkpoint import StoredModel
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import EXPORTS, merged
-from hclip_jax.weights.foreign import open_foreign
 from hclip_jax.weights.model_directory import load_model
-from hclip_jax.weights.stored_model import StoredModel
+from hclip_jax.weights.open_checkpoint import open_foreign
 
 _ROUNDING = 32  # steps of the coarsest dtype by which an entry of a unit feature may differ
 

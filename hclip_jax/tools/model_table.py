@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from rich.table import Column, Table
 
-from hclip_jax.config_schema import ImageTower, TextTower
+from hclip_jax.config.schema import ImageTower, TextTower
+from hclip_jax.weights.checkpoint import StoredModel
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
-from hclip_jax.weights.published import OPENAI_FILES
-from hclip_jax.weights.stored_model import StoredModel
+from hclip_jax.weights.reference_defaults import OPENAI_FILES
 
 
 def model_table(model: StoredModel, source: Path) -> Table:

@@ -6,7 +6,7 @@ It sees all words of the built-in world, and their synonyms, but no pixel labels
 directory with CLIP alone, in float16; use it as --config.clip.weights=TARGET. The one that comes with this
 package was made by
 
-    python -m hclip_jax.tools.pretrain_tiny hclip_jax/clip/tiny
+    python -m hclip_jax.tools.pretrain_tiny hclip_jax/weights/tiny
 
 and is what --config.clip.weights=tiny means.
 """
@@ -17,15 +17,15 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from hclip_jax.config_file import read_config
-from hclip_jax.files import check_new
+from hclip_jax.config.overrides import read_config
+from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.files import check_new
+from hclip_jax.io.progress import console
 from hclip_jax.pretraining.train import CANDIDATES, Recipe, pretrain
-from hclip_jax.progress import console
-from hclip_jax.tools.command import Parser, run
+from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.layouts.layout import flatten
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.model_directory import save_model
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.stored_model import StoredModel
-from hclip_jax.weights.tensor_map import flatten
 
 
 def main(argv: list[str]) -> int:

@@ -25,15 +25,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hclip_jax.data.class_names import check_class_names, read_class_names
 from hclip_jax.data.folder import PICTURE_SUFFIXES
-from hclip_jax.data.pictures import read_picture
+from hclip_jax.data.image_io import read_picture
 from hclip_jax.errors import UserError
-from hclip_jax.files import replacing, write_atomically, write_picture
-from hclip_jax.progress import bar, console
-from hclip_jax.segmentation import Segmentation
-from hclip_jax.tools.command import Parser, run
-from hclip_jax.vocabulary import SYNONYMS
+from hclip_jax.inference.segmentation import Segmentation
+from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.files import replacing, write_atomically, write_picture
+from hclip_jax.io.progress import bar, console
+from hclip_jax.text.class_groups import SYNONYMS
+from hclip_jax.text.class_names import check_class_names, read_class_names
 
 
 def main(argv: list[str]) -> int:
@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
     background = _names(args.background)
 
     # Only now: a mistyped path should not wait for JAX to start.
-    from hclip_jax.inference import Segmenter
+    from hclip_jax.segmenter import Segmenter
 
     segmenter = Segmenter.load(args.model, args.base, args.dtype)
     done, read = 0, list[Path]()

@@ -10,20 +10,20 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from hclip_jax.config_schema import Config, TrainConfig
+from hclip_jax.config.schema import Config, TrainConfig
 from hclip_jax.data.loader import train_batches
-from hclip_jax.data.source import open_source
+from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.evaluate import evaluate, open_sets
-from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh, place, sharding
-from hclip_jax.progress import bar, console
+from hclip_jax.io.progress import bar, console
+from hclip_jax.models.hclip import Model
+from hclip_jax.sharding import make_mesh, place, sharding
 from hclip_jax.training.checkpoints import Checkpoints
+from hclip_jax.training.init import initial_params
 from hclip_jax.training.metrics import MetricsFile
 from hclip_jax.training.optimizer import multiplier, schedule
 from hclip_jax.training.report import Clock, figure_line, parameter_table, step_line
 from hclip_jax.training.restore import restore_params
-from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Metrics, make_step, place_prompts, text_energy
 from hclip_jax.training.workdir import check, claim, is_workdir, read_classes, write_classes

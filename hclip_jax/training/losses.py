@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax import resize
-from hclip_jax.dense import sum_rows
+from hclip_jax.ops import resize
+from hclip_jax.ops.dense import sum_rows
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

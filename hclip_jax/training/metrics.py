@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from hclip_jax.files import write_atomically
+from hclip_jax.io.files import write_atomically
 
 
 class MetricsFile:

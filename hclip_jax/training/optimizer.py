@@ -6,7 +6,7 @@ from typing import Any, cast
 import jax
 import optax
 
-from hclip_jax.config_schema import TrainConfig
+from hclip_jax.config.schema import TrainConfig
 
 
 def schedule(config: TrainConfig) -> optax.Schedule:

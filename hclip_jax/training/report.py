@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import jax
 from rich.table import Table
 
-from hclip_jax.adapters.tuning import degrees_of_freedom
-from hclip_jax.config_schema import Config
-from hclip_jax.model import Model
+from hclip_jax.adapters.methods import degrees_of_freedom
+from hclip_jax.config.schema import Config
+from hclip_jax.models.hclip import Model
 
 
 class Clock:

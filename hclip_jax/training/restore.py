@@ -4,10 +4,10 @@ from pathlib import Path
 
 from jax.sharding import Mesh
 
-from hclip_jax.config_schema import Config
-from hclip_jax.model import Params
+from hclip_jax.config.schema import Config
+from hclip_jax.models.hclip import Params
 from hclip_jax.training.checkpoints import Checkpoints
-from hclip_jax.training.start import initial_params
+from hclip_jax.training.init import initial_params
 from hclip_jax.training.state import init_state, join, split
 
 

@@ -6,8 +6,8 @@ import flax.struct
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.config_schema import Config
-from hclip_jax.model import Params
+from hclip_jax.config.schema import Config
+from hclip_jax.models.hclip import Params
 from hclip_jax.training.optimizer import make_optimizer
 
 

@@ -9,10 +9,10 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax.adapters.energy import relative_energy
-from hclip_jax.clip.prompts import Prompts, pad_prompts
-from hclip_jax.config_schema import Config
-from hclip_jax.model import Model, Params
-from hclip_jax.parallel import place, sharding
+from hclip_jax.config.schema import Config
+from hclip_jax.models.hclip import Model, Params
+from hclip_jax.sharding import place, sharding
+from hclip_jax.text.prompts import Prompts, pad_prompts
 from hclip_jax.training.losses import segmentation_loss
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, join

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from hclip_jax.config import changed_fields, from_dict, to_dict
-from hclip_jax.config_schema import Config
-from hclip_jax.data.class_names import read_class_names
+from hclip_jax.config.schema import Config
+from hclip_jax.config.validate import changed_fields, from_dict, to_dict
 from hclip_jax.errors import UserError
-from hclip_jax.files import write_atomically
+from hclip_jax.io.files import write_atomically
+from hclip_jax.text.class_names import read_class_names
 
 _NAME, _CLASSES = "config.json", "classes.txt"
 # What may change between runs on one directory: nothing that the weights depend on.

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hclip_jax.clip import tokenizer
-from hclip_jax.clip.image_encoder import ImageEncoder
-from hclip_jax.clip.prompts import make_prompts
-from hclip_jax.clip.text_encoder import TextEncoder
-from hclip_jax.config_schema import ClipConfig
-from hclip_jax.model import Params
+from hclip_jax.config.schema import ClipConfig
+from hclip_jax.models.clip.image_encoder import ImageEncoder
+from hclip_jax.models.clip.text_encoder import TextEncoder
+from hclip_jax.models.hclip import Params
+from hclip_jax.text import tokenizer
+from hclip_jax.text.prompts import make_prompts
 
 SENTENCES = ("A photo of a cat in the scene", "A photo of a traffic light in the scene", "sky")
 

@@ -9,18 +9,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from hclip_jax.config_schema import ClipConfig, ImageTower, TextTower
+from hclip_jax.config.schema import ClipConfig, ImageTower, TextTower
 from hclip_jax.errors import UserError
-from hclip_jax.files import new_folder, write_atomically
-from hclip_jax.model import Model
-from hclip_jax.weights.clip_names import clip_tensors
-from hclip_jax.weights.huggingface_names import huggingface_tensors
+from hclip_jax.io.files import new_folder, write_atomically
+from hclip_jax.models.hclip import Model
+from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.layouts.huggingface import huggingface_tensors
+from hclip_jax.weights.layouts.layout import flatten, unflatten, write
+from hclip_jax.weights.layouts.openai import clip_tensors
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.model_directory import save_model
 from hclip_jax.weights.safetensors_file import write_safetensors
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.stored_model import StoredModel
-from hclip_jax.weights.tensor_map import flatten, unflatten, write
-from hclip_jax.weights.torch_writer import write_torch
+from hclip_jax.weights.torch_zip.writer import write_torch
 
 
 def merged(model: StoredModel, dtype: np.dtype | None, keep_precision: bool) -> StoredModel:

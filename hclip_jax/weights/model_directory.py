@@ -10,9 +10,7 @@ from typing import Any
 
 import hclip_jax
 from hclip_jax.adapters.hclip import PUBLISHED
-from hclip_jax.clip.image_encoder import MEAN, STD
-from hclip_jax.config import build, check_architecture, check_clip, check_protocol, to_dict
-from hclip_jax.config_schema import (
+from hclip_jax.config.schema import (
     AdapterConfig,
     Architecture,
     ClipConfig,
@@ -21,11 +19,13 @@ from hclip_jax.config_schema import (
     PromptConfig,
     Protocol,
 )
+from hclip_jax.config.validate import build, check_architecture, check_clip, check_protocol, to_dict
 from hclip_jax.errors import UserError, shown
-from hclip_jax.files import new_folder, write_atomically
+from hclip_jax.io.files import new_folder, write_atomically
+from hclip_jax.models.clip.image_encoder import MEAN, STD
+from hclip_jax.weights.checkpoint import PARTS, Segmenting, StoredModel, expected
+from hclip_jax.weights.layouts.layout import flatten
 from hclip_jax.weights.safetensors_file import read_safetensors, write_safetensors
-from hclip_jax.weights.stored_model import PARTS, Segmenting, StoredModel, expected
-from hclip_jax.weights.tensor_map import flatten
 
 _WEIGHTS, _CARD = "model.safetensors", "config.json"
 _FORMAT = 1

@@ -14,8 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from hclip_jax.errors import UserError, shown
-from hclip_jax.files import replacing
-from hclip_jax.weights.stored import Stored
+from hclip_jax.io.files import replacing
+from hclip_jax.weights.lazy_array import Stored
 
 _DTYPES = {
     "BF16": ml_dtypes.bfloat16,

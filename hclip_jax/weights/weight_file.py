@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hclip_jax.errors import UserError
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.safetensors_file import read_safetensors
-from hclip_jax.weights.shards import INDEX, read_shards
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.torch_reader import read_torch, tensors_by_name
+from hclip_jax.weights.sharded import INDEX, read_shards
+from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
 
 _IN_FOLDER = (
     "model.safetensors",

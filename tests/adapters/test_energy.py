@@ -6,11 +6,11 @@ import numpy as np
 from hclip_jax.adapters.cayley import cayley
 from hclip_jax.adapters.energy import energy, relative_energy, tower_energy
 from hclip_jax.adapters.hclip import PUBLISHED
-from hclip_jax.adapters.kernels import choose
 from hclip_jax.adapters.rotate import rotate_tower
-from hclip_jax.model import Model
+from hclip_jax.adapters.targets import choose
+from hclip_jax.models.hclip import Model
 from tests import tolerance
-from tests.models import micro
+from tests.small_models import micro
 
 TEXT = jax.jit(Model(micro()).init)(jax.random.key(0))["clip"]["text"]
 CHOICE = choose({"text": TEXT}, dataclasses.replace(PUBLISHED, towers=("text",)))["text"]

@@ -8,12 +8,12 @@ import pytest
 from configs import vitb, vitl
 from hclip_jax.adapters import hclip
 from hclip_jax.adapters.energy import relative_energy
-from hclip_jax.adapters.tuning import make_tuning
-from hclip_jax.config import from_config_dict
-from hclip_jax.config_schema import AdapterConfig, Config
-from hclip_jax.model import Model
+from hclip_jax.adapters.methods import make_tuning
+from hclip_jax.config.schema import AdapterConfig, Config
+from hclip_jax.config.validate import from_config_dict
+from hclip_jax.models.hclip import Model
 from tests import tolerance
-from tests.models import attention_alone, micro
+from tests.small_models import attention_alone, micro
 
 CONFIG = micro().adapters
 CLIP = attention_alone()

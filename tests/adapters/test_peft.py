@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.adapters.kernels import TARGETS
-from hclip_jax.adapters.tuning import make_tuning
+from hclip_jax.adapters.methods import make_tuning
+from hclip_jax.adapters.targets import TARGETS
 from tests import tolerance
-from tests.models import micro_tuned
+from tests.small_models import micro_tuned
 
 NUMBERS = np.load(Path(__file__).parent / "peft" / "numbers.npz")
 BLOCK = 4

@@ -11,26 +11,26 @@ import numpy as np
 import optax
 import pytest
 
-from hclip_jax.adapters.tuning import METHODS
-from hclip_jax.clip.prompts import make_prompts
-from hclip_jax.config import from_config_dict
-from hclip_jax.config_schema import Architecture, Config
+from hclip_jax.adapters.methods import METHODS
+from hclip_jax.config.schema import Architecture, Config
+from hclip_jax.config.validate import from_config_dict
 from hclip_jax.load import open_model
-from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh, place, sharding
+from hclip_jax.models.hclip import Model
+from hclip_jax.sharding import make_mesh, place, sharding
+from hclip_jax.text.prompts import make_prompts
 from hclip_jax.training import loop
 from hclip_jax.training.checkpoints import Checkpoints
+from hclip_jax.training.init import initial_params
 from hclip_jax.training.optimizer import make_optimizer
-from hclip_jax.training.start import initial_params
 from hclip_jax.training.state import TrainState, init_state, join, split
+from hclip_jax.weights.checkpoint import Segmenting, StoredModel
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import merged
+from hclip_jax.weights.layouts.layout import flatten
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.model_directory import load_model, save_model
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.stored_model import Segmenting, StoredModel
-from hclip_jax.weights.tensor_map import flatten
 from tests import tolerance
-from tests.models import micro, micro_dict, micro_tuned
+from tests.small_models import micro, micro_dict, micro_tuned
 
 PARAMS = jax.device_get(jax.jit(Model(micro()).init)(jax.random.key(0)))
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hclip_jax.data.folder import FolderSource
-from hclip_jax.data.source import IGNORE
+from hclip_jax.data.sources import IGNORE
 from hclip_jax.errors import UserError
 
 

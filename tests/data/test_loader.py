@@ -10,7 +10,7 @@ from PIL import Image
 from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.loader import TrainingBatches, evaluation_examples, train_batches
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.data.source import Example
+from hclip_jax.data.sources import Example
 from hclip_jax.errors import UserError
 
 

@@ -5,7 +5,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from hclip_jax.evaluation.iou import ConfusionMatrix
+from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix
 from hclip_jax.evaluation.report import write_report
 
 NAMES = ["cat, kitten", "a | b", "never shown", "日本語"]

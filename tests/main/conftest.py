@@ -16,7 +16,7 @@ PICTURES = 16  # of the folder's train split: two batches
 @pytest.fixture(scope="session")
 def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("configs") / "micro.py"
-    path.write_text("from tests.models import micro_dict as get_config\n")
+    path.write_text("from tests.small_models import micro_dict as get_config\n")
     return path
 
 

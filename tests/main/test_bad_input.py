@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from hclip_jax.config import from_config_dict
+from hclip_jax.config.validate import from_config_dict
 from hclip_jax.training.workdir import claim
-from hclip_jax.weights.clip_names import clip_tensors
-from tests.models import micro, micro_dict
+from hclip_jax.weights.layouts.openai import clip_tensors
+from tests.small_models import micro, micro_dict
 
 
 def _resize_label(root: Path) -> None:

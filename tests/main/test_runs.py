@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.config import to_dict
+from hclip_jax.config.validate import to_dict
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.evaluation.iou import FIGURES
+from hclip_jax.evaluation.confusion_matrix import FIGURES
 from hclip_jax.load import open_model
 from hclip_jax.main import main
 from tests.main.conftest import PICTURES
-from tests.models import micro
+from tests.small_models import micro
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import numpy as np
 from hclip_jax.adapters.cayley import cayley
 from hclip_jax.adapters.relations import mix, positions
 from tests import tolerance
-from tests.models import mini_params
 from tests.parity import recipe
+from tests.small_models import mini_params
 
 CASE = np.load(Path(__file__).parent / "adapters.npz")
 

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.segmenter.cost_volume import ABSENT_LOGIT
-from hclip_jax.segmenter.head import Aggregator
+from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
+from hclip_jax.models.head.head import Aggregator
 from tests import tolerance
-from tests.models import channels_last, mini, mini_params
 from tests.parity import recipe
+from tests.small_models import channels_last, mini, mini_params
 
 CONFIG = mini()
 

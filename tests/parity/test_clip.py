@@ -6,11 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from hclip_jax import resize
-from hclip_jax.model import Model, Params
+from hclip_jax.models.hclip import Model, Params
+from hclip_jax.ops import resize
 from tests import tolerance
-from tests.models import channels_last, mini, mini_params
 from tests.parity import recipe
+from tests.small_models import channels_last, mini, mini_params
 
 CASE = np.load(Path(__file__).parent / "clip.npz")
 MODEL = Model(mini())

@@ -8,18 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax import resize
-from hclip_jax.clip.prompts import make_prompts
-from hclip_jax.config import from_config_dict
-from hclip_jax.model import Model, Params
-from hclip_jax.parallel import make_mesh, sharding
+from hclip_jax.config.validate import from_config_dict
+from hclip_jax.models.hclip import Model, Params
+from hclip_jax.ops import resize
+from hclip_jax.sharding import make_mesh, sharding
+from hclip_jax.text.prompts import make_prompts
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.step import make_loss, make_step
-from hclip_jax.weights.hclip_names import hclip_tensors
-from hclip_jax.weights.tensor_map import write
+from hclip_jax.weights.layouts.hclip import hclip_tensors
+from hclip_jax.weights.layouts.layout import write
 from tests import tolerance
-from tests.models import MINI_CLASSES, channels_last, mini, mini_dict, mini_params
 from tests.parity import recipe
+from tests.small_models import MINI_CLASSES, channels_last, mini, mini_dict, mini_params
 
 FOLDER = Path(__file__).parent
 CASE = np.load(FOLDER / "segmenter.npz")

@@ -5,14 +5,14 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from hclip_jax import resize
-from hclip_jax.config import from_config_dict
-from hclip_jax.evaluation.predictor import Predictor
-from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh
+from hclip_jax.config.validate import from_config_dict
+from hclip_jax.inference.predictor import Predictor
+from hclip_jax.models.hclip import Model
+from hclip_jax.ops import resize
+from hclip_jax.sharding import make_mesh
 from tests import tolerance
-from tests.models import MINI_CLASSES, mini_dict, mini_params
 from tests.parity import recipe
+from tests.small_models import MINI_CLASSES, mini_dict, mini_params
 
 CASE = np.load(Path(__file__).parent / "sliding_window.npz")
 

@@ -3,12 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.clip.image_encoder import ImageEncoder
-from hclip_jax.clip.text_encoder import TextEncoder
-from hclip_jax.model import init_clip
+from hclip_jax.models.clip.image_encoder import ImageEncoder
+from hclip_jax.models.clip.text_encoder import TextEncoder
+from hclip_jax.models.hclip import init_clip
+from hclip_jax.models.head.cost_volume import unit
 from hclip_jax.pretraining.contrastive import contrastive_loss, found_among, similarities
-from hclip_jax.segmenter.cost_volume import unit
-from tests.models import micro
+from tests.small_models import micro
 
 CLIP = micro().clip
 

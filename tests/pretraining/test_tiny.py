@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from configs import tiny
-from hclip_jax.config import from_config_dict
+from hclip_jax.config.validate import from_config_dict
 from hclip_jax.pretraining.pairs import test_pairs as pairs_of_the_test_split
 from hclip_jax.pretraining.pairs import training_pairs
 from hclip_jax.pretraining.train import retrieval
 from hclip_jax.tools import pretrain_tiny
-from hclip_jax.training.start import BUILT_IN
+from hclip_jax.training.init import BUILT_IN
 from hclip_jax.weights.model_directory import load_model
 
 
@@ -29,7 +29,7 @@ def test_it_is_small() -> None:
 def test_the_command_makes_a_clip_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hclip_jax.pretraining.train._TEST_PICTURES", 32)
     file = tmp_path / "micro.py"
-    file.write_text("from tests.models import micro_dict as get_config\n")
+    file.write_text("from tests.small_models import micro_dict as get_config\n")
     target = tmp_path / "clip"
     argv = [str(target), f"--config={file}", "--steps=2", "--batch=4", "--workers=0"]
     assert pretrain_tiny.main(argv) == 0

@@ -10,7 +10,7 @@ PLAN = """
 from ml_collections import ConfigDict
 
 from configs import vitb
-from tests.models import micro_dict
+from tests.small_models import micro_dict
 
 SEEDS = (0,)
 METHODS = {"first": ("adapters.method=none",), "frozen": ("adapters.method=none",)}

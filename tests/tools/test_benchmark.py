@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from hclip_jax.benchmark.cases import CASES
+from hclip_jax.analysis.benchmark.cases import CASES
 from hclip_jax.errors import UserError
 from hclip_jax.tools import benchmark
 
 MICRO = """
-from tests.models import micro_dict as get_config
+from tests.small_models import micro_dict as get_config
 """
 
 
@@ -46,7 +46,7 @@ def test_cases_are_measured_and_written(
 
 @pytest.mark.parametrize("case", sorted(set(CASES) - {"step", "picture", "adapt"}))
 def test_every_other_case_runs(case: str) -> None:
-    from tests.models import micro
+    from tests.small_models import micro
 
     made = CASES[case](micro(), 3)
     made.run()

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.progress import console
 from hclip_jax.load import open_model
-from hclip_jax.progress import console
 from hclip_jax.tools.convert import main
+from hclip_jax.weights.checkpoint import StoredModel
 from hclip_jax.weights.export import merged
-from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.layouts.layout import flatten
 from hclip_jax.weights.model_directory import load_model, save_model
-from hclip_jax.weights.stored_model import StoredModel
-from hclip_jax.weights.tensor_map import flatten
+from hclip_jax.weights.open_checkpoint import open_foreign
 from tests import tolerance, trained
 from tests.tools.calling import Capture, refuse, succeed
 from tests.weights.sample_files import FILES

@@ -9,16 +9,16 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from hclip_jax.io.command_line import run
 from hclip_jax.load import open_model
 from hclip_jax.tools import convert
-from hclip_jax.tools.command import run
 from hclip_jax.tools.merge import main
+from hclip_jax.weights.checkpoint import StoredModel
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import EXPORTS, merged
-from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.model_directory import load_model, save_model
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.stored_model import StoredModel
+from hclip_jax.weights.open_checkpoint import open_foreign
 from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance, trained
 from tests.tools import calling

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import pytest
 
 from configs import vitb, vitl
-from hclip_jax.benchmark.arithmetic import arithmetic
-from hclip_jax.clip.prompts import make_prompts
-from hclip_jax.config import from_config_dict
-from hclip_jax.config_schema import Config
-from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh
+from hclip_jax.analysis.benchmark.flops import arithmetic
+from hclip_jax.config.schema import Config
+from hclip_jax.config.validate import from_config_dict
+from hclip_jax.models.hclip import Model
+from hclip_jax.sharding import make_mesh
+from hclip_jax.text.prompts import make_prompts
 from hclip_jax.training.report import parameter_counts
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.step import Step, make_step

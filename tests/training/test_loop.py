@@ -12,21 +12,21 @@ import jax
 import numpy as np
 import pytest
 
-from hclip_jax.config import from_config_dict
+from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
-from hclip_jax.parallel import make_mesh
+from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
 from hclip_jax.training.restore import restore_params
 from tests import tolerance
-from tests.models import micro, micro_dict
+from tests.small_models import micro, micro_dict
 
 # A child process that trains the micro model on one device, with no checkpoint from step 2 to 6.
 CHILD = """
 import sys
 from pathlib import Path
-from hclip_jax.parallel import make_mesh
+from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
-from tests.models import micro
+from tests.small_models import micro
 
 if __name__ == "__main__":
     loop.train(micro(steps=8, checkpoint_every=2), Path(sys.argv[1]), make_mesh(1))

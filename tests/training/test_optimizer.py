@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.training.optimizer import decays, make_optimizer, schedule
-from tests.models import micro
+from tests.small_models import micro
 
 PARAMS = {
     "adapters": {"layer": jnp.ones((2, 2))},

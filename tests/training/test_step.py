@@ -2,16 +2,16 @@ import jax
 import numpy as np
 import pytest
 
-from hclip_jax.clip.prompts import make_prompts
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.model import Model
-from hclip_jax.parallel import make_mesh, place, sharding
-from hclip_jax.training.start import initial_params
+from hclip_jax.models.hclip import Model
+from hclip_jax.sharding import make_mesh, place, sharding
+from hclip_jax.text.prompts import make_prompts
+from hclip_jax.training.init import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import make_loss, make_step, place_prompts, text_energy
 from tests import tolerance
-from tests.models import micro
+from tests.small_models import micro
 
 SOURCE = ScenesSource("train", "shapes")
 PROMPTS = make_prompts(SOURCE.classes)

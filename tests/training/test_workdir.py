@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from hclip_jax.config import from_dict, to_dict
+from hclip_jax.config.validate import from_dict, to_dict
 from hclip_jax.errors import UserError
 from hclip_jax.training.workdir import check, claim
-from tests.models import micro
+from tests.small_models import micro
 
 # Fields of which a training's weights are independent, and what to set them to.
 FREE = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.checkpoint import StoredModel
 from hclip_jax.weights.model_directory import save_model
-from hclip_jax.weights.stored_model import StoredModel
+from hclip_jax.weights.open_checkpoint import open_foreign
 from tests.weights.sample_files import FILES
 
 CLASSES = ("traffic light", "sky, clouds", "Straße")

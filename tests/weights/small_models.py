@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from hclip_jax.weights.foreign import open_foreign
-from hclip_jax.weights.stored_model import StoredModel
+from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.open_checkpoint import open_foreign
 from tests.weights.sample_files import FILES
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import hclip_jax
-from hclip_jax.config import to_dict
+from hclip_jax.config.validate import to_dict
 from hclip_jax.errors import UserError
+from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.safetensors_file import write_safetensors
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.stored_model import StoredModel
 
 CLASSES = ("traffic light", "sky, clouds", "Straße")
 

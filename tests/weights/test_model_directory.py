@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
+from hclip_jax.weights.checkpoint import StoredModel
 from hclip_jax.weights.export import merged
-from hclip_jax.weights.foreign import open_foreign
 from hclip_jax.weights.model_directory import is_model_directory, load_model, save_model
-from hclip_jax.weights.stored_model import StoredModel
-from hclip_jax.weights.torch_reader import read_torch, tensors_by_name
+from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
 from tests.weights.sample_files import FILES
 from tests.weights.small_models import adapters, clip_alone, values
 

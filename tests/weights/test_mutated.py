@@ -14,13 +14,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from hclip_jax.tools.command import run
+from hclip_jax.io.command_line import run
 from hclip_jax.tools.convert import main
-from hclip_jax.weights.foreign import open_foreign
+from hclip_jax.weights.lazy_array import Stored
 from hclip_jax.weights.model_directory import load_model, save_model
+from hclip_jax.weights.open_checkpoint import open_foreign
 from hclip_jax.weights.safetensors_file import write_safetensors
-from hclip_jax.weights.stored import Stored
-from hclip_jax.weights.torch_writer import write_torch
+from hclip_jax.weights.torch_zip.writer import write_torch
 from hclip_jax.weights.weight_file import open_weights
 from tests.weights.sample_files import FILES
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.data.scenes.drawing import draw
-from hclip_jax.data.scenes.words import COMPOSITIONS, STUFF, SYNONYMS, THING, THINGS
+from hclip_jax.data.scenes.label_sets import COMPOSITIONS, STUFF, SYNONYMS, THING, THINGS
 
 _VISIBLE = 0.01  # share of the picture below which nothing is said of an object
 _CANVAS = 160  # pixels a side that scenes are drawn at

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import ImageFilter
 
+from hclip_jax.data.scenes.label_sets import STUFF, THINGS, Thing
 from hclip_jax.data.scenes.patterns import pattern_mask
 from hclip_jax.data.scenes.shapes import SHAPES, shape_mask
 from hclip_jax.data.scenes.textures import TEXTURES, smooth_noise
-from hclip_jax.data.scenes.words import STUFF, THINGS, Thing
 
 _PAINT = {
     "red": (206, 34, 38),

@@ -3,8 +3,8 @@
 import numpy as np
 
 from hclip_jax.data.scenes.drawing import draw
-from hclip_jax.data.scenes.words import COMPOSITIONS, SEEN, VOCABULARIES, class_ids
-from hclip_jax.data.source import Example
+from hclip_jax.data.scenes.label_sets import COMPOSITIONS, SEEN, VOCABULARIES, class_ids
+from hclip_jax.data.sources import Example
 from hclip_jax.errors import UserError
 
 COUNTS = {"train": 2000, "val": 64, "test": 128}

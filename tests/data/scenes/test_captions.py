@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from configs import tiny
-from hclip_jax.clip import tokenizer
 from hclip_jax.data.scenes.captions import caption, captioned_scene, full_caption
+from hclip_jax.data.scenes.label_sets import PATTERNS, STUFF, SYNONYMS, THING, THINGS
 from hclip_jax.data.scenes.patterns import pattern_mask
-from hclip_jax.data.scenes.words import PATTERNS, STUFF, SYNONYMS, THING, THINGS
+from hclip_jax.text import tokenizer
 
 FIRST = {synonym: word for word, synonym in SYNONYMS.items()}
 

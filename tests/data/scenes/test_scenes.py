@@ -3,10 +3,10 @@ import pickle
 import numpy as np
 import pytest
 
+from hclip_jax.data.scenes.label_sets import COMPOSITIONS, STUFF, THING, UNSEEN
 from hclip_jax.data.scenes.shapes import SHAPES
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.data.scenes.words import COMPOSITIONS, STUFF, THING, UNSEEN
-from hclip_jax.data.source import IGNORE
+from hclip_jax.data.sources import IGNORE
 from hclip_jax.errors import UserError
 
 

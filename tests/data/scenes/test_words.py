@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hclip_jax.data.scenes.words import SYNONYMS, THINGS, VOCABULARIES, class_ids
-from hclip_jax.data.source import IGNORE
+from hclip_jax.data.scenes.label_sets import SYNONYMS, THINGS, VOCABULARIES, class_ids
+from hclip_jax.data.sources import IGNORE
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hclip_jax.weights.torch_writer import write_torch
+from hclip_jax.weights.torch_zip.writer import write_torch
 
 FOLDER = Path(__file__).parent
 

@@ -1,0 +1,1 @@
+"""Configuration: schema, builder, checks and command-line overrides. Needs no JAX."""

@@ -1,0 +1,1 @@
+"""Segmentation of images of any size with given class names."""

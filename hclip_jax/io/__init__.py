@@ -1,0 +1,1 @@
+"""Files written atomically, the cache folder, progress, tables, and command-line parsing."""

@@ -1,0 +1,1 @@
+"""H-CLIP: the CLIP towers and the segmentation head."""

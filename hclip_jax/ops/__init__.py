@@ -1,0 +1,1 @@
+"""Operations shared by the CLIP towers and the segmentation head."""

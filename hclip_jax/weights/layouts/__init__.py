@@ -1,0 +1,1 @@
+"""Name tables between other formats and our parameter tree."""

@@ -1,0 +1,113 @@
+"""What the names in PyTorch's pickles stand for: storages, tensors and a few plain values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from hclip_jax.errors import shown
+from hclip_jax.weights.lazy_array import Stored, strided
+from hclip_jax.weights.torch_zip.pickle_vm import ADVICE, Function, Module, Refused, short_text
+
+STORAGES: dict[str, np.dtype] = {
+    "torch.FloatStorage": np.dtype(np.float32),
+    "torch.HalfStorage": np.dtype(np.float16),
+    "torch.BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "torch.DoubleStorage": np.dtype(np.float64),
+    "torch.LongStorage": np.dtype(np.int64),
+    "torch.IntStorage": np.dtype(np.int32),
+    "torch.ShortStorage": np.dtype(np.int16),
+    "torch.CharStorage": np.dtype(np.int8),
+    "torch.ByteStorage": np.dtype(np.uint8),
+    "torch.BoolStorage": np.dtype(np.bool_),
+}
+# These give back their first argument, which is data already.
+_WRAPPERS = (
+    "torch.Size",
+    "torch._utils._rebuild_parameter",
+    "torch.jit._pickle.build_intlist",
+    "torch.jit._pickle.build_doublelist",
+    "torch.jit._pickle.build_boollist",
+    "torch.jit._pickle.build_tensorlist",
+    "torch.jit._pickle.restore_type_tag",
+)
+_MOST_TENSORS = 100_000
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A flat run of values in an entry of the archive."""
+
+    key: str
+    dtype: np.dtype
+    numel: int
+    read: Callable[[], bytes]
+
+
+class TorchObjects:
+    """The names and persistent ids of one archive, for `run_pickle`."""
+
+    def __init__(self, entry: Callable[[str, int], Callable[[], bytes]], scripted: bool) -> None:
+        """For one archive.
+
+        Args:
+            entry: from a storage's key and size in bytes to a function that reads it; raises ValueError
+                if the archive has no such entry of that size.
+            scripted: whether it is a TorchScript archive, whose own classes are modules.
+        """
+        self._entry = entry
+        self._scripted = scripted
+        self._tensors: dict[tuple, Stored] = {}
+        self._names: dict[str, Any] = dict(STORAGES)
+        self._names |= {name: Function(name, lambda arguments: arguments[0]) for name in _WRAPPERS}
+        for name, call in (
+            ("collections.OrderedDict", self._ordered_dict),
+            ("torch._utils._rebuild_tensor_v2", self._tensor),
+        ):
+            self._names[name] = Function(name, call)
+
+    def find(self, name: str) -> Any:
+        """What a dotted name stands for.
+
+        Raises:
+            Refused: it is not one of those that weights need.
+        """
+        if self._scripted and name.startswith("__torch__."):
+            return Module
+        if name not in self._names:
+            raise Refused(f"asks for {shown(name)}, which is not data; {ADVICE}")
+        return self._names[name]
+
+    def storage(self, identity: Any) -> Storage:
+        """The storage of a persistent id ("storage", type, key, device, numel).
+
+        Raises:
+            ValueError: it is no such tuple, or the archive has no such storage.
+        """
+        match identity:
+            # PyTorch 1.4 and 1.5 add a None.
+            case (str(kind), np.dtype() as dtype, str(key), str(), int(numel), *rest) if rest in ([], [None]):
+                if kind == "storage":
+                    read = self._entry(short_text(key), numel * dtype.itemsize)
+                    return Storage(key, dtype, numel, read)
+        raise ValueError("its pickle refers to something that is not a storage")
+
+    def _ordered_dict(self, arguments: tuple) -> dict:
+        if arguments:
+            raise ValueError("its pickle fills an OrderedDict in a way that PyTorch does not")
+        return {}
+
+    def _tensor(self, arguments: tuple) -> Stored:
+        match arguments:
+            case (Storage() as storage, int(offset), tuple(shape), tuple(strides), bool(), _):
+                pass
+            case _:
+                raise ValueError("its pickle describes a tensor in a way that PyTorch does not")
+        tensor = strided(storage.read, storage.dtype, storage.numel, offset, shape, strides)
+        # Names of one tensor give one object, so that they stay one when written again.
+        tensor = self._tensors.setdefault((storage.key, storage.dtype, offset, shape, strides), tensor)
+        if len(self._tensors) > _MOST_TENSORS:
+            raise Refused(f"holds more than {_MOST_TENSORS} tensors, which no weights do")
+        return tensor

@@ -1,0 +1,246 @@
+"""What every tuning method keeps, whatever it is."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import vitb, vitl
+from hclip_jax.adapters.methods import METHODS, degrees_of_freedom, make_tuning, rotations
+from hclip_jax.adapters.targets import TARGETS
+from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.config.validate import from_config_dict
+from hclip_jax.models.hclip import init_clip
+from tests import tolerance
+from tests.small_models import attention_alone, micro_tuned
+
+RNG = jax.random.key(0)
+CLIP = attention_alone()
+# Fields of the configuration, and which kernels of which layers they tune: text has 2 layers, image 3.
+ALL = {"text": (0, 1), "image": (0, 1, 2)}
+SECOND = {"text": (1,), "image": (1,)}
+BOTH = {"text": (0, 1), "image": (0, 1)}
+QV = ("query", "value")
+CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[int, ...]], tuple[str, ...]]] = {
+    "hclip": ({}, ALL, TARGETS),
+    "hclip pop": ({"parts": ("pop",)}, ALL, TARGETS),
+    "hclip dcrc": ({"parts": ("dcrc",)}, {"image": (0, 1, 2)}, TARGETS),
+    "hclip dcrc free": ({"parts": ("dcrc",), "orthogonal": ()}, ALL, TARGETS),
+    "hclip both orthogonal": ({"orthogonal": ("text", "image")}, ALL, TARGETS),
+    "hclip free": ({"orthogonal": ()}, ALL, TARGETS),
+    "hclip mlp": ({"relation": "mlp"}, ALL, TARGETS),
+    "hclip neumann": ({"cayley": "neumann"}, ALL, TARGETS),
+    "hclip text": ({"towers": ("text",)}, {"text": (0, 1)}, TARGETS),
+    "hclip some": ({"layers": (2,), "targets": ("out", "key")}, SECOND, ("key", "out")),
+    "none": ({"method": "none"}, {}, ()),
+    "full": ({"method": "full"}, ALL, TARGETS),
+    "full image": ({"method": "full", "towers": ("image",)}, {"image": (0, 1, 2)}, TARGETS),
+    "attention": ({"method": "attention"}, ALL, QV),
+    "attention some": ({"method": "attention", "layers": (2,), "targets": TARGETS}, SECOND, TARGETS),
+    "lora": ({"method": "lora"}, ALL, QV),
+    "lora some": ({"method": "lora", "layers": (2, 1), "targets": ("out",)}, BOTH, ("out",)),
+    "oft": ({"method": "oft"}, ALL, TARGETS),
+    "oft coft": ({"method": "oft", "coft_radius": 0.1, "layers": (2,)}, SECOND, TARGETS),
+    "boft": ({"method": "boft"}, ALL, TARGETS),
+    "boft image": ({"method": "boft", "towers": ("image",)}, {"image": (0, 1, 2)}, TARGETS),
+}
+cases = pytest.mark.parametrize("case", CASES)
+
+
+def adapters_of(case: str) -> AdapterConfig:
+    return micro_tuned(**CASES[case][0]).adapters
+
+
+def moved(adapters: Any, by: float = 0.1) -> Any:
+    """Adapter parameters as some training might leave them."""
+    rng = np.random.default_rng(7)
+    return jax.tree.map(lambda leaf: leaf + by * rng.standard_normal(leaf.shape, np.float32), adapters)
+
+
+def test_every_method_has_a_case() -> None:
+    assert {adapters_of(case).method for case in CASES} == set(METHODS)
+
+
+@cases
+def test_fresh_adapters_leave_clip_exactly_as_it_was(case: str) -> None:
+    tuning = make_tuning(adapters_of(case))
+    tolerance.assert_same(jax.jit(lambda c: tuning.adapt(c, tuning.init(RNG, c)))(CLIP), CLIP)
+
+
+@cases
+def test_exactly_the_chosen_matrices_change(case: str) -> None:
+    _, layers, targets = CASES[case]
+    config = adapters_of(case)
+    tuning = make_tuning(config)
+    adapted = jax.jit(lambda c: tuning.adapt(c, moved(tuning.init(RNG, c))))(CLIP)
+    assert jax.tree.map(jnp.shape, adapted) == jax.tree.map(jnp.shape, CLIP)
+    for path, before in jax.tree.leaves_with_path(CLIP):
+        names = [key.key for key in path]
+        after: Any = adapted
+        for name in names:
+            after = after[name]
+        if config.method == "full" and names[0] in layers:
+            assert (after != before).any(), names
+        elif names[-1] == "kernel" and "attention" in names:
+            differs = (np.asarray(after) != before).any((1, 2))
+            tuned = layers.get(names[0], ()) if names[-2] in targets else ()
+            assert set(np.flatnonzero(differs)) == set(tuned), names
+        else:
+            assert (after == before).all(), names
+
+
+@cases
+def test_gradients_reach_every_leaf_and_compiled_equals_eager(case: str) -> None:
+    tuning = make_tuning(adapters_of(case))
+    weights = attention_alone(seed=1)
+
+    def loss(adapters: Any) -> jax.Array:
+        products = jax.tree.map(lambda x, w: jnp.sum(x * w), tuning.adapt(CLIP, adapters), weights)
+        return sum(jax.tree.leaves(products))
+
+    adapters = moved(tuning.init(RNG, CLIP))
+    gradient = jax.jit(jax.grad(loss))(adapters)
+    assert jax.tree.structure(gradient) == jax.tree.structure(adapters)
+    for path, leaf in jax.tree.leaves_with_path(gradient):
+        assert np.abs(leaf).max() > 0, jax.tree_util.keystr(path)
+    if case in METHODS:
+        np.testing.assert_allclose(jax.jit(loss)(adapters), loss(adapters), rtol=1e-5, atol=1e-3)
+
+
+def test_copies_are_in_a_memory_of_their_own() -> None:
+    for method in ("full", "attention"):
+        tuning = make_tuning(micro_tuned(method=method).adapters)
+        clip = jax.tree.map(jnp.copy, CLIP)
+        copies = tuning.init(RNG, clip)
+        for leaf in jax.tree.leaves(clip):
+            leaf.delete()
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(copies)), method
+
+
+def test_lora_is_the_scaled_product() -> None:
+    config = micro_tuned(method="lora", rank=3, alpha=6.0).adapters
+    tuning = make_tuning(config)
+    start = tuning.init(RNG, CLIP)["image"]
+    assert (start["a"].shape, start["b"].shape) == ((3, 2, 16, 3), (3, 2, 3, 16))
+    assert 0.2 < np.abs(start["a"]).max() <= 0.25  # 1 / sqrt(16)
+    assert (start["b"] == 0).all()
+    adapters = moved(tuning.init(RNG, CLIP))
+    got = tuning.adapt(CLIP, adapters)["image"]["blocks"]["attention"]["value"]["kernel"][2]
+    before = CLIP["image"]["blocks"]["attention"]["value"]["kernel"][2]
+    a, b = (np.asarray(adapters["image"][name][2, 1], np.float64) for name in "ab")
+    tolerance.assert_close(got, before + 2 * a @ b)
+
+
+@pytest.mark.parametrize("method", ["oft", "boft"])
+@pytest.mark.parametrize("factors", [1, 2])
+def test_oft_and_boft_multiply_by_an_orthogonal_matrix(method: str, factors: int) -> None:
+    """Q from the kernels themselves: kernel' = Q^T kernel."""
+    tuning = make_tuning(micro_tuned(method=method, factors=factors).adapters)
+    adapted = jax.jit(tuning.adapt)(CLIP, moved(tuning.init(RNG, CLIP), by=0.5))
+    for target in TARGETS:
+        before, after = (
+            np.asarray(c["image"]["blocks"]["attention"][target]["kernel"][1], np.float64)
+            for c in (CLIP, adapted)
+        )
+        turn = after @ np.linalg.inv(before)
+        np.testing.assert_allclose(turn @ turn.T, np.eye(16), atol=1e-4)
+        assert np.abs(turn[:8, :8] - np.eye(8)).max() > 0.1
+        # One factor is block-diagonal; the second joins the blocks.
+        joins = method == "boft" and factors == 2
+        assert (np.abs(turn[:8, 8:]).max() > 0.05) == joins
+
+
+@pytest.mark.parametrize("side", [2, 4])
+def test_butterflies_of_every_size_join_everything(side: int) -> None:
+    """With 1 + log2(M) factors every input reaches every output; with one fewer it does not."""
+    clip = {"text": {"blocks": {"attention": {name: {"kernel": jnp.eye(16)[None]} for name in TARGETS}}}}
+    deepest = 1 + int(np.log2(16 // side))
+    for factors in (deepest - 1, deepest):
+        config = micro_tuned(method="boft").adapters
+        config = dataclasses.replace(config, towers=("text",), block=side, factors=factors)
+        tuning = make_tuning(config)
+        turn = jax.jit(tuning.adapt)(clip, moved(tuning.init(RNG, clip), by=1.0))["text"]
+        turn = np.asarray(turn["blocks"]["attention"]["query"]["kernel"][0])
+        np.testing.assert_allclose(turn @ turn.T, np.eye(16), atol=1e-5)
+        assert (turn != 0).all() == (factors == deepest)
+
+
+def test_rotations_are_what_weights_are_multiplied_by() -> None:
+    for case in (*METHODS, "hclip dcrc", "hclip some", "oft coft"):
+        config = adapters_of(case)
+        tuning = make_tuning(config)
+        adapters = moved(tuning.init(RNG, CLIP))
+        blocks = jax.jit(lambda c, a, config=config: rotations(config, c, a))(CLIP, adapters)
+        if config.method not in ("hclip", "oft"):
+            assert blocks is None
+            continue
+        adapted = jax.jit(tuning.adapt)(CLIP, adapters)
+        assert blocks is not None
+        assert set(blocks) == set(config.towers)
+        for tower, own in blocks.items():
+            names = [name for name in TARGETS if name in (config.targets or TARGETS)]
+            layer = min(config.layers or (1,)) - 1
+            for j, name in enumerate(names):
+                before, after = (
+                    np.asarray(c[tower]["blocks"]["attention"][name]["kernel"][layer]).T
+                    for c in (CLIP, adapted)
+                )
+                q = np.asarray(jax.scipy.linalg.block_diag(*own[0, j]))
+                wanted = q @ before if config.method == "hclip" and name == "out" else before @ q
+                np.testing.assert_allclose(after, wanted, atol=1e-5)
+
+
+FULL_SIZE = {
+    # method: parameters at ViT-B/16, degrees of freedom, parameters at ViT-L/14
+    "hclip": (7_867_824, 6_282_672, 17_301_504 + 24 * 14 * 14 + 96 * 96),
+    "none": (0, 0, 0),
+    "full": (149_620_736, 149_620_736, 427_944_192),
+    "attention": (20_447_232, 20_447_232, 2 * (12 * 768**2 + 24 * 1024**2)),
+    "lora": (491_520, 48 * 8 * -8 + 491_520, 2 * 2 * 8 * (12 * 768 + 24 * 1024)),
+    "oft": (4 * 12 * 10 * 128**2, 4 * 12 * 10 * 128 * 127 // 2, 4 * 128 * (12 * 768 + 24 * 1024)),
+    "boft": (2 * 4 * 12 * 10 * 128**2, 4 * 12 * 10 * 128 * 127, 2 * 4 * 128 * (12 * 768 + 24 * 1024)),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_counts_at_full_size(method: str) -> None:
+    found = []
+    for module in (vitb, vitl):
+        c = module.get_config()
+        c.clip.weights, c.data.root, c.adapters.method = "random", "scenes", method
+        config = from_config_dict(c)
+        clip = jax.eval_shape(lambda rng, config=config: init_clip(config.clip, rng, rng), RNG)
+        adapters = jax.eval_shape(make_tuning(config.adapters).init, RNG, clip)
+        found.append(sum(leaf.size for leaf in jax.tree.leaves(adapters)))
+        found.append(degrees_of_freedom(config.adapters, clip))
+    assert tuple(found[:3]) == FULL_SIZE[method]
+
+
+def test_degrees_of_freedom_are_the_rank_of_what_can_move() -> None:
+    """Counted on a small model as the rank of the Jacobian of CLIP's weights by the adapters.
+
+    Relations repeat what blocks can do already, so H-CLIP is compared without them.
+    """
+    clip = {
+        t: {"blocks": {"attention": {n: {"kernel": jax.random.normal(RNG, (1, 4, 4))} for n in TARGETS}}}
+        for t in ("text", "image")
+    }
+    for fields in (
+        {"parts": ("pop",)},
+        {"method": "oft"},
+        {"method": "attention"},
+        {"method": "lora", "rank": 2, "targets": ("out",)},
+    ):
+        config = dataclasses.replace(micro_tuned(**fields).adapters, block=2)
+        tuning = make_tuning(config)
+        adapters = moved(tuning.init(RNG, clip), by=0.5)
+        flat, unravel = jax.flatten_util.ravel_pytree(adapters)
+        jacobian = jax.jit(
+            jax.jacfwd(lambda x, t=tuning, u=unravel: jax.flatten_util.ravel_pytree(t.adapt(clip, u(x)))[0])
+        )(flat)
+        rank = np.linalg.matrix_rank(np.asarray(jacobian), tol=1e-4)
+        assert rank == degrees_of_freedom(config, clip), fields

@@ -1,0 +1,370 @@
+"""What a configuration may be, and the one sentence that anything else gets."""
+
+import copy
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from configs import tiny, vitb, vitl
+from hclip_jax.config.validate import changed_fields, from_config_dict, from_dict, to_dict
+from hclip_jax.errors import UserError
+from tests.small_models import micro, micro_dict, mini
+
+MICRO = to_dict(micro())
+
+
+def walk(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field with its path, groups too."""
+    for name, value in tree.items():
+        yield f"{path}{name}", value
+        if isinstance(value, dict):
+            yield from walk(value, f"{path}{name}.")
+
+
+GROUPS = [path for path, value in walk(MICRO) if isinstance(value, dict)]
+LEAVES = [(path, value) for path, value in walk(MICRO) if not isinstance(value, dict)]
+ZERO_ALLOWED = {
+    "seed",
+    "adapters.coft_radius",
+    "head.prior",
+    "data.workers",
+    "train.warmup",
+    "train.multipliers.clip",
+    "train.multipliers.adapters",
+    "train.multipliers.head",
+    "train.weight_decay",
+    "train.evaluate_every",
+    "evaluation.pictures",
+    "evaluation.overlays",
+    "evaluation.sets.val.fold_background",
+}
+
+
+def put(changes: dict[str, Any]) -> dict[str, Any]:
+    """The micro configuration with the values at these paths."""
+    tree = copy.deepcopy(MICRO)
+    for path, value in changes.items():
+        *groups, name = path.split(".")
+        node = tree
+        for group in groups:
+            node = node[group]
+        node[name] = value
+    return tree
+
+
+def refusal(tree: dict[str, Any]) -> str:
+    """The sentence that refuses a configuration."""
+    with pytest.raises(UserError) as caught:
+        from_dict(tree)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("module", [vitb, vitl, tiny])
+def test_the_real_configurations_build(module: Any) -> None:
+    c = module.get_config()
+    c.clip.weights, c.data.root = "clip.safetensors", "pictures"
+    config = from_config_dict(c)
+    assert (config.clip.weights, config.data.root) == ("clip.safetensors", "pictures")
+    assert to_dict(config) == json.loads(json.dumps(c.to_dict()))  # nothing added, nothing lost
+
+
+@pytest.mark.parametrize("config", [micro(), mini(), from_config_dict(tiny.get_config())])
+def test_a_configuration_survives_json(config: Any) -> None:
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    config = micro()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.train.steps = 5  # type: ignore[misc]
+    given = micro_dict()
+    config = from_config_dict(given)
+    given.head.decoder, given.evaluation.sets.val.root = (16, 16), "elsewhere"
+    assert config == micro()
+
+
+@pytest.mark.parametrize("path", [path for path, _ in walk(MICRO) if path != "evaluation.sets.val"])
+def test_every_missing_field_is_named(path: str) -> None:
+    tree = copy.deepcopy(MICRO)
+    node, *names = tree, *path.split(".")
+    for group in names[:-1]:
+        node = node[group]
+    del node[names[-1]]
+    assert refusal(tree).startswith(f"config.{path} is missing;")
+
+
+@pytest.mark.parametrize("path", [path for path, _ in LEAVES])
+def test_a_misspelt_field_is_named_with_the_fields_there_are_and_the_nearest(path: str) -> None:
+    *_, name = path.split(".")
+    group = ".".join(["config", *path.split(".")[:-1]])
+    message = refusal(put({f"{path}s": 1}))
+    assert message.startswith(f"config.{path}s is not a field; {group} has ")
+    assert message.endswith(f"did you mean {name}?")
+
+
+def test_no_guess_for_a_field_like_no_other() -> None:
+    message = refusal(put({"train.qqq": 1}))
+    assert "config.train.qqq is not a field" in message
+    assert "did you mean" not in message
+
+
+def wrong_types() -> Iterator[tuple[str, Any, str]]:
+    for path, value in LEAVES:
+        if isinstance(value, bool):
+            yield from ((path, bad, "True or False") for bad in (1, "true", None))
+        elif isinstance(value, int):
+            yield from ((path, bad, "a whole number") for bad in (True, 1.5, 2.0, "3", None))
+        elif isinstance(value, float):
+            yield from ((path, bad, "a number") for bad in (True, "1e-3", None))
+        elif isinstance(value, str):
+            yield from ((path, bad, "text") for bad in (3, 0.1, None, ("a",)))
+        else:
+            yield from ((path, bad, "a tuple") for bad in (3, "ab", None))
+            numbers = path == "adapters.layers" or isinstance(next(iter(value), ""), int)
+            other, allowed = ("a", "a whole number") if numbers else (3, "text")
+            tree_value = [*value[:-1], other]
+            yield f"{path}[{len(tree_value) - 1}]", tree_value, allowed
+    for path in GROUPS:
+        yield path, 3, "a mapping of names" if path == "evaluation.sets" else "a group of fields"
+
+
+@pytest.mark.parametrize(("path", "bad", "allowed"), list(wrong_types()))
+def test_wrong_types_are_refused_with_path_value_and_what_is_allowed(
+    path: str, bad: Any, allowed: str
+) -> None:
+    message = refusal(put({re.sub(r"\[\d+\]$", "", path): bad}))
+    found = bad[-1] if path.endswith("]") else bad
+    assert message.startswith(f"config.{path} is {found!r}; it must be {allowed}")
+
+
+def test_a_whole_number_does_for_a_number() -> None:
+    rate = from_dict(put({"train.learning_rate": 1})).train.learning_rate
+    assert (rate, type(rate)) == (1.0, float)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("clip.activation", ("quick_gelu", "gelu")),
+        ("adapters.relation", ("linear", "mlp")),
+        ("adapters.cayley", ("solve", "neumann")),
+        ("model.dtype", ("float32", "bfloat16")),
+        ("model.head_dtype", ("float32", "bfloat16")),
+        ("prompts.synonyms", ("first", "mean")),
+        ("train.ignore", ("negative", "masked")),
+        ("evaluation.protocol", ("sliding", "single")),
+    ],
+)
+def test_choices(path: str, allowed: tuple[str, ...]) -> None:
+    for choice in allowed:
+        from_dict(put({path: choice}))
+    for bad in ("", "other", allowed[0].upper()):
+        assert refusal(put({path: bad})) == (
+            f"config.{path} is {bad!r}; it must be one of {', '.join(allowed)}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "bad", "allowed"),
+    [
+        ("train.trainable", ("head", "text"), "one of clip, adapters, head"),
+        ("train.trainable", (), "at least one part"),
+        ("train.trainable", ("head", "head"), "each once"),
+        ("prompts.templates", (), "at least one template"),
+        ("adapters.towers", ("text", "vision"), "one of text, image"),
+        ("adapters.towers", (), "at least one of text, image, or method none"),
+        ("adapters.towers", ("text", "text"), "without repetition"),
+        ("adapters.targets", ("query", "q"), "one of query, key, value, out"),
+        ("adapters.targets", ("out", "out"), "without repetition"),
+        ("adapters.orthogonal", ("vision",), "one of text, image"),
+        ("adapters.parts", ("pop", "cayley"), "one of pop, dcrc"),
+        ("adapters.parts", (), "at least one of pop, dcrc"),
+    ],
+)
+def test_lists_of_choices(path: str, bad: tuple[str, ...], allowed: str) -> None:
+    message = refusal(put({path: bad}))
+    assert message.startswith(f"config.{path} is ")
+    assert allowed in message
+
+
+NUMBERS = [
+    (path, value) for path, value in LEAVES if isinstance(value, (int, float)) and not isinstance(value, bool)
+]
+
+
+@pytest.mark.parametrize(("path", "value"), NUMBERS)
+def test_every_number_has_a_least_value(path: str, value: float) -> None:
+    allowed = "0 or more" if path in ZERO_ALLOWED else "more than 0"
+    bads: list[float] = [-1, -100]
+    if isinstance(value, float):
+        bads += [-1e-9, math.nan]
+    for bad in bads:
+        found = float(bad) if isinstance(value, float) else bad
+        assert refusal(put({path: bad})) == f"config.{path} is {found!r}; it must be {allowed}"
+    if path in ZERO_ALLOWED:
+        from_dict(put({path: 0}))
+    else:
+        assert "it must be more than 0" in refusal(put({path: 0}))
+
+
+def test_numbers_of_tuples_have_a_least_value_too() -> None:
+    for path, value in LEAVES:
+        if isinstance(value, list) and value and isinstance(value[0], int):
+            message = refusal(put({path: [value[0], 0]}))
+            assert message == f"config.{path}[1] is 0; it must be more than 0"
+
+
+GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
+    # what is changed, the field and value that are named, what is allowed
+    ({"clip.image.heads": 3}, "config.clip.image.width is 16", "config.clip.image.heads = 3"),
+    ({"clip.text.heads": 3}, "config.clip.text.width is 16", "config.clip.text.heads = 3"),
+    ({"adapters.block": 5}, "config.clip.image.width is 16", "config.adapters.block = 5"),
+    (
+        {"adapters.block": 16, "clip.text.width": 8},
+        "config.clip.text.width is 8",
+        "config.adapters.block = 16",
+    ),
+    ({"adapters.method": "adapter"}, "config.adapters.method is 'adapter'", "one of hclip, none, full"),
+    ({"adapters.layers": (1, 1)}, "config.adapters.layers is (1, 1)", "without repetition"),
+    ({"adapters.layers": (3,)}, "config.adapters.layers is (3,)", "of 1 to 2, the layers of clip.text"),
+    (
+        {"adapters.layers": (4,), "adapters.towers": ("image",)},
+        "config.adapters.layers is (4,)",
+        "of 1 to 3, the layers of clip.image",
+    ),
+    ({"adapters.layers": (0,)}, "config.adapters.layers[0] is 0", "more than 0"),
+    (
+        {"adapters.method": "none", "adapters.layers": (1,)},
+        "config.adapters.layers is (1,)",
+        "empty, as method none chooses no matrices",
+    ),
+    (
+        {"adapters.method": "full", "adapters.targets": ("out",)},
+        "config.adapters.targets is ('out',)",
+        "empty, as method full chooses no matrices",
+    ),
+    (
+        {"adapters.parts": ("dcrc",), "adapters.orthogonal": ("text", "image")},
+        "config.adapters.parts is ('dcrc',)",
+        "leave one out of it, or add pop",
+    ),
+    (
+        {"adapters.parts": ("dcrc",), "adapters.towers": ("text",)},
+        "every tower of config.adapters.towers = ('text',) is in config.adapters.orthogonal",
+        "or add pop",
+    ),
+    ({"adapters.neumann_terms": 1}, "config.adapters.neumann_terms is 1", "2 or more"),
+    (
+        {"adapters.method": "lora", "adapters.rank": 17},
+        "config.adapters.rank is 17",
+        "at most clip.image.width = 16",
+    ),
+    (
+        {"adapters.method": "boft", "adapters.factors": 3},
+        "config.adapters.factors is 3",
+        "less, for the 2 blocks of clip.image.width are no multiple of 2^(factors - 1)",
+    ),
+    (
+        {"adapters.method": "boft", "adapters.factors": 4294967295},
+        "config.adapters.factors is 4294967295",
+        "less, for",
+    ),
+    ({"adapters.method": "boft", "adapters.block": 1}, "config.adapters.block is 1", "even"),
+    (
+        {"adapters.method": "none", "train.trainable": ("adapters",)},
+        "config.train.trainable is ('adapters',)",
+        "adapters.method none has none",
+    ),
+    ({"clip.image.resolution": 25}, "config.clip.image.resolution is 25", "clip.image.patch = 8"),
+    ({"model.resolution": 36}, "config.model.resolution is 36", "config.clip.image.patch = 8"),
+    ({"model.resolution": 4}, "config.model.resolution is 4", "config.clip.image.patch = 8"),
+    ({"head.heads": 3}, "config.head.hidden is 8", "config.head.heads = 3"),
+    ({"head.window": 3}, "clip.image.patch is 4", "config.head.window = 3"),
+    ({"train.pooling": 3}, "clip.image.patch is 4", "config.train.pooling = 3"),
+    ({"evaluation.pooling": 8}, "clip.image.patch is 4", "config.evaluation.pooling = 8"),
+    ({"head.guidance_blocks": (1,)}, "config.head.guidance_blocks is (1,)", "two numbers"),
+    ({"head.decoder": (8, 4, 2)}, "config.head.decoder is (8, 4, 2)", "two numbers"),
+    ({"head.decoder_guidance": (8,)}, "config.head.decoder_guidance is (8,)", "two numbers"),
+    (
+        {"head.decoder_guidance_projection": ()},
+        "config.head.decoder_guidance_projection is ()",
+        "two numbers",
+    ),
+    (
+        {"head.decoder_guidance_projection": (8, 4)},
+        "config.head.decoder_guidance_projection[0] is 8",
+        "less than the 8 channels",
+    ),
+    (
+        {"head.decoder_guidance_projection": (4, 9)},
+        "config.head.decoder_guidance_projection[1] is 9",
+        "less than the 8 channels",
+    ),
+    ({"head.prior": 1.0}, "config.head.prior is 1.0", "less than 1"),
+    ({"head.decoder": (50, 4)}, "config.head.decoder[0] is 50", "a multiple of 16"),
+    ({"head.decoder": (32, 33)}, "config.head.decoder[1] is 33", "a multiple of 16"),
+    ({"head.guidance_blocks": (1, 3)}, "config.head.guidance_blocks is (1, 3)", "blocks 1 to 2"),
+    ({"train.warmup": 4}, "config.train.warmup is 4", "less than train.steps = 4"),
+    ({"seed": 2**32}, "config.seed is 4294967296", "at most 4294967295"),
+    ({"evaluation.canvas": 47}, "config.evaluation.canvas is 47", "must be 32 + n * 16"),
+    ({"evaluation.canvas": 16}, "config.evaluation.canvas is 16", "must be 32 + n * 16"),
+    (
+        {"evaluation.stride": 33, "evaluation.canvas": 65},
+        "config.evaluation.stride is 33",
+        "at most data.crop = 32",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "named", "allowed"), GEOMETRY)
+def test_fields_that_do_not_fit_each_other(changes: dict[str, Any], named: str, allowed: str) -> None:
+    message = refusal(put(changes))
+    assert named in message
+    assert allowed in message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adapters.layers": (3,), "adapters.towers": ("image",)},
+        {"adapters.layers": (2, 1), "adapters.targets": ("out",)},
+        {"adapters.method": "none", "adapters.towers": (), "adapters.block": 5},
+        {"adapters.method": "lora", "adapters.rank": 16, "adapters.block": 5},
+        {"adapters.method": "boft", "adapters.factors": 2},
+        {"adapters.method": "boft", "adapters.factors": 1, "adapters.block": 1},
+        {"adapters.parts": ("dcrc",), "adapters.orthogonal": ()},
+        {"adapters.parts": ("dcrc",), "adapters.towers": ("image",)},
+        {"adapters.neumann_terms": 2},
+        {"head.window": 4},
+        {"head.window": 12},  # larger than the grid: cut to it
+        {"train.pooling": 4},
+        {"head.guidance_blocks": (2, 1)},
+        {"head.decoder": (48, 31)},
+        {"train.warmup": 3},
+        {"seed": 2**32 - 1},
+        {"evaluation.canvas": 32},
+        {"evaluation.stride": 32, "evaluation.canvas": 64},
+        {"evaluation.sets": {}},
+    ],
+)
+def test_the_last_values_that_fit(changes: dict[str, Any]) -> None:
+    from_dict(put(changes))
+
+
+@pytest.mark.parametrize(("path", "value"), LEAVES)
+def test_changed_fields_names_exactly_what_differs(path: str, value: Any) -> None:
+    assert changed_fields(MICRO, put({path: "other"})) == [path]
+    assert changed_fields(MICRO, put({path: copy.copy(value)})) == []
+
+
+def test_changed_fields_of_several_and_of_whole_groups() -> None:
+    both = put({"train.steps": 5, "seed": 3})
+    assert changed_fields(MICRO, both) == ["seed", "train.steps"]
+    without = {name: value for name, value in MICRO.items() if name != "head"}
+    assert changed_fields(without, MICRO) == changed_fields(MICRO, without) == ["head"]

@@ -1,0 +1,167 @@
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hclip_jax.data.image_io import label_size, picture_size, read_label, read_picture
+from hclip_jax.data.sources import IGNORE
+from hclip_jax.errors import UserError
+
+RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)  # not square, no symmetry
+RGB = np.stack([RAMP, 255 - RAMP, RAMP[::-1]], axis=-1)
+
+
+def saved(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def colour_modes() -> dict[str, tuple[Image.Image, np.ndarray, str]]:
+    """Pictures in every mode, with the RGB values that they stand for."""
+    grey = np.repeat(RAMP[..., None], 3, axis=-1)
+    alpha = np.random.default_rng(0).integers(0, 256, RAMP.shape, dtype=np.uint8)
+    palette = Image.fromarray(RAMP % 7)
+    palette.putpalette([value for colour in range(7) for value in (colour, 30 * colour, 200)])
+    painted = np.stack([RAMP % 7, 30 * (RAMP % 7), np.full_like(RAMP, 200)], axis=-1)
+    wide = RAMP.astype(np.uint16) * 257
+    cmyk = np.concatenate([255 - RGB, np.zeros_like(RGB[..., :1])], axis=-1)
+    return {
+        "RGB": (Image.fromarray(RGB), RGB, "png"),
+        "L": (Image.fromarray(RAMP), grey, "png"),
+        "LA": (Image.fromarray(np.stack([RAMP, alpha], axis=-1)), grey, "png"),
+        "RGBA": (Image.fromarray(np.dstack([RGB, alpha])), RGB, "png"),
+        "P": (palette, painted, "png"),
+        "1": (Image.fromarray(RAMP % 2 == 1), np.repeat(RAMP[..., None] % 2 * 255, 3, -1), "png"),
+        "CMYK": (Image.frombytes("CMYK", (20, 12), cmyk.tobytes()), RGB, "tif"),
+        "I;16": (Image.fromarray(wide), grey, "png"),
+        "I": (Image.fromarray(wide.astype(np.int32)), grey, "tif"),
+    }
+
+
+@pytest.mark.parametrize("mode", colour_modes())
+def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    image, expected, suffix = colour_modes()[mode]
+    path = saved(tmp_path / f"picture.{suffix}", image)
+    with Image.open(path) as stored:
+        assert stored.mode == mode
+    result = read_picture(path)
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_a_palette_with_transparent_entries(tmp_path: Path) -> None:
+    image, expected, _ = colour_modes()["P"]
+    path = saved(tmp_path / "picture.png", image, transparency=bytes(range(0, 70, 10)))
+    np.testing.assert_array_equal(read_picture(path), expected)
+
+
+def test_sixteen_bits_round_to_the_nearest_of_eight(tmp_path: Path) -> None:
+    wide = np.array([[0, 128, 129, 385, 386, 65406, 65407, 65535]], np.uint16)
+    path = saved(tmp_path / "wide.png", Image.fromarray(wide))
+    np.testing.assert_array_equal(read_picture(path)[0, :, 0], [0, 0, 1, 1, 2, 254, 255, 255])
+
+
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [
+        (1, RGB),
+        (2, RGB[:, ::-1]),
+        (3, RGB[::-1, ::-1]),
+        (4, RGB[::-1]),
+        (5, RGB.swapaxes(0, 1)),
+        (6, np.rot90(RGB, -1)),
+        (7, RGB[::-1, ::-1].swapaxes(0, 1)),
+        (8, np.rot90(RGB)),
+    ],
+)
+def test_exif_orientation(tmp_path: Path, orientation: int, upright: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path / "turned.png", Image.fromarray(RGB), exif=exif)
+    np.testing.assert_array_equal(read_picture(path), upright)
+    assert picture_size(path) == upright.shape[:2]
+
+
+def bomb(path: Path) -> Path:
+    """Writes a PNG of some hundred bytes whose header claims 40,000 x 40,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    return path
+
+
+def broken_files(folder: Path) -> dict[str, Path]:
+    whole = saved(folder / "whole.jpg", Image.fromarray(RGB)).read_bytes()
+    files = {"truncated": whole[:-200], "text": b"not a picture", "empty": b""}
+    paths = {}
+    for name, content in files.items():
+        paths[name] = folder / f"{name}.jpg"
+        paths[name].write_bytes(content)
+    float_picture = Image.fromarray(RAMP.astype(np.float32))
+    return paths | {
+        "missing": folder / "missing.jpg",
+        "folder": folder,
+        "bomb": bomb(folder / "bomb.png"),
+        "float": saved(folder / "float.tif", float_picture),
+    }
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "empty", "missing", "folder", "bomb", "float"])
+def test_a_file_that_is_no_good_picture_is_named(tmp_path: Path, kind: str) -> None:
+    path = broken_files(tmp_path)[kind]
+    with pytest.raises(UserError) as caught:
+        read_picture(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_label_survives_and_its_largest_value_means_ignore(
+    tmp_path: Path, dtype: type[np.unsignedinteger]
+) -> None:
+    ignore = np.iinfo(dtype).max
+    label = np.array([[0, 1, 2], [ignore, 99, 0]], dtype)
+    path = saved(tmp_path / "label.png", Image.fromarray(label))
+    result = read_label(path, 100)
+    assert result.dtype == np.int32
+    np.testing.assert_array_equal(result, [[0, 1, 2], [IGNORE, 99, 0]])
+    assert label_size(path) == (2, 3)
+
+
+def test_255_is_a_class_with_sixteen_bits(tmp_path: Path) -> None:
+    path = saved(tmp_path / "label.png", Image.fromarray(np.array([[255, 256]], np.uint16)))
+    np.testing.assert_array_equal(read_label(path, 847), [[255, 256]])
+
+
+def test_a_palette_label_holds_indices_not_colours(tmp_path: Path) -> None:
+    label = Image.fromarray(np.array([[0, 1, 255]], np.uint8))
+    label.putpalette(np.random.default_rng(0).integers(0, 256, 768).tolist())
+    np.testing.assert_array_equal(read_label(saved(tmp_path / "p.png", label), 2), [[0, 1, IGNORE]])
+
+
+def test_a_one_bit_label(tmp_path: Path) -> None:
+    path = saved(tmp_path / "one.png", Image.fromarray(np.array([[False, True]])))
+    np.testing.assert_array_equal(read_label(path, 2), [[0, 1]])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_a_label_with_colours_is_refused(tmp_path: Path, mode: str) -> None:
+    path = saved(tmp_path / "colours.png", Image.new(mode, (4, 3)))
+    for read in (lambda: read_label(path, 5), lambda: label_size(path)):
+        with pytest.raises(UserError, match=rf"colours\.png has the mode {mode}, .*single channel"):
+            read()
+
+
+def test_ids_beyond_the_classes_are_listed(tmp_path: Path) -> None:
+    label = np.array([[0, 254, 255, 19, 20]], np.uint8)
+    path = saved(tmp_path / "label.png", Image.fromarray(label))
+    with pytest.raises(UserError, match=r"label\.png holds the class ids 19, 20, 254, .* 19 class"):
+        read_label(path, 19)
+    assert read_label(path, 255).tolist() == [[0, 254, IGNORE, 19, 20]]

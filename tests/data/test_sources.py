@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.scenes.source import ScenesSource
+from hclip_jax.data.sources import open_source
+from hclip_jax.errors import UserError
+
+
+def test_built_in_scenes() -> None:
+    source = open_source("scenes", "val", vocabulary="shapes")
+    assert isinstance(source, ScenesSource)
+    assert source.classes == ScenesSource("val", "shapes").classes
+    assert open_source("scenes", "val").classes == ScenesSource("val").classes
+
+
+def test_a_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("a\nb\nc")
+    source = open_source(str(folder), "train", classes=str(tmp_path / "other.txt"))
+    assert isinstance(source, FolderSource)
+    assert source.classes == ("a", "b", "c")
+
+
+def test_arguments_that_the_source_cannot_use(folder: Path) -> None:
+    with pytest.raises(UserError, match="vocabulary 'all' belongs to the built-in scenes"):
+        open_source(str(folder), "train", vocabulary="all")
+    with pytest.raises(UserError, match=r"class list names\.txt cannot name the built-in scenes"):
+        open_source("scenes", "train", classes="names.txt")
+
+
+def test_no_root() -> None:
+    with pytest.raises(UserError, match=r"data\.root is empty.*or 'scenes'"):
+        open_source("", "train")

@@ -1,0 +1,92 @@
+import pytest
+
+from hclip_jax.errors import UserError
+from hclip_jax.io.files import replacing, write_atomically
+
+
+@pytest.mark.parametrize(
+    ("content", "stored"),
+    [("café\r\nx\n", "café\r\nx\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")],
+)
+def test_content_is_stored_byte_for_byte_and_alone(tmp_path, content, stored):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    write_atomically(path, content)
+    assert path.read_bytes() == stored
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_previous_file_is_replaced_by_a_rename_not_rewritten(tmp_path):
+    path = tmp_path / "file.txt"
+    write_atomically(path, "old")
+    with path.open() as reader:  # opened before the write, read after it
+        write_atomically(path, "new and longer")
+        assert reader.read() == "old"
+    assert path.read_text() == "new and longer"
+
+
+def test_a_name_as_long_as_the_system_allows_works(tmp_path):
+    write_atomically(tmp_path / ("n" * 255), "x")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(UserError, match=r"file\.txt.*No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_where_a_folder_is_needed_is_the_users_error(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UserError, match="taken"):
+        write_atomically(tmp_path / "taken" / "file.txt", "x")
+
+
+def test_a_folder_where_the_file_is_to_be_is_the_users_error(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(UserError, match="taken"):
+        write_atomically(tmp_path / "taken", "x")
+
+
+def test_a_block_that_writes_replaces_the_file_at_its_end(tmp_path):
+    path = tmp_path / "new" / "file.bin"
+    with replacing(path) as temporary:
+        assert temporary.parent == path.parent
+        temporary.write_bytes(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown", "match"),
+    [
+        (OSError(28, "No space left"), UserError, "No space left"),
+        (OSError("odd"), UserError, "odd"),
+        (KeyError("other"), KeyError, "other"),
+    ],
+)
+def test_a_block_that_fails_leaves_the_old_file_and_no_litter(tmp_path, raised, shown, match):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise raised
+
+    with pytest.raises(shown, match=match):
+        write()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"file\.bin cannot be written"), replacing(tmp_path / "file.bin"):
+        pass

@@ -1,0 +1,81 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from hclip_jax.models.head.class_aggregation import ClassAggregation
+from tests import tolerance
+
+X = jax.random.normal(jax.random.key(0), (2, 3, 4, 4, 8))
+GUIDANCE = jax.random.normal(jax.random.key(1), (2, 3, 6))
+
+
+def layer_and_params(slots: int) -> tuple[ClassAggregation, dict]:
+    layer = ClassAggregation(8, 2, slots, jnp.float32)
+    params = jax.jit(layer.init, static_argnums=3)(jax.random.key(2), X, GUIDANCE, 1)["params"]
+    keys = jax.random.split(jax.random.key(3))
+    params["padding_token"] = jax.random.normal(keys[0], (8,))
+    params["padding_guidance"] = jax.random.normal(keys[1], (6,))
+    return layer, params
+
+
+def plain(params: dict, x: jax.Array, guidance: jax.Array, slots: int) -> jax.Array:
+    """The published form: every padding token is there, concatenated and dropped again."""
+    missing = slots - x.shape[1]
+    token = jnp.broadcast_to(params["padding_token"], (*x.shape[:1], missing, *x.shape[2:]))
+    words = jnp.broadcast_to(params["padding_guidance"], (len(x), missing, guidance.shape[-1]))
+    full = jnp.concatenate([x, token], 1)
+    guidance = jnp.concatenate([guidance, words], 1)[:, :, None, None]
+    guidance = jnp.broadcast_to(guidance, (*full.shape[:-1], guidance.shape[-1]))
+
+    def dense_of(layer: dict, v: jax.Array) -> jax.Array:
+        return v @ layer["kernel"] + layer["bias"]
+
+    def dense(name: str, v: jax.Array) -> jax.Array:
+        return dense_of(params[name], v)
+
+    def guided(name: str, v: jax.Array) -> jax.Array:
+        halves = params[name]
+        return v @ halves["x"]["kernel"] + dense_of(halves["guidance"], guidance)
+
+    def norm(name: str, v: jax.Array) -> jax.Array:
+        v = nn.standardize(v, axis=-1, epsilon=1e-5)
+        return v * params[name]["scale"] + params[name]["bias"]
+
+    heads = lambda v: v.reshape(*v.shape[:-1], 2, 4)  # noqa: E731
+    n = norm("norm1", full)
+    q, k = (heads(nn.elu(guided(name, n)) + 1) for name in ("query", "key"))
+    v = heads(dense("value", n)) / slots
+    weights = jnp.einsum("BThwKc,BShwKc->BhwKTS", q, k)
+    top = jnp.einsum("BhwKTS,BShwKd->BThwKd", weights, v)
+    bottom = jnp.moveaxis(weights.sum(-1), -1, 1)[..., None] + 1e-6
+    y = full + (top / bottom * slots).reshape(full.shape)
+    y = y + dense("contract", nn.relu(dense("expand", norm("norm2", y))))
+    return x + y[:, : x.shape[1]]
+
+
+@pytest.mark.parametrize("slots", [3, 16])
+def test_is_the_published_form(slots: int) -> None:
+    layer, params = layer_and_params(slots)
+    with jax.numpy_rank_promotion("allow"):
+        wanted = plain(params, X, GUIDANCE, slots)
+    tolerance.assert_close(layer.apply({"params": params}, X, GUIDANCE, 1), wanted, atol=1e-5)
+
+
+def test_patches_do_not_meet_without_pooling() -> None:
+    layer, params = layer_and_params(16)
+    output = lambda x: layer.apply({"params": params}, x, GUIDANCE, 1)[0, 1, 2, 3].sum()  # noqa: E731
+    gradient = np.abs(jax.jit(jax.grad(output))(X)).max(-1)
+    assert (gradient[0, :, 2, 3] > 0).all()
+    assert gradient.sum() == gradient[0, :, 2, 3].sum()
+
+
+def test_pooling_averages_two_by_two() -> None:
+    layer, params = layer_and_params(16)
+    pooled = X.reshape(2, 3, 2, 2, 2, 2, 8).mean((3, 5))
+    small = layer.apply({"params": params}, pooled, GUIDANCE, 1) - pooled
+    large = layer.apply({"params": params}, X, GUIDANCE, 2) - X
+    # Corners of the upsampled map are the corners of the small one.
+    tolerance.assert_close(large[:, :, 0, 0], small[:, :, 0, 0], atol=1e-5)
+    tolerance.assert_close(large[:, :, -1, 0], small[:, :, -1, 0], atol=1e-5)

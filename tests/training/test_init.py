@@ -1,0 +1,113 @@
+"""Where a training's CLIP comes from."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from hclip_jax.config.schema import Config
+from hclip_jax.errors import UserError
+from hclip_jax.models.hclip import Params, init_clip
+from hclip_jax.sharding import make_mesh
+from hclip_jax.training.init import initial_params
+from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.layouts.huggingface import huggingface_tensors
+from hclip_jax.weights.layouts.layout import flatten, write
+from hclip_jax.weights.layouts.openai import clip_tensors
+from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.model_directory import save_model
+from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.safetensors_file import write_safetensors
+from hclip_jax.weights.torch_zip.writer import write_torch
+from tests import tolerance
+from tests.small_models import micro
+from tests.weights.sample_files import FILES
+
+CLIP = micro().clip
+
+
+@pytest.fixture(scope="module")
+def half_clip() -> Params:
+    """CLIP's parameters as float16, from another seed than the configuration's."""
+    params = jax.jit(lambda rng: init_clip(CLIP, rng, rng))(jax.random.key(7))
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), params)
+
+
+@pytest.fixture(scope="module")
+def files(half_clip: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same CLIP as a file of OpenAI's names, of Hugging Face's in a folder, and a model directory."""
+    folder = tmp_path_factory.mktemp("clip")
+    tree = {"clip": half_clip}
+    write_torch(folder / "clip.pt", write(clip_tensors(CLIP), tree))
+    (folder / "huggingface").mkdir()
+    tensors = write(huggingface_tensors(CLIP), tree)
+    write_safetensors(folder / "huggingface" / "model.safetensors", tensors, {})
+    leaves = {path: Stored.of(leaf) for path, leaf in flatten(tree).items()}
+    save_model(folder / "directory", StoredModel("memory", "a test", CLIP, None, leaves))
+    return folder
+
+
+def config(weights: Path, **clip: object) -> Config:
+    c = micro()
+    return dataclasses.replace(c, clip=dataclasses.replace(CLIP, weights=str(weights), **clip))
+
+
+@pytest.mark.parametrize("name", ["clip.pt", "huggingface", "directory"])
+def test_clip_is_that_of_the_weights(name: str, files: Path, half_clip: Params) -> None:
+    """Of the heads, which neither file nor folder says, the configuration is believed."""
+    mesh = make_mesh(1)
+    params = initial_params(config(files / name), mesh)
+    tolerance.assert_same(params["clip"], jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half_clip))
+    assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(params))
+    random = initial_params(micro(), mesh)
+    tolerance.assert_same(params["adapters"], random["adapters"])
+    tolerance.assert_same(params["head"], random["head"])
+
+
+def refused(config: Config) -> str:
+    with pytest.raises(UserError) as error:
+        initial_params(config, make_mesh(1))
+    message = str(error.value)
+    assert message.startswith(config.clip.weights)
+    assert message.isprintable()
+    return message
+
+
+@pytest.mark.parametrize("name", ["clip.pt", "directory"])
+def test_every_size_that_differs_is_named(name: str, files: Path) -> None:
+    image = dataclasses.replace(CLIP.image, layers=4, patch=4)
+    message = refused(config(files / name, image=image))
+    assert "holds a CLIP with image.layers = 3, image.patch = 8, but" in message
+    assert "but config.clip has image.layers = 4, image.patch = 4;" in message
+
+
+def test_an_activation_that_differs_is_named(files: Path) -> None:
+    message = refused(config(files / "directory", activation="gelu"))
+    assert "holds a CLIP with activation = quick_gelu, but config.clip has activation = gelu;" in message
+
+
+def test_openais_files_say_their_activation(tmp_path: Path, half_clip: Params) -> None:
+    tensors = dict(write(clip_tensors(CLIP), {"clip": half_clip}))
+    tensors["input_resolution"] = Stored.of(np.asarray(24))
+    write_torch(tmp_path / "clip.pt", tensors)
+    message = refused(config(tmp_path / "clip.pt", activation="gelu"))
+    assert "activation = quick_gelu, but config.clip has activation = gelu" in message
+
+
+def test_a_directory_without_clip(tmp_path: Path) -> None:
+    model = open_foreign(FILES / "hclip.pth")
+    save_model(tmp_path / "adapters", dataclasses.replace(model.only("adapters", "head"), base="of CLIP"))
+    clip = dataclasses.replace(model.clip, weights=str(tmp_path / "adapters"))
+    assert "holds no CLIP" in refused(dataclasses.replace(micro(), clip=clip))
+
+
+def test_a_directory_with_adapters(tmp_path: Path) -> None:
+    """They are not left out without a word: the CLIP would not be the one that the directory is of."""
+    model = open_foreign(FILES / "hclip.pth")
+    save_model(tmp_path / "whole", model)
+    clip = dataclasses.replace(model.clip, weights=str(tmp_path / "whole"))
+    message = refused(dataclasses.replace(micro(), clip=clip))
+    assert "holds CLIP with adapters, which a training would lose; fold them in first: " in message
+    assert f"python -m hclip_jax.tools.merge {tmp_path / 'whole'} TARGET --format=model" in message
