@@ -8,9 +8,8 @@ One training of it: python -m hclip_jax.main --config=configs/ablation.py --conf
     --workdir=runs/lora
 """
 
+from hclip_jax.configs import tiny, vitb
 from ml_collections import ConfigDict
-
-from configs import tiny, vitb
 
 SEEDS = (0, 1, 2)
 
@@ -35,7 +34,7 @@ def get_config() -> ConfigDict:
     c.train.update(log_every=50, checkpoint_every=300)
     c.train.evaluate_first = False
     c.evaluation.sets = ConfigDict()
-    c.evaluation.sets.open = vitb.evaluation_set(vocabulary="all", split="test")
-    c.evaluation.sets.synonyms = vitb.evaluation_set(vocabulary="synonyms", split="test")
-    c.evaluation.overlays = 2
+    c.evaluation.sets.open = vitb.evaluation_set(label_set="all", split="test")
+    c.evaluation.sets.synonyms = vitb.evaluation_set(label_set="synonyms", split="test")
+    c.evaluation.num_overlays = 2
     return c

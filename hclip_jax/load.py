@@ -5,19 +5,20 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from hclip_jax.config.schema import Architecture
 from hclip_jax.errors import UserError
+from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
+from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.restore import restore_params
-from hclip_jax.training.workdir import is_workdir, read_classes, read_config_json
-from hclip_jax.weights.checkpoint import Segmenting, StoredModel
+from hclip_jax.training.workdir import is_workdir, read_config_json, read_trained_class_names
+from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec
 from hclip_jax.weights.layouts.layout import flatten
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import is_model_directory, load_model
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 
 
-def open_model(path: str | Path, base: str | Path | None = None, activation: str = "") -> StoredModel:
+def open_model(path: str | Path, base: str | Path | None = None, activation: str = "") -> Checkpoint:
     """Opens a model.
 
     Args:
@@ -40,7 +41,7 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
     elif is_model_directory(path):
         model = load_model(path)
     else:
-        model = open_foreign(path, activation=activation)
+        model = open_checkpoint(path, activation=activation)
     if activation and model.clip.activation != activation:
         raise UserError(
             f"{path} says itself that its activation is {model.clip.activation}; do not give another"
@@ -48,13 +49,18 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
     return model.on_base(open_model(base)) if base else model
 
 
-def _trained(workdir: Path) -> StoredModel:
+def _trained(workdir: Path) -> Checkpoint:
     config = read_config_json(workdir)
-    # One device: the model is to be read, not run.
-    params, step = restore_params(config, workdir, make_mesh(1))
+    model, optimizer = Model(config.architecture), make_optimizer(config.train)
+    # One device: the weights are read, not used.
+    params, step = restore_params(config, model, optimizer, workdir, make_mesh(1))
     arrays = flatten(jax.device_get(params))
-    leaves = {path: Stored.of(np.asarray(value)) for path, value in arrays.items()}
-    architecture = Architecture(config.clip, config.adapters, config.head, config.model, config.prompts)
-    segmenting = Segmenting(architecture, config.protocol, read_classes(workdir))
+    spec = ModelSpec(config.architecture, config.protocol, read_trained_class_names(workdir))
     source = f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}"
-    return StoredModel(str(workdir), source, config.clip, segmenting, leaves)
+    return Checkpoint(
+        str(workdir),
+        source,
+        config.clip,
+        spec,
+        {path: LazyArray.of(np.asarray(x)) for path, x in arrays.items()},
+    )

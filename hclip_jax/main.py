@@ -3,7 +3,7 @@
 python -m hclip_jax.main --config=FILE --workdir=DIR [--mode=train|evaluate] [--config.a.b=value ...]
 
     --config=FILE        Python file with get_config(), such as configs/tiny.py
-    --config.a.b=value   changes a field of it: --config.train.steps=1000 --config.head.decoder="(64, 32)"
+    --config.a.b=value   changes a field of it: --config.train.num_train_steps=1000 --config.head.decoder_dims="(64, 32)"
     --workdir=DIR        directory of the training; made, or resumed from its newest checkpoint
     --mode=MODE          train (unless given), or evaluate the newest checkpoint
 

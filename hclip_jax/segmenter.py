@@ -13,28 +13,30 @@ from jax import Array
 from jax.sharding import Mesh
 from PIL import Image
 
-import hclip_jax
-from hclip_jax.config.schema import Architecture, Protocol
-from hclip_jax.data.image_io import read_picture, rgb_array
-from hclip_jax.data.sources import IGNORE
+from hclip_jax import runtime
+from hclip_jax.config.schema import Architecture, InferenceProtocol
+from hclip_jax.data.image_io import read_image, to_rgb_array
 from hclip_jax.data.transforms import resize_shortest
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference.predictor import Prediction, Predictor
 from hclip_jax.inference.segmentation import Segmentation
-from hclip_jax.inference.sliding_window import stretch
-from hclip_jax.io.cache import TextFeatures
+from hclip_jax.inference.sliding_window import resize_square
+from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.load import open_model
-from hclip_jax.models.hclip import Model, Params
-from hclip_jax.models.head.cost_volume import unit
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
+from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.sharding import make_mesh, place
-from hclip_jax.text.class_groups import Vocabulary, make_vocabulary
+from hclip_jax.text.class_groups import ClassGroups, group_class_names
+from hclip_jax.version import __version__
 
 Picture = str | Path | Image.Image | np.ndarray
 
 _MOST_PROBABILITIES = 2**32  # bytes of one picture's probabilities
 
 
-class DenseFeatures(NamedTuple):
+class PatchFeatures(NamedTuple):
     """CLIP's view of a picture, h x w patches, for those who build on it."""
 
     patches: np.ndarray  # float32 [h, w, D_e], each of length 1
@@ -51,8 +53,8 @@ class Segmenter:
         self,
         architecture: Architecture,
         params: Params,
-        protocol: Protocol,
-        classes: tuple[str, ...] = (),
+        protocol: InferenceProtocol,
+        class_names: tuple[str, ...] = (),
         mesh: Mesh | None = None,
     ):
         """Takes a model that is in memory; `Segmenter.load` reads one.
@@ -61,20 +63,20 @@ class Segmenter:
             architecture: what the model is.
             params: its parameters.
             protocol: how pictures are shown to it.
-            classes: it was trained with.
+            class_names: it was trained with.
             mesh: devices to run on; the first one by default.
         """
-        self.classes = classes
+        self.class_names = class_names
         self.synonyms = architecture.prompts.synonyms
         self._protocol = protocol
         self._architecture = architecture
         self._mesh = mesh or make_mesh(1)
         model = Model(architecture)
-        placed = place(params, self._mesh, "parameters")
+        placed = place(params, self._mesh, "params")
         self._params = {"clip": jax.jit(model.adapt)(placed), "head": placed["head"]}
         a = architecture
         # With the version, since a change of the code may change what is computed.
-        self._kept = TextFeatures(self._params["clip"]["text"], hclip_jax.__version__, a.clip, a.model.dtype)
+        self._kept = TextCache(self._params["clip"]["text"], __version__, a.clip, a.model.dtype)
         self._predictor = functools.lru_cache(maxsize=8)(self._make_predictor)
 
     @classmethod
@@ -90,18 +92,19 @@ class Segmenter:
         Raises:
             UserError: it cannot be read, or cannot segment.
         """
+        runtime.prepare()
         stored = open_model(model, base)
-        architecture, protocol, classes = stored.need_segmenting()
+        architecture, protocol, class_names = stored.require_spec()
         if dtype not in ("", "float32", "bfloat16"):
             raise UserError(f"dtype is {dtype!r}; it must be float32 or bfloat16")
         if dtype:
             architecture = replace(architecture, model=replace(architecture.model, dtype=dtype))
-        return cls(architecture, stored.params(), protocol, classes)
+        return cls(architecture, stored.load_params(), protocol, class_names)
 
     def __call__(
         self,
         image: Picture,
-        classes: Sequence[str] = (),
+        class_names: Sequence[str] = (),
         *,
         background: Sequence[str] = (),
         synonyms: str = "",
@@ -110,12 +113,12 @@ class Segmenter:
     ) -> Segmentation:
         """Segments a picture; see `many`."""
         options = {"background": background, "synonyms": synonyms, "threshold": threshold, "fast": fast}
-        return next(self.many([image], classes, batch=1, **options))
+        return next(self.many([image], class_names, batch=1, **options))
 
     def many(
         self,
         images: Iterable[Picture],
-        classes: Sequence[str] = (),
+        class_names: Sequence[str] = (),
         *,
         batch: int = 4,
         background: Sequence[str] = (),
@@ -127,7 +130,7 @@ class Segmenter:
 
         Args:
             images: paths, PIL pictures, or uint8 [H, W], [H, W, 3] or [H, W, 4], of any sizes.
-            classes: T names in the order of their ids, synonyms separated by ", "; those the model was
+            class_names: T names in the order of their ids, synonyms separated by ", "; those the model was
                 trained with by default.
             batch: pictures the devices work on together; memory grows with it.
             background: names of what is none of the classes; they become one more class, the last.
@@ -143,14 +146,14 @@ class Segmenter:
             raise UserError(f"threshold is {threshold}; it must be a probability, from 0 to 1")
         if batch < 1:
             raise UserError(f"batch is {batch}; it must be 1 or more")
-        vocabulary = self._vocabulary(classes, background, synonyms)
-        predictor = self._predictor(vocabulary, fast=fast)
-        return self._segment(iter(images), vocabulary, predictor, batch, threshold)
+        groups = self._group(class_names, background, synonyms)
+        predictor = self._predictor(groups, fast=fast)
+        return self._segment(iter(images), groups, predictor, batch, threshold)
 
     def _segment(
         self,
         images: Iterator[Picture],
-        vocabulary: Vocabulary,
+        groups: ClassGroups,
         predictor: Predictor,
         batch: int,
         threshold: float,
@@ -162,13 +165,13 @@ class Segmenter:
             first = False
             predictions = predictor.segment(filled, [p.shape[:2] for p in pictures])
             for pixels, prediction in zip(pictures, predictions, strict=True):
-                yield _told(pixels, prediction, vocabulary, predictor, threshold)
+                yield _told(pixels, prediction, groups, predictor, threshold)
 
-    def embed_text(self, classes: Sequence[str], synonyms: str = "") -> np.ndarray:
+    def embed_text(self, class_names: Sequence[str], synonyms: str = "") -> np.ndarray:
         """Text features float32 [T, P, D_e] of length 1, with P templates a class.
 
         Args:
-            classes: T names, synonyms separated by ", ".
+            class_names: T names, synonyms separated by ", ".
             synonyms: first | mean; what the model was trained with by default.
 
         Raises:
@@ -176,10 +179,10 @@ class Segmenter:
         """
         if synonyms == "max":
             raise UserError("synonyms is 'max', which has no single feature a class; choose first or mean")
-        vocabulary = make_vocabulary(classes, (), synonyms or self.synonyms)
-        return np.asarray(self._predictor(vocabulary, fast=True).text)
+        groups = group_class_names(class_names, (), synonyms or self.synonyms)
+        return np.asarray(self._predictor(groups, fast=True).text)
 
-    def dense_features(self, image: Picture, classes: Sequence[str] = ()) -> DenseFeatures:
+    def patch_features(self, image: Picture, class_names: Sequence[str] = ()) -> PatchFeatures:
         """Patch features in the space of the words, and their cosines with `classes` if there are any.
 
         The whole picture is shown at once, stretched to the square that the model reads.
@@ -187,49 +190,49 @@ class Segmenter:
         Raises:
             UserError: the picture cannot be read, or a name cannot be used.
         """
-        p, side = self._protocol, self._architecture.model.resolution
+        p, side = self._protocol, self._architecture.model.image_size
         # As `fast` shows it: pictures of all sizes share one program, and large ones are not aliased.
-        square = stretch(resize_shortest(as_pixels(image), p.short_side, p.longest_side), side)
+        square = resize_square(resize_shortest(as_pixels(image), p.shortest_edge, p.longest_edge), side)
         patches = np.asarray(_patches(Model(self._architecture), self._params["clip"], square[None])[0])
-        if not classes:
-            return DenseFeatures(patches, None)
-        text = self.embed_text(classes)
-        return DenseFeatures(patches, np.einsum("hwD,TPD->TPhw", patches, text))
+        if not class_names:
+            return PatchFeatures(patches, None)
+        text = self.embed_text(class_names)
+        return PatchFeatures(patches, np.einsum("hwD,TPD->TPhw", patches, text))
 
-    def _vocabulary(self, classes: Sequence[str], background: Sequence[str], synonyms: str) -> Vocabulary:
-        if not classes and not self.classes:
+    def _group(self, class_names: Sequence[str], background: Sequence[str], synonyms: str) -> ClassGroups:
+        if not class_names and not self.class_names:
             raise UserError("no classes are given, and the model does not say what it was trained with")
-        return make_vocabulary(classes or self.classes, background, synonyms or self.synonyms)
+        return group_class_names(class_names or self.class_names, background, synonyms or self.synonyms)
 
-    def _make_predictor(self, vocabulary: Vocabulary, fast: bool) -> Predictor:
+    def _make_predictor(self, groups: ClassGroups, fast: bool) -> Predictor:
         a = self._architecture
-        told = replace(a, prompts=replace(a.prompts, synonyms=vocabulary.synonyms))
+        told = replace(a, prompts=replace(a.prompts, synonyms=groups.synonyms))
         protocol = replace(self._protocol, kind="single") if fast else self._protocol
-        return Predictor(Model(told), self._params, vocabulary.phrases, self._mesh, protocol, self._kept)
+        return Predictor(Model(told), self._params, groups.members, self._mesh, protocol, self._kept)
 
 
 def _told(
     pixels: np.ndarray,
     prediction: Prediction,
-    vocabulary: Vocabulary,
+    groups: ClassGroups,
     predictor: Predictor,
     threshold: float,
 ) -> Segmentation:
-    """A prediction of phrases in the words of the vocabulary."""
+    """A prediction of phrases in the words of the groups."""
     size = pixels.shape[:2]
 
     def probabilities() -> np.ndarray:
-        needed = 4 * len(vocabulary.phrases) * pixels[..., 0].size
+        needed = 4 * len(groups.members) * pixels[..., 0].size
         if needed > _MOST_PROBABILITIES:
             raise UserError(
-                f"probabilities of {len(vocabulary.phrases)} names at {size[1]} x {size[0]} pixels take "
+                f"probabilities of {len(groups.members)} names at {size[1]} x {size[0]} pixels take "
                 f"{needed / 2**30:.1f} GB; ask for fewer names, or make the picture smaller"
             )
-        return vocabulary.probabilities_of(predictor.probabilities([pixels], [size])[0])
+        return groups.to_class_probabilities(predictor.probabilities([pixels], [size])[0])
 
-    ids = vocabulary.classes_of(prediction.ids)
+    ids = groups.to_class_ids(prediction.ids)
     ids = np.where(prediction.probability < threshold, np.int32(IGNORE), ids)
-    return Segmentation(pixels, vocabulary.classes, ids, prediction.probability, probabilities)
+    return Segmentation(pixels, groups.class_names, ids, prediction.probability, probabilities)
 
 
 def as_pixels(image: Picture) -> np.ndarray:
@@ -242,18 +245,18 @@ def as_pixels(image: Picture) -> np.ndarray:
         UserError: it cannot be read, or is an array of another kind.
     """
     if isinstance(image, (str, Path)):
-        return read_picture(image)
+        return read_image(image)
     if isinstance(image, Image.Image):
-        return rgb_array(image, "the picture")
+        return to_rgb_array(image, "the picture")
     array = np.asarray(image)
     channels = array.shape[2:] in ((), (3,), (4,))
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or not channels or not array.size:
         raise UserError(
             f"the picture is an array {array.dtype} {array.shape}; give uint8 [H, W, 3], RGB from 0 to 255"
         )
-    return rgb_array(Image.fromarray(array), "the picture")
+    return to_rgb_array(Image.fromarray(array), "the picture")
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _patches(model: Model, clip: Params, images: Array) -> Array:
-    return unit(model.encode_image(clip, images).dense)
+    return l2_normalize(model.encode_image(clip, images).patch_features)

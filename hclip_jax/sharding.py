@@ -1,20 +1,22 @@
-"""Devices, the mesh, and the one table of what is sharded how.
+"""Devices, the mesh, and the one table of sharding rules.
 
-One axis, "data": pictures are spread over the devices, and so are the sentences of the vocabulary, since
-text features depend on no picture. Parameters are small beside activations and live on every device.
+One axis, "data": images are sharded over the devices, and so are prompts, since text features depend on no
+image. Parameters are small beside activations and replicated.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-RULES = {
-    "parameters": PartitionSpec(),  # clip, adapters, head, optimizer state
-    "pictures": PartitionSpec("data"),  # leading axis B of images and labels
-    "sentences": PartitionSpec("data"),  # leading axis S of prompts
-    "features": PartitionSpec(),  # text features, read by every picture
+Kind = Literal["params", "images", "prompts", "text_features"]
+
+RULES: dict[Kind, PartitionSpec] = {
+    "params": PartitionSpec(),  # clip, adapters, head, optimizer state
+    "images": PartitionSpec("data"),  # leading axis B of images and labels
+    "prompts": PartitionSpec("data"),  # leading axis S of prompts
+    "text_features": PartitionSpec(),  # [T, P, D_e], used with every image
 }
 
 
@@ -25,12 +27,12 @@ def make_mesh(devices: int | None = None) -> Mesh:
     return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)
 
 
-def sharding(mesh: Mesh, kind: str) -> NamedSharding:
-    """How arrays of a kind of `RULES` lie on the mesh."""
+def named_sharding(mesh: Mesh, kind: Kind) -> NamedSharding:
+    """The sharding of arrays of one kind of `RULES`."""
     return NamedSharding(mesh, RULES[kind])
 
 
-def place(tree: Any, mesh: Mesh, kind: str) -> Any:
-    """Puts a tree of host arrays on the mesh; of pictures, each process gives its own rows."""
-    put = sharding(mesh, kind)
+def place(tree: Any, mesh: Mesh, kind: Kind) -> Any:
+    """Puts a tree of host arrays on the mesh; of images, each process gives its own rows."""
+    put = named_sharding(mesh, kind)
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(put, np.asarray(x)), tree)

@@ -13,7 +13,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["HCLIP_JAX_CACHE"] = _PROGRAMS.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
-import hclip_jax  # noqa: F401  (sets the XLA flags before jax is imported)
+from hclip_jax import runtime
+
+runtime.prepare()  # before jax is imported
 
 import jax  # isort: skip
 from absl import flags  # isort: skip

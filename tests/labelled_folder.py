@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.data.check.folder import check_folder
-from hclip_jax.data.check.issues import Finding
+from hclip_jax.data.check.issues import IssueGroup
 
 CLASSES = ("cat", "traffic light", "sky")
 SIZE = (40, 48)  # height, width
@@ -37,7 +37,7 @@ def relabel(
     Image.fromarray(change(np.asarray(Image.open(path)).astype(int)).astype(dtype)).save(path)
 
 
-def found(root: Path, *where: str, level: str = "error", classes_file: str = "") -> Finding:
+def found(root: Path, *where: str, level: str = "error", classes_file: str = "") -> IssueGroup:
     """Returns the finding of a folder, which must have one of this level and at these places only."""
     (finding,) = check_folder(root, classes_file).findings
     assert (finding.level, finding.where) == (level, where)

@@ -5,12 +5,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from hclip_jax.configs import vitb
 from ml_collections import ConfigDict
 
-from configs import vitb
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict
-from hclip_jax.models.hclip import Model, Params
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
 from hclip_jax.weights.layouts.hclip import hclip_tensors
 from hclip_jax.weights.layouts.layout import read
 from tests.parity import recipe
@@ -30,12 +31,12 @@ def mini_dict() -> ConfigDict:
     """ViT-B's shape with narrow layers: the model of the parity cases."""
     c = vitb.get_config()
     c.clip.weights = "random"
-    c.clip.embed = 32
-    c.clip.image.update(width=96, heads=1)
-    c.clip.text.update(width=64, heads=1)
-    c.adapters.block = 16
-    c.head.update(hidden=32, guidance=16, decoder=(32, 16), decoder_guidance_projection=(16, 8))
-    c.model.keep_towers = c.model.keep_head = "everything"
+    c.clip.embed_dim = 32
+    c.clip.image.update(width=96, num_heads=1)
+    c.clip.text.update(width=64, num_heads=1)
+    c.adapters.block_size = 16
+    c.head.update(hidden_dim=32, guidance_dim=16, decoder_dims=(32, 16), decoder_guidance_projection=(16, 8))
+    c.model.tower_remat_policy = c.model.head_remat_policy = "none"
     c.data.root = "scenes"
     return c
 
@@ -43,18 +44,20 @@ def mini_dict() -> ConfigDict:
 def micro_dict() -> ConfigDict:
     """The smallest that has every part: seconds to compile, milliseconds a step."""
     c = mini_dict()
-    c.clip.image.update(layers=3, width=16, heads=2, patch=8, resolution=24)
-    c.clip.text.update(layers=2, width=16, heads=2)
-    c.clip.embed = 16
-    c.adapters.block = 8
-    c.head.update(hidden=8, layers=1, heads=2, window=2, guidance=8, guidance_blocks=(1, 2))
-    c.head.update(decoder=(8, 4), decoder_guidance=(8, 8), decoder_guidance_projection=(4, 4))
-    c.model.resolution = 32
-    c.data.update(crop=32, workers=0, vocabulary="shapes")
-    c.train.update(steps=4, batch=8, learning_rate=1e-2, clip_norm=1.0, log_every=1)
+    c.clip.image.update(num_layers=3, width=16, num_heads=2, patch_size=8, image_size=24)
+    c.clip.text.update(num_layers=2, width=16, num_heads=2)
+    c.clip.embed_dim = 16
+    c.adapters.block_size = 8
+    c.head.update(
+        hidden_dim=8, num_layers=1, num_heads=2, window_size=2, guidance_dim=8, guidance_layers=(1, 2)
+    )
+    c.head.update(decoder_dims=(8, 4), decoder_guidance=(8, 8), decoder_guidance_projection=(4, 4))
+    c.model.image_size = 32
+    c.data.update(crop_size=32, num_workers=0, label_set="shapes")
+    c.train.update(num_train_steps=4, batch_size=8, learning_rate=1e-2, max_grad_norm=1.0, log_every=1)
     c.train.update(checkpoint_every=2, evaluate_every=0)
-    c.evaluation.update(short_side=32, longest_side=64, canvas=48, stride=16, overlays=1)
-    c.evaluation.pictures = 3
+    c.evaluation.update(shortest_edge=32, longest_edge=64, canvas_size=48, stride=16, num_overlays=1)
+    c.evaluation.num_images = 3
     return c
 
 
@@ -92,8 +95,8 @@ def attention_alone(seed: int = 0) -> Params:
         return jax.numpy.asarray(rng.standard_normal(shape, np.float32))
 
     return {
-        "image": tower(clip.image.layers, clip.image.width),
-        "text": tower(clip.text.layers, clip.text.width),
+        "image": tower(clip.image.num_layers, clip.image.width),
+        "text": tower(clip.text.num_layers, clip.text.width),
         "logit_scale": normal(()),
     }
 
@@ -103,7 +106,7 @@ def mini_params(salt: int = 0) -> Params:
     """The weights that the published code was given in the parity cases, in our tree."""
     config = mini()
     tensors = list(hclip_tensors(config))
-    text_blocks = config.clip.text.width // config.adapters.block
+    text_blocks = config.clip.text.width // config.adapters.block_size
     file = {t.name: recipe.param(t.name, t.shape, text_blocks, salt) for t in tensors}
     like = jax.eval_shape(Model(config).init, jax.random.key(0))
     return read(tensors, file, like, "the recipe")

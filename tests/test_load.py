@@ -28,12 +28,12 @@ def test_a_training_a_model_and_a_merged_model_are_the_same(tmp_path: Path) -> N
     in_memory = trained.segmenter()(RGB, WORDS)
     for name, atol in (("run", 1e-6), ("model", 1e-6), ("merged", 1e-5)):
         loaded = Segmenter.load(tmp_path / name)
-        assert loaded.classes == trained.CLASSES
+        assert loaded.class_names == trained.CLASSES
         found = loaded(RGB, WORDS)
         tolerance.assert_within(found.probabilities, in_memory.probabilities, atol)
         tolerance.assert_within(found.confidence, in_memory.confidence, atol)
     # The adapters do something, so leaving them out would be seen.
-    untouched = {part: tree for part, tree in trained.params().items() if part != "adapters"}
+    untouched = {part: tree for part, tree in trained.load_params().items() if part != "adapters"}
     without = Segmenter(micro(), untouched, micro().protocol)(RGB, WORDS)
     assert np.abs(without.probabilities - in_memory.probabilities).max() > 1e-3
 

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from hclip_jax import Segmentation, Segmenter
 from hclip_jax import segmenter as inference
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference import predictor as predictor_module
 from hclip_jax.io import cache
@@ -28,7 +28,7 @@ def segmenter() -> Segmenter:
 
 
 def same(a: Segmentation, b: Segmentation) -> None:
-    assert a.classes == b.classes
+    assert a.class_names == b.class_names
     for field in ("image", "ids", "confidence", "probabilities"):
         np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
 
@@ -39,7 +39,7 @@ def consistent(found: Segmentation) -> None:
     assert found.ids.shape == found.confidence.shape == (height, width)
     assert found.ids.dtype == np.int32
     assert found.confidence.dtype == found.probabilities.dtype == np.float32
-    assert found.probabilities.shape == (len(found.classes), height, width)
+    assert found.probabilities.shape == (len(found.class_names), height, width)
     chosen = np.take_along_axis(found.probabilities, found.ids[None], axis=0)[0]
     tolerance.assert_within(chosen, found.probabilities.max(axis=0), 1e-6)
     tolerance.assert_within(found.confidence, found.probabilities.max(axis=0), 1e-6)
@@ -129,14 +129,14 @@ def test_no_picture(image: inference.Picture, message: str) -> None:
 
 def test_the_classes_it_was_trained_with_by_default(segmenter: Segmenter) -> None:
     found = segmenter(RGB, fast=True)
-    assert found.classes == segmenter.classes == trained.CLASSES
+    assert found.class_names == segmenter.class_names == trained.CLASSES
     same(found, segmenter(RGB, trained.CLASSES, fast=True))
 
 
 def test_classes_keep_their_order(segmenter: Segmenter) -> None:
     plain = segmenter(RGB, WORDS, fast=True).probabilities
     turned = segmenter(RGB, WORDS[::-1], fast=True)
-    assert turned.classes == WORDS[::-1]
+    assert turned.class_names == WORDS[::-1]
     tolerance.assert_within(turned.probabilities[::-1], plain, 1e-5)
     assert np.abs(plain[0] - plain[2]).max() > 1e-3
 
@@ -156,7 +156,7 @@ def test_less_probable_pixels_are_unknown(segmenter: Segmenter) -> None:
 def test_the_background_is_the_best_of_its_names(segmenter: Segmenter) -> None:
     every = segmenter(RGB, (*WORDS, "floor", "sea, water")).probabilities
     found = segmenter(RGB, WORDS, background=["floor", "sea, water"])
-    assert found.classes == (*WORDS, "background")
+    assert found.class_names == (*WORDS, "background")
     consistent(found)
     tolerance.assert_within(found.probabilities, np.stack([*every[:3], every[3:].max(axis=0)]), 1e-6)
     assert 0 < (found.ids == 3).mean() < 1
@@ -165,7 +165,7 @@ def test_the_background_is_the_best_of_its_names(segmenter: Segmenter) -> None:
 def test_max_is_the_best_of_the_synonyms(segmenter: Segmenter) -> None:
     every = segmenter(RGB, ["cat", "road", "street", "red wall"]).probabilities
     found = segmenter(RGB, WORDS, synonyms="max")
-    assert found.classes == WORDS
+    assert found.class_names == WORDS
     consistent(found)
     tolerance.assert_within(found.probabilities, np.stack([every[0], every[1:3].max(axis=0), every[3]]), 1e-6)
     first = segmenter(RGB, WORDS).probabilities
@@ -185,7 +185,7 @@ def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     encode = predictor_module._encode
 
     def counting(model: Model, clip: dict, prompts: Prompts) -> jax.Array:
-        calls.append(prompts.classes)
+        calls.append(prompts.num_classes)
         return encode(model, clip, prompts)
 
     monkeypatch.setattr(predictor_module, "_encode", counting)
@@ -194,7 +194,7 @@ def test_words_are_encoded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     for picture in (RGB, RGB[::-1], RGB[:9, :9]):
         segmenter(picture, WORDS, fast=True)
         segmenter(picture, list(WORDS), fast=True, threshold=0.5)
-        segmenter.dense_features(picture, WORDS)
+        segmenter.patch_features(picture, WORDS)
     assert calls == [3]
     segmenter(RGB, WORDS[:2], fast=True)
     segmenter(RGB, WORDS, fast=True)

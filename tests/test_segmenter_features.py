@@ -44,7 +44,7 @@ def test_text_features(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize("shape", [(40, 56), (9, 9), (400, 100)])
 def test_patch_features(segmenter: Segmenter, shape: tuple[int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    patches, cost = segmenter.dense_features(picture, WORDS)
+    patches, cost = segmenter.patch_features(picture, WORDS)
     assert patches.shape == (4, 4, 16)
     assert patches.dtype == np.float32
     tolerance.assert_within(np.linalg.norm(patches, axis=-1), np.ones((4, 4)), 1e-5)
@@ -54,7 +54,7 @@ def test_patch_features(segmenter: Segmenter, shape: tuple[int, int]) -> None:
     text = segmenter.embed_text(WORDS)
     for t in range(3):
         tolerance.assert_within(cost[t, 0], patches @ text[t, 0], 1e-6)
-    plain = segmenter.dense_features(picture)
+    plain = segmenter.patch_features(picture)
     assert plain.cost is None
     np.testing.assert_array_equal(plain.patches, patches)
 
@@ -66,10 +66,10 @@ def test_patch_features_are_what_the_head_is_given(
     logits = predictor_module._logits
 
     def looking(model: Model, clip: dict, head: dict, views: jax.Array, *rest: object) -> jax.Array:
-        seen.append(model.encode_image(clip, views[:, 0]).dense[0])
+        seen.append(model.encode_image(clip, views[:, 0]).patch_features[0])
         return logits(model, clip, head, views, *rest)
 
     monkeypatch.setattr(predictor_module, "_logits", looking)
     segmenter(RGB, WORDS, fast=True)
     given = np.asarray(seen[0]) / np.linalg.norm(seen[0], axis=-1, keepdims=True)
-    tolerance.assert_within(segmenter.dense_features(RGB).patches, given, 1e-5)
+    tolerance.assert_within(segmenter.patch_features(RGB).patches, given, 1e-5)

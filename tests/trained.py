@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hclip_jax.models.hclip import Params
+from hclip_jax.models.params import Params
 from hclip_jax.segmenter import Segmenter
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.checkpoints import Checkpoints
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.state import init_state, split
-from hclip_jax.training.workdir import claim, write_classes
+from hclip_jax.training.workdir import claim_workdir, write_classes
 from tests.small_models import micro
 
 CLASSES = ("cat", "sky, clouds", "traffic light", "wall")
@@ -46,7 +46,7 @@ def segmenter(synonyms: str = "first") -> Segmenter:
 def train(workdir: Path) -> Path:
     """Makes the directory of a training that holds `params`."""
     config = micro()
-    claim(workdir, config)
+    claim_workdir(workdir, config)
     write_classes(workdir, CLASSES)
     (workdir / "metrics.jsonl").write_text("")
     trainable, _ = split(params(), config.train.trainable)

@@ -1,15 +1,18 @@
-"""Tuning: a differentiable map from CLIP weights to CLIP weights.
+"""Tuning methods: differentiable maps from CLIP weights to CLIP weights. No model is imported here.
 
-tuning     every method behind one signature: init(rng, clip) -> adapters, adapt(clip, adapters) -> clip
-hclip      the paper: POP, DCRC and the Cayley map in a row
+methods    every method behind one signature: init(rng, clip) -> adapters, apply(clip, adapters) -> clip
+hclip      the paper: POP, DCRC and the Cayley map
 oft, boft  block-diagonal rotations, and products of them
-lora       a matrix of low rank added
-copies     fine-tuning in place: nothing, attention, or all of CLIP
+lora       an added matrix of low rank
+finetune   nothing, attention kernels, or whole towers fine-tuned
 
-kernels    which attention matrices of which tower a method changes
+targets    selects the attention matrices that a method changes
 cayley     free blocks -> orthogonal blocks
-inverse    skew S -> (I + S)^-1, by products alone
-relations  blocks of all layers and both towers -> blocks that know of each other (DCRC)
+relations  mixes blocks across layers and towers (DCRC)
 rotate     blocks, kernels -> rotated kernels (POP)
 energy     the hyperspherical energy that orthogonal rotations keep
 """
+
+from hclip_jax.adapters.methods import AdapterMethod, adapt, make_method
+
+__all__ = ["AdapterMethod", "adapt", "make_method"]

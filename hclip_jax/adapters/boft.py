@@ -3,43 +3,43 @@
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.cayley import orthogonal
+from hclip_jax.adapters.cayley import orthogonal_blocks
 from hclip_jax.adapters.rotate import rotate_input
-from hclip_jax.adapters.targets import change, choose
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.adapters.targets import replace_kernels, select_targets
+from hclip_jax.config.adapters import BoftConfig
 
 
-def init(rng: Array, clip_params: dict, config: AdapterConfig) -> dict[str, Array]:
-    """Generators [L, J, factors, M, b, b] of each chosen tower, float32: zeros, which rotate nothing."""
+def init(rng: Array, clip_params: dict, config: BoftConfig) -> dict[str, Array]:
+    """Generators [L', J', factors, M, b, b] of each tuned tower, float32: zeros, the identity."""
     del rng
     params = {}
-    for tower, choice in choose(clip_params, config).items():
-        *matrices, count, side, _ = choice.blocks(config.block)
-        params[tower] = jnp.zeros((*matrices, config.factors, count, side, side))
+    for tower, spec in select_targets(clip_params, config).items():
+        *matrices, count, b, _ = spec.block_shape(config.block_size)
+        params[tower] = jnp.zeros((*matrices, config.num_factors, count, b, b))
     return params
 
 
-def adapt(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) -> dict:
-    """W F_0 F_1 ... for every chosen W, the F_i being the factors of `rotate_by_factor`.
+def apply(clip_params: dict, adapter_params: dict[str, Array], config: BoftConfig) -> dict:
+    """W F_0 F_1 ... for every selected W, with the factors F_i of `rotate_by_factor`.
 
-    peft's layer turns the other way: it is this with the generators negated. Its scale of the outputs
+    peft's layer rotates the other way: it equals this with the generators negated. Its scale of the outputs
     (boft_s) is left out, since it would change the lengths that a rotation keeps.
     """
     adapted = dict(clip_params)
-    for tower, choice in choose(clip_params, config).items():
-        blocks = orthogonal(adapters[tower], config)
+    for tower, spec in select_targets(clip_params, config).items():
+        blocks = orthogonal_blocks(adapter_params[tower], config)
 
-        def turn(j: int, _: str, kernel: Array, blocks: Array = blocks) -> Array:
-            for i in range(config.factors):
+        def rotate(j: int, _: str, kernel: Array, blocks: Array = blocks) -> Array:
+            for i in range(config.num_factors):
                 kernel = rotate_by_factor(kernel, blocks[:, j, i], i)
             return kernel
 
-        adapted[tower] = change(clip_params[tower], choice, turn)
+        adapted[tower] = replace_kernels(clip_params[tower], spec, rotate)
     return adapted
 
 
 def rotate_by_factor(kernel: Array, blocks: Array, i: int) -> Array:
-    """W F_i, F_i = P blockdiag(Q) P^T: block by block it joins half-blocks that lie 2^i apart.
+    """W F_i, F_i = P blockdiag(Q) P^T: each block joins two half-blocks that are 2^i apart.
 
     Args:
         kernel: [..., D, out], the transpose of W.
@@ -48,12 +48,12 @@ def rotate_by_factor(kernel: Array, blocks: Array, i: int) -> Array:
     """
     half = blocks.shape[-1] // 2
     if i:
-        kernel = _swap(kernel, (2, 2**i), half)
+        kernel = _permute_half_blocks(kernel, (2, 2**i), half)
     kernel = rotate_input(kernel, blocks)
-    return _swap(kernel, (2**i, 2), half) if i else kernel
+    return _permute_half_blocks(kernel, (2**i, 2), half) if i else kernel
 
 
-def _swap(kernel: Array, groups: tuple[int, int], half: int) -> Array:
-    """Rows in groups of groups of half-blocks, the two levels of groups exchanged."""
+def _permute_half_blocks(kernel: Array, groups: tuple[int, int], half: int) -> Array:
+    """Exchanges the two levels of groups of half-blocks of rows."""
     rows = kernel.reshape(*kernel.shape[:-2], -1, *groups, half, kernel.shape[-1])
     return jnp.swapaxes(rows, -4, -3).reshape(kernel.shape)

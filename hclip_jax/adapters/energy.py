@@ -1,4 +1,4 @@
-"""Hyperspherical energy: how the neurons of a layer are spread over the sphere."""
+"""Hyperspherical energy: how evenly the neurons of a layer are spread over the sphere."""
 
 import jax
 import jax.numpy as jnp
@@ -12,21 +12,21 @@ def energy(neurons: Array) -> Array:
         neurons: [n, d], one neuron a row.
 
     Returns:
-        float32 scalar; infinite where two neurons point the same way.
+        float32 scalar; infinite where two neurons have the same direction.
     """
-    unit = neurons / jnp.linalg.norm(neurons, axis=1, keepdims=True)
-    cosine = jnp.matmul(unit, unit.T, precision=jax.lax.Precision.HIGHEST)
+    directions = neurons / jnp.linalg.norm(neurons, axis=1, keepdims=True)
+    cosine = jnp.matmul(directions, directions.T, precision=jax.lax.Precision.HIGHEST)
     distance = jnp.sqrt(jnp.maximum(2.0 - 2.0 * cosine, 0.0))
-    apart = ~jnp.eye(len(unit), dtype=bool)
-    return jnp.sum(jnp.where(apart, 1.0 / jnp.where(apart, distance, 1.0), 0.0))
+    off_diagonal = ~jnp.eye(len(directions), dtype=bool)
+    return jnp.sum(jnp.where(off_diagonal, 1.0 / jnp.where(off_diagonal, distance, 1.0), 0.0))
 
 
 def tower_energy(tower: dict) -> dict[str, Array]:
     """Energy of each attention matrix of a tower: name -> [L].
 
-    Neurons are what a rotation of that matrix turns as rigid vectors: the rows of W for q, k and v
-    (rotated on the input side), the columns for o (rotated on the output side). For Flax kernels,
-    W^T, that is the columns of q, k, v and the rows of o.
+    Neurons are the vectors that a rotation of that matrix rotates: the rows of W for q, k and v (rotated
+    on the input side), the columns for o (rotated on the output side). For Flax kernels, W^T, these are
+    the columns of q, k, v and the rows of o.
     """
     kernels = {name: dense["kernel"] for name, dense in tower["blocks"]["attention"].items()}
     return {
@@ -35,12 +35,12 @@ def tower_energy(tower: dict) -> dict[str, Array]:
     }
 
 
-def relative_energy(rotated: dict, start: dict) -> Array:
-    """Energy of a rotated tower over that of the tower it was made from, summed over its matrices.
+def relative_energy(rotated: dict, original: dict) -> Array:
+    """Energy of a rotated tower over that of the original tower, both summed over all matrices.
 
     1 within 1e-5 for a tower rotated by orthogonal blocks.
     """
-    return _total(rotated) / _total(start)
+    return _total(rotated) / _total(original)
 
 
 def _total(tower: dict) -> Array:

@@ -1,52 +1,54 @@
-"""Fine-tuning in place, as adapters: copies of CLIP's weights that train in their stead.
+"""Fine-tuning of CLIP's weights as a tuning method: copies that train and replace the weights.
 
-none       no copies: CLIP as it is, and only the head trains
-full       the chosen towers, whole; the temperature, which segmentation does not use, stays
-attention  kernels of attention alone, as CAT-Seg trains them: query and value, without biases
+none       no copies: CLIP stays as it is, and only the head trains
+full       whole towers; the temperature, which segmentation does not use, stays
+attention  attention kernels only, as in CAT-Seg: query and value, without biases
 """
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.targets import TOWERS, change, choose
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.adapters.targets import replace_kernels, select_targets
+from hclip_jax.config.adapters import TOWERS, AttentionConfig, FullConfig, NoneConfig
 
 
-def init_none(rng: Array, clip_params: dict, config: AdapterConfig) -> dict:
+def init_none(rng: Array, clip_params: dict, config: NoneConfig) -> dict:
     """The empty tree."""
     del rng, clip_params, config
     return {}
 
 
-def init_full(rng: Array, clip_params: dict, config: AdapterConfig) -> dict:
-    """Copies of the chosen towers."""
+def init_full(rng: Array, clip_params: dict, config: FullConfig) -> dict:
+    """Copies of the tuned towers."""
     del rng
-    # Copies in memory too: the training state is donated, and CLIP is not.
+    # Real copies: the training state is donated, and CLIP is not.
     return {tower: jax.tree.map(jnp.copy, clip_params[tower]) for tower in TOWERS if tower in config.towers}
 
 
-def replace(clip_params: dict, adapters: dict, config: AdapterConfig) -> dict:
+def replace_towers(clip_params: dict, adapter_params: dict, config: NoneConfig | FullConfig) -> dict:
     """CLIP with whole towers, or nothing, replaced."""
     del config
-    return {**clip_params, **adapters}
+    return {**clip_params, **adapter_params}
 
 
-def init_attention(rng: Array, clip_params: dict, config: AdapterConfig) -> dict[str, Array]:
-    """Copies [L, J, D, D] of the chosen kernels of each chosen tower."""
+def init_attention(rng: Array, clip_params: dict, config: AttentionConfig) -> dict[str, Array]:
+    """Copies [L', J', D, D] of the selected kernels of each tuned tower."""
     del rng
     params = {}
-    for tower, choice in choose(clip_params, config).items():
+    for tower, spec in select_targets(clip_params, config).items():
         attention = clip_params[tower]["blocks"]["attention"]
-        kernels = jnp.stack([attention[target]["kernel"] for target in choice.targets], axis=1)
-        params[tower] = kernels[jnp.array(choice.layers)]
+        kernels = jnp.stack([attention[target]["kernel"] for target in spec.targets], axis=1)
+        params[tower] = kernels[jnp.array(spec.layers)]
     return params
 
 
-def replace_attention(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) -> dict:
-    """CLIP with the chosen kernels replaced."""
+def replace_attention(clip_params: dict, adapter_params: dict[str, Array], config: AttentionConfig) -> dict:
+    """CLIP with the selected kernels replaced."""
     adapted = dict(clip_params)
-    for tower, choice in choose(clip_params, config).items():
-        own = adapters[tower]
-        adapted[tower] = change(clip_params[tower], choice, lambda j, _, kernel, own=own: own[:, j])
+    for tower, spec in select_targets(clip_params, config).items():
+        kernels = adapter_params[tower]
+        adapted[tower] = replace_kernels(
+            clip_params[tower], spec, lambda j, _, kernel, kernels=kernels: kernels[:, j]
+        )
     return adapted

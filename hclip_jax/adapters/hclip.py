@@ -1,86 +1,72 @@
-"""H-CLIP's adapters: text rotated orthogonally, vision freely, and all blocks in communication."""
+"""H-CLIP: text rotated orthogonally, vision by free blocks, and relations between all blocks (DCRC)."""
 
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.cayley import orthogonal
-from hclip_jax.adapters.relations import init_relations, mix, places
+from hclip_jax.adapters.cayley import orthogonal_blocks
+from hclip_jax.adapters.relations import align_layers, init_relations, mix
 from hclip_jax.adapters.rotate import rotate_tower
-from hclip_jax.adapters.targets import Choice, choose
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.adapters.targets import TargetSpec, select_targets
+from hclip_jax.config.adapters import HClipConfig
 
-PUBLISHED = AdapterConfig(
-    method="hclip",
-    towers=("text", "image"),
-    layers=(),
-    targets=(),
-    block=128,
-    factors=2,
-    rank=8,
-    alpha=8.0,
-    orthogonal=("text",),
-    parts=("pop", "dcrc"),
-    relation="linear",
-    cayley="solve",
-    neumann_terms=5,
-    coft_radius=0.0,
-)
-"""What the published code does; all that it lets one choose is `block`."""
-
-LEAVES = {"text": "text", "image": "vision"}  # of a tower's blocks, in the tree of the published method
+PARAM_NAMES = {"text": "text", "image": "vision"}
+"""Name of each tower's blocks in the parameter tree of the published method."""
 
 
-def init(rng: Array, clip_params: dict, config: AdapterConfig) -> dict[str, Array]:
-    """Parameters that leave CLIP exactly as it was: there is nothing random about them.
+def init(rng: Array, clip_params: dict, config: HClipConfig) -> dict[str, Array]:
+    """Parameters with which `apply` returns CLIP unchanged; they are not random.
 
     Returns:
-        Unless POP is off, text [L_t, J, M_t, b, b] and vision [L_v, J, M_v, b, b], zeros where the tower
-        is orthogonal (the Cayley map makes them identities) and identities where it is free; unless DCRC
-        is off, what `init_relations` says; float32. J and L are the chosen ones.
+        float32. Unless POP is off: text [L'_t, J', M_t, b, b] and vision [L'_v, J', M_v, b, b], zeros where
+        the tower is orthogonal (the Cayley map gives identities) and identities where it is free. Unless
+        DCRC is off: the parameters of `init_relations`.
     """
     del rng
-    choices = choose(clip_params, config)
+    specs = select_targets(clip_params, config)
     params = {}
     if "pop" in config.parts:
-        params |= {LEAVES[tower]: _start(tower, choice, config) for tower, choice in choices.items()}
+        params |= {PARAM_NAMES[tower]: _initial_blocks(tower, spec, config) for tower, spec in specs.items()}
     if "dcrc" in config.parts:
-        params |= init_relations(choices, config.block, config.relation)
+        params |= init_relations(specs, config.block_size, config.relation)
     return params
 
 
-def blocks(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) -> dict[str, Array]:
-    """The matrices that attention is rotated by, [L, J, M, b, b] of each tower.
+def rotation_blocks(
+    clip_params: dict, adapter_params: dict[str, Array], config: HClipConfig
+) -> dict[str, Array]:
+    """The blocks [L', J', M, b, b] that multiply the attention matrices of each tower.
 
-    POP without DCRC: blocks that know nothing of each other. DCRC without POP: only the relations train.
-    The paper does not say what the blocks are then; here they stay where they start, so that free blocks
-    become multiples of the identity, and orthogonal ones (whose generator is the skew part of such a
-    multiple, zero) rotate nothing.
+    POP without DCRC: independent blocks. DCRC without POP: only the relations train. The paper does not
+    say what the blocks are then; here they keep their initial values, so that free blocks become multiples
+    of the identity, and orthogonal ones (the skew part of such a multiple is zero) stay the identity.
     """
-    choices = choose(clip_params, config)
-    pop, dcrc = ("pop" in config.parts), ("dcrc" in config.parts)
-    found = {
-        tower: adapters[LEAVES[tower]] if pop else _start(tower, choice, config)
-        for tower, choice in choices.items()
+    specs = select_targets(clip_params, config)
+    blocks = {
+        tower: adapter_params[PARAM_NAMES[tower]]
+        if "pop" in config.parts
+        else _initial_blocks(tower, spec, config)
+        for tower, spec in specs.items()
     }
-    if dcrc:
-        relations = {name: leaf for name, leaf in adapters.items() if name not in LEAVES.values()}
-        found = mix(found, places(choices), **relations)
+    if "dcrc" in config.parts:
+        relations = {name: p for name, p in adapter_params.items() if name not in PARAM_NAMES.values()}
+        blocks = mix(blocks, align_layers(specs), **relations)
     # Cayley comes last, so a tower stays orthogonal whatever the relations learn.
     return {
-        tower: orthogonal(own, config) if tower in config.orthogonal else own for tower, own in found.items()
+        tower: orthogonal_blocks(a, config) if tower in config.orthogonal else a
+        for tower, a in blocks.items()
     }
 
 
-def adapt(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) -> dict:
-    """CLIP weights to CLIP weights of the same tree: section 3 of the paper, one call a step.
-
-    Merging is this function called once; the result needs no adapter code.
-    """
-    turns, choices = blocks(clip_params, adapters, config), choose(clip_params, config)
-    rotated = {tower: rotate_tower(clip_params[tower], choices[tower], turns[tower]) for tower in turns}
+def apply(clip_params: dict, adapter_params: dict[str, Array], config: HClipConfig) -> dict:
+    """CLIP weights to CLIP weights of the same tree: section 3 of the paper, once a step."""
+    blocks, specs = (
+        rotation_blocks(clip_params, adapter_params, config),
+        select_targets(clip_params, config),
+    )
+    rotated = {tower: rotate_tower(clip_params[tower], specs[tower], blocks[tower]) for tower in blocks}
     return {**clip_params, **rotated}
 
 
-def _start(tower: str, choice: Choice, config: AdapterConfig) -> Array:
-    shape = choice.blocks(config.block)
+def _initial_blocks(tower: str, spec: TargetSpec, config: HClipConfig) -> Array:
+    shape = spec.block_shape(config.block_size)
     return jnp.zeros(shape) if tower in config.orthogonal else jnp.broadcast_to(jnp.eye(shape[-1]), shape)

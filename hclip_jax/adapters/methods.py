@@ -1,50 +1,82 @@
 """Every tuning method behind one signature, a pair of pure functions as in optax."""
 
-import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import jax
 from jax import Array
 
-from hclip_jax.adapters import boft, hclip, lora, oft
-from hclip_jax.adapters import finetune as copies
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.adapters import boft, finetune, hclip, lora, oft
+from hclip_jax.config.adapters import AdapterConfig, BoftConfig, HClipConfig, LoraConfig, OftConfig
 
 
-class Tuning(NamedTuple):
-    """A method: parameters to begin with, and what CLIP becomes by them.
+class AdapterMethod(NamedTuple):
+    """A tuning method.
 
     Attributes:
-        init: (rng, clip_params) -> adapter_params, which leave CLIP as it is.
-        adapt: (clip_params, adapter_params) -> clip_params of the same tree and shapes.
+        init: (rng, clip_params) -> adapter_params, with which `apply` returns CLIP unchanged.
+        apply: (clip_params, adapter_params) -> clip_params of the same tree and shapes.
     """
 
     init: Callable[[Array, Any], Any]
-    adapt: Callable[[Any, Any], Any]
+    apply: Callable[[Any, Any], Any]
 
 
 _METHODS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "hclip": (hclip.init, hclip.adapt),
-    "none": (copies.init_none, copies.replace),
-    "full": (copies.init_full, copies.replace),
-    "attention": (copies.init_attention, copies.replace_attention),
-    "lora": (lora.init, lora.adapt),
-    "oft": (oft.init, oft.adapt),
-    "boft": (boft.init, boft.adapt),
+    "hclip": (hclip.init, hclip.apply),
+    "none": (finetune.init_none, finetune.replace_towers),
+    "full": (finetune.init_full, finetune.replace_towers),
+    "attention": (finetune.init_attention, finetune.replace_attention),
+    "lora": (lora.init, lora.apply),
+    "oft": (oft.init, oft.apply),
+    "boft": (boft.init, boft.apply),
 }
-METHODS = tuple(_METHODS)
 
 
-def make_tuning(config: AdapterConfig) -> Tuning:
-    """The method of `config.method`, with the fields that it reads."""
-    init, adapt = _METHODS[config.method]
-    return Tuning(functools.partial(init, config=config), functools.partial(adapt, config=config))
+def make_method(config: AdapterConfig) -> AdapterMethod:
+    """The tuning method of a configuration.
+
+    >>> import jax
+    >>> from hclip_jax.config.adapters import LoraConfig
+    >>> kernel = {"kernel": jax.numpy.ones((1, 4, 4)), "bias": jax.numpy.zeros((1, 4))}
+    >>> tower = {"blocks": {"attention": dict.fromkeys(("query", "key", "value", "out"), kernel)}}
+    >>> clip_params = {"text": tower, "image": tower}
+    >>> method = make_method(LoraConfig(rank=2))
+    >>> adapter_params = method.init(jax.random.key(0), clip_params)
+    >>> adapter_params["text"]["a"].shape  # layers, matrices (query and value), width, rank
+    (1, 2, 4, 2)
+    >>> adapted = method.apply(clip_params, adapter_params)
+    >>> bool((adapted["text"]["blocks"]["attention"]["value"]["kernel"] == 1).all())
+    True
+    """
+    init, apply = _METHODS[config.method]
+    return AdapterMethod(partial(init, config=config), partial(apply, config=config))
 
 
-def rotations(config: AdapterConfig, clip_params: Any, adapter_params: Any) -> dict[str, Array] | None:
-    """What a method multiplies attention matrices by.
+def adapt(clip_params: Any, adapter_params: Any, config: AdapterConfig) -> Any:
+    """CLIP's weights with the adapters folded in: `make_method(config).apply`.
+
+    Merging is this function called once; the result needs no adapter code.
+
+    >>> import jax
+    >>> from hclip_jax.config.adapters import OftConfig
+    >>> kernel = {"kernel": jax.random.normal(jax.random.key(0), (1, 4, 4)), "bias": jax.numpy.zeros((1, 4))}
+    >>> tower = {"blocks": {"attention": dict.fromkeys(("query", "key", "value", "out"), kernel)}}
+    >>> clip_params = {"text": tower, "image": tower}
+    >>> config = OftConfig(block_size=2)
+    >>> generators = {name: jax.numpy.full((1, 4, 2, 2, 2), 0.3).at[..., 0, 1].set(-0.3) for name in clip_params}
+    >>> adapted = adapt(clip_params, generators, config)["text"]["blocks"]["attention"]["query"]["kernel"]
+    >>> before, after = (jax.numpy.linalg.norm(k, axis=1) for k in (kernel["kernel"], adapted))
+    >>> bool(jax.numpy.allclose(before, after, atol=1e-5))  # rotations keep the neurons' lengths
+    True
+    """
+    return make_method(config).apply(clip_params, adapter_params)
+
+
+def rotation_blocks(config: AdapterConfig, clip_params: Any, adapter_params: Any) -> dict[str, Array] | None:
+    """The blocks that a method multiplies attention matrices by.
 
     Args:
         config: of the method.
@@ -52,35 +84,39 @@ def rotations(config: AdapterConfig, clip_params: Any, adapter_params: Any) -> d
         adapter_params: of the method.
 
     Returns:
-        Blocks [L, J, M, b, b] of each chosen tower, "text" and "image", for hclip and oft; None for the
+        Blocks [L', J', M, b, b] of each tuned tower, "text" and "image", for hclip and oft; None for
         methods that do not multiply by one block-diagonal matrix.
     """
-    if config.method == "hclip":
-        return hclip.blocks(clip_params, adapter_params, config)
-    if config.method == "oft":
-        return oft.blocks(adapter_params, config)
+    if isinstance(config, HClipConfig):
+        return hclip.rotation_blocks(clip_params, adapter_params, config)
+    if isinstance(config, OftConfig):
+        return oft.rotation_blocks(adapter_params, config)
     return None
 
 
 def degrees_of_freedom(config: AdapterConfig, clip_shapes: Any) -> int:
-    """Directions in which a method can move CLIP's weights, at most: fewer than its parameters.
+    """Largest dimension of the set of CLIP weights that a method can reach: at most its parameters.
 
     A b x b block that is made orthogonal counts b (b - 1) / 2, since only its skew part has an effect.
-    LoRA's factors A and B make the same product as A G and G^-1 B: rank^2 less a matrix. All else, the
-    relations too, counts as many as there are parameters.
+    LoRA's factors A and B give the same product as A G and G^-1 B: rank^2 less a matrix. Everything else,
+    the relations too, counts its parameters.
 
     Args:
         config: of the method.
-        clip_shapes: CLIP's tree with anything that has a shape for leaves.
+        clip_shapes: CLIP's tree with any leaves that have a shape.
     """
-    shapes = jax.eval_shape(make_tuning(config).init, jax.random.key(0), clip_shapes)
+    shapes = jax.eval_shape(make_method(config).init, jax.random.key(0), clip_shapes)
     count = sum(leaf.size for leaf in jax.tree.leaves(shapes))
-    if config.method == "lora":
+    if isinstance(config, LoraConfig):
         return count - sum(math.prod(own["a"].shape[:2]) * config.rank**2 for own in shapes.values())
-    skew = []
-    if config.method == "hclip" and "pop" in config.parts:
-        skew = [shapes[hclip.LEAVES[t]] for t in config.towers if t in config.orthogonal]
-    elif config.method in ("oft", "boft"):
+    skew: list[jax.ShapeDtypeStruct] = []
+    if isinstance(config, HClipConfig) and "pop" in config.parts:
+        skew = [shapes[hclip.PARAM_NAMES[tower]] for tower in config.towers if tower in config.orthogonal]
+    elif isinstance(config, OftConfig | BoftConfig):
         skew = list(shapes.values())
-    symmetric = config.block * (config.block + 1) // 2
-    return count - sum(math.prod(leaf.shape[:-2]) * symmetric for leaf in skew)
+    return count - sum(math.prod(cast(Any, leaf).shape[:-2]) * _symmetric(leaf.shape[-1]) for leaf in skew)
+
+
+def _symmetric(b: int) -> int:
+    """Entries of a symmetric b x b matrix that can be chosen freely."""
+    return b * (b + 1) // 2

@@ -1,36 +1,36 @@
-"""OFT: every chosen matrix rotated by orthogonal blocks of its own (arXiv 2306.07280)."""
+"""OFT: every selected matrix is rotated by orthogonal blocks of its own (arXiv 2306.07280)."""
 
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.cayley import orthogonal
+from hclip_jax.adapters.cayley import orthogonal_blocks
 from hclip_jax.adapters.rotate import rotate_input
-from hclip_jax.adapters.targets import change, choose
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.adapters.targets import replace_kernels, select_targets
+from hclip_jax.config.adapters import OftConfig
 
 
-def init(rng: Array, clip_params: dict, config: AdapterConfig) -> dict[str, Array]:
-    """Generators [L, J, M, b, b] of each chosen tower, float32: zeros, which rotate nothing."""
+def init(rng: Array, clip_params: dict, config: OftConfig) -> dict[str, Array]:
+    """Generators [L', J', M, b, b] of each tuned tower, float32: zeros, whose rotation is the identity."""
     del rng
-    choices = choose(clip_params, config)
-    return {tower: jnp.zeros(choice.blocks(config.block)) for tower, choice in choices.items()}
+    specs = select_targets(clip_params, config)
+    return {tower: jnp.zeros(spec.block_shape(config.block_size)) for tower, spec in specs.items()}
 
 
-def blocks(adapters: dict[str, Array], config: AdapterConfig) -> dict[str, Array]:
-    """The rotations that the generators stand for, [L, J, M, b, b] of each tower."""
-    return {tower: orthogonal(own, config) for tower, own in adapters.items()}
+def rotation_blocks(adapter_params: dict[str, Array], config: OftConfig) -> dict[str, Array]:
+    """The rotations of the generators, [L', J', M, b, b] of each tower."""
+    return {tower: orthogonal_blocks(a, config) for tower, a in adapter_params.items()}
 
 
-def adapt(clip_params: dict, adapters: dict[str, Array], config: AdapterConfig) -> dict:
-    """W blockdiag(Q) for every chosen W: on the input side, that of `out` too.
+def apply(clip_params: dict, adapter_params: dict[str, Array], config: OftConfig) -> dict:
+    """W blockdiag(Q) for every selected W: on the input side, also of `out`.
 
-    The direction is that of the OFT paper and of peft's Neumann series. peft's exact solve turns the other
-    way: it is this with the generators negated.
+    The direction is that of the OFT paper and of peft's Neumann series. peft's exact solve rotates the
+    other way: it equals this with the generators negated.
     """
-    turns, adapted = blocks(adapters, config), dict(clip_params)
-    for tower, choice in choose(clip_params, config).items():
-        own = turns[tower]
-        adapted[tower] = change(
-            clip_params[tower], choice, lambda j, _, kernel, own=own: rotate_input(kernel, own[:, j])
+    blocks, adapted = rotation_blocks(adapter_params, config), dict(clip_params)
+    for tower, spec in select_targets(clip_params, config).items():
+        q = blocks[tower]
+        adapted[tower] = replace_kernels(
+            clip_params[tower], spec, lambda j, _, kernel, q=q: rotate_input(kernel, q[:, j])
         )
     return adapted

@@ -1,4 +1,4 @@
-"""Dual cross-relation communication (DCRC): every block hears of all layers and of both towers."""
+"""DCRC, dual cross-relation communication: mixes adapter blocks across layers and across the two towers."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,117 +6,122 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.targets import Choice
-
-KINDS = 4  # J: the attention matrices q, k, v, o
+from hclip_jax.adapters.targets import TargetSpec
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
-def positions(layers: int, longest: int) -> tuple[int, ...]:
-    """Where the layers of a tower stand among those of the longest: evenly, from its start."""
-    return tuple(layer * longest // layers for layer in range(layers))
+def layer_index(num_layers: int, longest: int) -> tuple[int, ...]:
+    """Index of each layer of a tower among the layers of the longest tower: spread evenly from the first."""
+    return tuple(layer * longest // num_layers for layer in range(num_layers))
 
 
-def places(choices: Mapping[str, Choice]) -> dict[str, tuple[int, ...]]:
-    """Where the chosen layers of the towers meet: for each its place among the L places that are used."""
-    longest = max(choice.depth for choice in choices.values())
-    stand = {
-        tower: [positions(choice.depth, longest)[layer] for layer in choice.layers]
-        for tower, choice in choices.items()
-    }
-    used = sorted({position for tower in stand.values() for position in tower})
-    return {tower: tuple(used.index(position) for position in own) for tower, own in stand.items()}
-
-
-def init_relations(choices: Mapping[str, Choice], block: int, kind: str) -> dict[str, Array]:
-    """Relations of which the blocks take no notice yet.
+def align_layers(specs: Mapping[str, TargetSpec]) -> dict[str, tuple[int, ...]]:
+    """Aligns the selected layers of the towers.
 
     Returns:
-        For "linear", identities: modality [L, M, M] and layer [J L, J L], of M blocks of all towers. For
-        "mlp" both have a leading axis of two, the matrices of a network, and alpha [M, L] is zero.
+        For each tower the index of its L' layers among the L aligned layers that any tower uses.
     """
-    slots = 1 + max(place for tower in places(choices).values() for place in tower)
-    blocks = sum(choice.width // block for choice in choices.values())
-    kinds = max(len(choice.targets) for choice in choices.values())
-    modality = jnp.broadcast_to(jnp.eye(blocks), (slots, blocks, blocks))
-    layer = jnp.eye(kinds * slots)
+    longest = max(spec.num_layers for spec in specs.values())
+    indices = {
+        tower: [layer_index(spec.num_layers, longest)[layer] for layer in spec.layers]
+        for tower, spec in specs.items()
+    }
+    used = sorted({index for tower in indices.values() for index in tower})
+    return {tower: tuple(used.index(index) for index in own) for tower, own in indices.items()}
+
+
+def init_relations(specs: Mapping[str, TargetSpec], block_size: int, kind: str) -> dict[str, Array]:
+    """Relations with which `mix` returns the blocks unchanged.
+
+    Returns:
+        For "linear", identities: modality [L, M, M] and layer [J L, J L], with the M blocks of all towers.
+        For "mlp", both have a leading axis of two, the matrices of a two-layer network, and alpha [M, L] is
+        zero.
+    """
+    num_layers = 1 + max(index for tower in align_layers(specs).values() for index in tower)
+    num_blocks = sum(spec.width // block_size for spec in specs.values())
+    num_targets = max(len(spec.targets) for spec in specs.values())
+    modality = jnp.broadcast_to(jnp.eye(num_blocks), (num_layers, num_blocks, num_blocks))
+    layer = jnp.eye(num_targets * num_layers)
     if kind == "linear":
         return {"modality": modality, "layer": layer}
     return {
         "modality": jnp.stack([modality] * 2),
         "layer": jnp.stack([layer] * 2),
-        "alpha": jnp.zeros((blocks, slots)),
+        "alpha": jnp.zeros((num_blocks, num_layers)),
     }
 
 
 def mix(
     blocks: Mapping[str, Array],
-    at: Mapping[str, tuple[int, ...]],
+    layer_indices: Mapping[str, tuple[int, ...]],
     modality: Array,
     layer: Array,
     alpha: Array | None = None,
 ) -> dict[str, Array]:
-    """Mixes the blocks of all layers and towers by two relations, in two products for the network.
+    """Mixes the blocks of all layers and towers by two relations, in two products for the whole network.
 
         mixed[(l, j), i] = sum over (s, m) of  layer[(l, j), s] * modality[l, i, m] * blocks[s, m]
 
-    which equals what the published code computes anew in each of its 24 layers. Where a tower has no
-    layer, its block counts as zero.
+    This equals what the published code computes again in each of its 24 layers. Where a tower has no layer,
+    its block counts as zero.
 
-    With `alpha` it is the paper's form: blocks + alpha * mixed, where each relation is a network of two
-    matrices with a ReLU between them, and layers are related before towers, the published code's order.
-    The paper gives no width of the hidden layer; here it is that of the input.
+    With `alpha` it is the paper's form, blocks + alpha * mixed: each relation is a network of two matrices
+    with a ReLU between them. The layer relation comes first, as in the published code. The paper gives no
+    hidden width; here it is that of the input.
 
     Args:
         blocks: [L_t, J, M_t, b, b] float32 of each tower t.
-        at: the L_t places of its layers, see `places`.
-        modality: [L, M, M], one relation among the M blocks of all towers for each of L places.
-        layer: [J L, J L], one relation among all (layer, matrix) pairs.
+        layer_indices: for each tower its L_t indices among the L aligned layers, see `align_layers`.
+        modality: [L, M, M], a relation between the M blocks of all towers for each of L layers.
+        layer: [J L, J L], a relation between all (layer, matrix) pairs.
         alpha: [M, L], or None; with it, `modality` and `layer` have a leading axis of two.
 
     Returns:
-        The mixed blocks of each tower, shaped as they came.
+        The mixed blocks of each tower, in the input shapes.
     """
-    slots = modality.shape[-3]
-    together = jnp.concatenate([_at(at[tower], slots, own) for tower, own in blocks.items()], axis=2)
+    num_layers = modality.shape[-3]
+    x = jnp.concatenate(
+        [scatter_layers(own, layer_indices[tower], num_layers) for tower, own in blocks.items()], axis=2
+    )
     if alpha is None:
-        mixed = _across_towers(modality, _across_layers(layer, together))
+        mixed = _modality_relation(modality, _layer_relation(layer, x))
     else:
-        mixed = _network(_across_towers, modality, _network(_across_layers, layer, together))
-        mixed = together + jnp.swapaxes(alpha, 0, 1)[:, None, :, None, None] * mixed
+        mixed = _two_layer(_modality_relation, modality, _two_layer(_layer_relation, layer, x))
+        mixed = x + jnp.swapaxes(alpha, 0, 1)[:, None, :, None, None] * mixed
     split, first = {}, 0
     for tower, own in blocks.items():
-        split[tower] = _of(at[tower], mixed[:, :, first : first + own.shape[2]])
+        split[tower] = _gather_layers(mixed[:, :, first : first + own.shape[2]], layer_indices[tower])
         first += own.shape[2]
     return split
 
 
-def _at(places: tuple[int, ...], slots: int, own: Array) -> Array:
-    """A tower's layers at their places among `slots`, and zeros elsewhere."""
-    if places == tuple(range(slots)):
-        return own  # as in towers of equal depth, where moving them took a fifth of the time of `adapt`
-    return jnp.zeros((slots, *own.shape[1:]), own.dtype).at[jnp.array(places)].set(own)
+def scatter_layers(blocks: Array, indices: tuple[int, ...], num_layers: int) -> Array:
+    """A tower's layers [L_t, ...] at `indices` of [L, ...], with zeros elsewhere."""
+    if indices == tuple(range(num_layers)):
+        return blocks  # towers of equal depth: moving the blocks took a fifth of the time of `apply`
+    return jnp.zeros((num_layers, *blocks.shape[1:]), blocks.dtype).at[jnp.array(indices)].set(blocks)
 
 
-def _of(places: tuple[int, ...], mixed: Array) -> Array:
-    """What stands at `places`."""
-    return mixed if places == tuple(range(len(mixed))) else mixed[jnp.array(places)]
+def _gather_layers(mixed: Array, indices: tuple[int, ...]) -> Array:
+    """The layers at `indices`: the inverse of `scatter_layers`."""
+    return mixed if indices == tuple(range(len(mixed))) else mixed[jnp.array(indices)]
 
 
-def _across_layers(relation: Array, x: Array) -> Array:
+def _layer_relation(relation: Array, x: Array) -> Array:
     # As rows: the compiler transposes a product over several axes before it multiplies.
     rows = x.reshape(len(relation), -1)
     return jnp.einsum("st,tn->sn", relation, rows, precision=_HIGHEST).reshape(x.shape)
 
 
-def _across_towers(relation: Array, x: Array) -> Array:
-    layers, kinds, blocks = x.shape[:3]
-    # A copy of the small relation for each matrix of a layer saves moving all blocks.
-    relations = jnp.broadcast_to(relation[:, None], (layers, kinds, blocks, blocks))
-    rows = x.reshape(layers, kinds, blocks, -1)
+def _modality_relation(relation: Array, x: Array) -> Array:
+    num_layers, num_targets, num_blocks = x.shape[:3]
+    # A copy of the small relation for each matrix of a layer saves transposing all blocks.
+    relations = jnp.broadcast_to(relation[:, None], (num_layers, num_targets, num_blocks, num_blocks))
+    rows = x.reshape(num_layers, num_targets, num_blocks, -1)
     return jnp.einsum("LJiM,LJMn->LJin", relations, rows, precision=_HIGHEST).reshape(x.shape)
 
 
-def _network(relate: Callable[[Array, Array], Array], matrices: Array, x: Array) -> Array:
+def _two_layer(relate: Callable[[Array, Array], Array], matrices: Array, x: Array) -> Array:
     return relate(matrices[1], jax.nn.relu(relate(matrices[0], x)))

@@ -1,6 +1,6 @@
-"""Partial orthogonal parameterization (POP): a block-diagonal matrix on each attention matrix.
+"""Partial orthogonal parameterization (POP): attention matrices multiplied by block-diagonal matrices.
 
-The block-diagonal matrix is never built: its blocks meet the kernel's rows or columns one by one. The
+The block-diagonal matrix is never built: each block multiplies its own rows or columns of the kernel. The
 kernels are Flax's, [in, out], the transposes of the [out, in] weights W of the paper.
 """
 
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.targets import Choice, change
+from hclip_jax.adapters.targets import TargetSpec, replace_kernels
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -26,19 +26,19 @@ def rotate_output(kernel: Array, blocks: Array) -> Array:
     return rotated.reshape(kernel.shape)
 
 
-def rotate_tower(tower: dict, choice: Choice, blocks: Array) -> dict:
-    """Rotates the chosen attention matrices of a tower, each on its own side.
+def rotate_tower(tower: dict, spec: TargetSpec, blocks: Array) -> dict:
+    """Rotates the selected attention matrices of a tower: q, k and v on the input side, o on the output side.
 
     Args:
         tower: parameters of an encoder.
-        choice: L' layers and J' targets.
-        blocks: [L', J', M, b, b]. The bias of o is not rotated.
+        spec: L' layers and J' targets.
+        blocks: [L', J', M, b, b].
 
     Returns:
-        The same tree with those kernels replaced.
+        The same tree with those kernels replaced. Biases, also that of o, are not rotated.
     """
 
-    def turn(j: int, target: str, kernel: Array) -> Array:
+    def rotate(j: int, target: str, kernel: Array) -> Array:
         return (rotate_output if target == "out" else rotate_input)(kernel, blocks[:, j])
 
-    return change(tower, choice, turn)
+    return replace_kernels(tower, spec, rotate)

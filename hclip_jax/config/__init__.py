@@ -1,1 +1,8 @@
-"""Configuration: schema, builder, checks and command-line overrides. Needs no JAX."""
+"""Configuration. Needs no JAX.
+
+schema     the fields, as frozen dataclasses: types, choices and ranges
+adapters   one class a tuning method, with the method's defaults
+build      plain dicts -> dataclasses and back, checked field by field
+validate   checks of fields against each other; a whole configuration from a dict
+overrides  a configuration from a Python file and --config.a.b=value flags
+"""

@@ -1,84 +1,96 @@
-"""What `config.adapters` may be."""
+"""What `config.adapters` may be: one class a tuning method, with the method's defaults."""
 
-from hclip_jax.adapters.methods import METHODS
-from hclip_jax.adapters.targets import TARGETS, TOWERS
-from hclip_jax.config.checks import check_choices, check_divides, wrong
-from hclip_jax.config.schema import AdapterConfig, ClipConfig
-from hclip_jax.errors import UserError
+from dataclasses import dataclass
+from typing import Literal
 
+from hclip_jax.config.ranges import NonNegative, Positive, PositiveInt
 
-def check_adapters(a: AdapterConfig, clip: ClipConfig, path: str) -> None:
-    """Checks the fields of a tuning method, alone and against CLIP.
+Tower = Literal["text", "image"]
+Target = Literal["query", "key", "value", "out"]
 
-    Fields that the method does not read may have any value that is allowed at all.
-
-    Raises:
-        UserError: a value is not allowed, or fields contradict each other.
-    """
-    check_choices(
-        path,
-        ("adapters.method", a.method, METHODS),
-        ("adapters.relation", a.relation, ("linear", "mlp")),
-        ("adapters.cayley", a.cayley, ("solve", "neumann")),
-        *(("adapters.towers", tower, TOWERS) for tower in a.towers),
-        *(("adapters.targets", target, TARGETS) for target in a.targets),
-        *(("adapters.orthogonal", tower, TOWERS) for tower in a.orthogonal),
-        *(("adapters.parts", part, ("pop", "dcrc")) for part in a.parts),
-    )
-    path = f"{path}.adapters"
-    for field in ("towers", "layers", "targets", "orthogonal", "parts"):
-        value = getattr(a, field)
-        if len(set(value)) < len(value):
-            raise wrong(f"{path}.{field}", value, "without repetition")
-    if a.neumann_terms < 2:
-        raise wrong(f"{path}.neumann_terms", a.neumann_terms, "2 or more")
-    if a.method in ("none", "full"):
-        for field in ("layers", "targets"):
-            if value := getattr(a, field):
-                raise wrong(f"{path}.{field}", value, f"empty, as method {a.method} chooses no matrices")
-    if a.method == "none":
-        return
-    if not a.towers:
-        raise wrong(f"{path}.towers", (), f"at least one of {', '.join(TOWERS)}, or method none")
-    # The image tower first, as in all other messages.
-    towers = {tower: getattr(clip, tower) for tower in ("image", "text") if tower in a.towers}
-    for tower, sizes in towers.items():
-        if max(a.layers, default=0) > sizes.layers:
-            raise wrong(f"{path}.layers", a.layers, f"of 1 to {sizes.layers}, the layers of clip.{tower}")
-        if a.method == "lora" and a.rank > sizes.width:
-            raise wrong(f"{path}.rank", a.rank, f"at most clip.{tower}.width = {sizes.width}")
-    if a.method in ("hclip", "oft", "boft"):
-        check_divides(
-            path.removesuffix(".adapters"),
-            *(
-                (f"clip.{tower}.width", sizes.width, "adapters.block", a.block)
-                for tower, sizes in towers.items()
-            ),
-        )
-    if a.method == "hclip":
-        _check_parts(a, path)
-    if a.method == "boft" and a.factors > 1:
-        _check_butterflies(a, {tower: sizes.width for tower, sizes in towers.items()}, path)
+TOWERS: tuple[Tower, ...] = ("text", "image")
+"""In the order in which blocks of both are concatenated."""
+TARGETS: tuple[Target, ...] = ("query", "key", "value", "out")
+"""The attention matrices J, in order."""
 
 
-def _check_parts(a: AdapterConfig, path: str) -> None:
-    if not a.parts:
-        raise wrong(f"{path}.parts", (), "at least one of pop, dcrc; method none trains no adapters")
-    if a.parts == ("dcrc",) and set(a.towers) <= set(a.orthogonal):
-        raise UserError(
-            f"{path}.parts is ('dcrc',), which can turn nothing while every tower of {path}.towers = "
-            f"{a.towers} is in {path}.orthogonal; leave one out of it, or add pop"
-        )
+@dataclass(frozen=True, kw_only=True)
+class NoneConfig:
+    """No tuning: only the head trains."""
+
+    method: Literal["none"] = "none"
 
 
-def _check_butterflies(a: AdapterConfig, widths: dict[str, int], path: str) -> None:
-    if a.block % 2:
-        raise wrong(f"{path}.block", a.block, f"even, for {path}.factors = {a.factors} exchange half-blocks")
-    for tower, width in widths.items():
-        blocks, apart = width // a.block, 1 << min(a.factors - 1, 32)
-        if blocks % apart:
-            raise wrong(
-                f"{path}.factors",
-                a.factors,
-                f"less, for the {blocks} blocks of clip.{tower}.width are no multiple of 2^(factors - 1)",
-            )
+@dataclass(frozen=True, kw_only=True)
+class FullConfig:
+    """Whole towers are fine-tuned."""
+
+    method: Literal["full"] = "full"
+    towers: tuple[Tower, ...] = TOWERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig:
+    """Fields of the methods that change attention matrices."""
+
+    method: str
+    towers: tuple[Tower, ...] = TOWERS
+    layers: tuple[PositiveInt, ...] = ()  # from 1, in every tower; empty = all
+    targets: tuple[Target, ...] = TARGETS
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionConfig(TargetConfig):
+    """Attention kernels are fine-tuned, as in CAT-Seg."""
+
+    method: Literal["attention"] = "attention"
+    targets: tuple[Target, ...] = ("query", "value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraConfig(TargetConfig):
+    """LoRA: a product of rank `rank`, scaled by alpha / rank, is added."""
+
+    method: Literal["lora"] = "lora"
+    targets: tuple[Target, ...] = ("query", "value")
+    rank: PositiveInt = 8
+    alpha: Positive = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockConfig(TargetConfig):
+    """Fields of the methods that multiply by block-diagonal matrices."""
+
+    block_size: PositiveInt = 128
+    cayley: Literal["solve", "neumann"] = "solve"  # exact, or a series of products
+    neumann_terms: PositiveInt = 5  # of the series; it needs generators of spectral norm below 1
+    coft_radius: NonNegative = 0.0  # largest Frobenius norm of a block's generator; 0 = unconstrained
+
+
+@dataclass(frozen=True, kw_only=True)
+class OftConfig(BlockConfig):
+    """OFT: orthogonal blocks on the input side."""
+
+    method: Literal["oft"] = "oft"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoftConfig(BlockConfig):
+    """BOFT: a product of `num_factors` butterfly factors of orthogonal blocks."""
+
+    method: Literal["boft"] = "boft"
+    num_factors: PositiveInt = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class HClipConfig(BlockConfig):
+    """The paper; the defaults are the published code's."""
+
+    method: Literal["hclip"] = "hclip"
+    orthogonal: tuple[Tower, ...] = ("text",)  # towers whose blocks are rotations; other blocks are free
+    parts: tuple[Literal["pop", "dcrc"], ...] = ("pop", "dcrc")  # blocks that train, relations that train
+    relation: Literal["linear", "mlp"] = "linear"  # as published; or the paper's two-layer networks
+
+
+AdapterConfig = HClipConfig | NoneConfig | FullConfig | AttentionConfig | LoraConfig | OftConfig | BoftConfig
+"""`config.adapters`; its `method` says which."""

@@ -1,63 +1,117 @@
 """A configuration from a Python file and changes of its fields, as the command line gives them.
 
-The form is that of ml_collections' config flags. Those answer a mistake with the exception of whatever
-stumbled over it; here it reaches `config.py`, where every configuration error is one sentence.
+The form is that of ml_collections' config flags. Those answer a mistake with whatever exception it ends
+in; here it reaches `build.py` and `validate.py`, whose errors are one sentence each.
 """
 
 import ast
+import dataclasses
+import importlib.resources
 import runpy
+import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from hclip_jax.config.adapters import AdapterConfig
+from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError
 
 _FLAG = "--config."
+_METHODS = {kind.method: kind for kind in typing.get_args(AdapterConfig)}
 
 
-def read_config(file: str, changes: Sequence[str] = ()) -> Config:
-    """Runs `get_config()` of a Python file, changes fields and checks the result.
+def read_config(config: str, changes: Sequence[str] = ()) -> Config:
+    """Runs `get_config()` of a configuration, changes fields and checks the result.
 
     Args:
-        file: path of the Python file; its `get_config()` returns an `ml_collections.ConfigDict`.
-        changes: "--config.a.b=value" each. The value is a Python literal, `true`, `false` or a bare
-            word; for a field that holds a text it is the text itself.
+        config: the name of a configuration that comes with the package, such as "tiny"; or the path of a
+            Python file, whose `get_config()` returns an `ml_collections.ConfigDict`.
+        changes: "--config.a.b=value" each. The value is a Python literal, `true`, `false` or a bare word;
+            for a field that holds a string it is the string itself.
 
     Raises:
-        UserError: the file cannot be run, a change is none, or what `config.from_dict` refuses.
+        UserError: the file cannot be run, a change has another form, or `validate.from_dict` refuses.
     """
-    tree = _run(file)
-    for change in changes:
+    file = config_path(config)
+    tree = _run(config, file)
+    # The method first: it decides which fields there are.
+    for change in sorted(changes, key=lambda change: not change.startswith(f"{_FLAG}adapters.method=")):
         _apply(change, tree)
     return from_dict(tree)
 
 
-def _run(file: str) -> dict[str, Any]:
+def config_path(config: str) -> Path:
+    """The Python file of a configuration, by its name or path, see `read_config`.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    path, built_in = Path(config), importlib.resources.files("hclip_jax.configs")
+    if not path.suffix and len(path.parts) == 1 and not path.is_file():
+        path = Path(str(built_in / f"{config}.py"))
+    if not path.is_file():
+        names = sorted(Path(str(file)).stem for file in built_in.iterdir() if file.name.endswith(".py"))
+        raise UserError(
+            f"--config={config} does not exist; give a Python file with get_config(), or one of "
+            f"{', '.join(name for name in names if name != '__init__')}"
+        )
+    return path
+
+
+def _run(config: str, file: Path) -> dict[str, Any]:
     try:
-        return runpy.run_path(file)["get_config"]().to_dict()
+        return runpy.run_path(str(file))["get_config"]().to_dict()
     except Exception as error:  # a program may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(
-            f"--config={file} cannot be used ({reason}); give a Python file whose get_config() returns "
+            f"--config={config} cannot be used ({reason}); give a Python file whose get_config() returns "
             f"a ConfigDict"
         ) from error
 
 
 def _apply(change: str, tree: dict[str, Any]) -> None:
-    """Sets a field, even one that there is not: `config.from_dict` says best what is wrong with it."""
+    """Sets a field, even an unknown one: `build.build` says best what is wrong with it."""
     path, equals, text = change.partition("=")
     if not equals or not path.startswith(_FLAG):
         raise UserError(
             f"{change!r} is not a flag; the flags are --config=FILE, --config.FIELD=VALUE, "
             f"--workdir=DIR and --mode=MODE (see --help)"
         )
+    if path == f"{_FLAG}adapters.method" and isinstance(tree.get("adapters"), dict):
+        tree["adapters"] = _with_method(tree["adapters"], text)
+        return
     *groups, name = path.removeprefix(_FLAG).split(".")
     for group in groups:
         tree = tree.setdefault(group, {})
         if not isinstance(tree, dict):
             raise UserError(f"{path} is not a field, because {group} holds {tree!r} and not fields")
     tree[name] = text if isinstance(tree.get(name), str) else _literal(text)
+
+
+def _with_method(adapters: dict[str, Any], method: str) -> dict[str, Any]:
+    """The fields of another tuning method.
+
+    It starts from its own defaults. What the configuration changed from the defaults of its method is kept
+    where the other one has that field.
+    """
+    old, new = _METHODS.get(adapters.get("method", "")), _METHODS.get(method)
+    if old is None or new is None:
+        return {**adapters, "method": method}
+    defaults, fields = to_dict(old()), {field.name for field in dataclasses.fields(new)}
+    kept = {
+        name: value
+        for name, value in adapters.items()
+        # An unknown field stays, to be refused.
+        if name not in defaults or (name in fields and _plain(value) != defaults[name])
+    }
+    return {**kept, "method": method}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _literal(text: str) -> Any:

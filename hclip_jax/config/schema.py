@@ -1,85 +1,93 @@
-"""The fields of a configuration. What they mean stands beside their values in `configs/vitb.py`."""
+"""The fields of a configuration: types, choices and ranges. `configs/vitb.py` says what they mean."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from hclip_jax.config.adapters import AdapterConfig
+from hclip_jax.config.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt, Range
+
+# Layers are unrolled or stacked, images are allocated: absurd sizes must be refused first.
+NumLayers = Annotated[int, Range(largest=1000)]
+ImageSize = Annotated[int, Range(largest=2**14)]
+MlpRatio = Annotated[float, Range(largest=1000)]
+
+Dtype = Literal["float32", "bfloat16"]
+Activation = Literal["quick_gelu", "gelu"]
+RematPolicy = Literal["none", "dots", "full"]
+Part = Literal["clip", "adapters", "head"]
 
 
 @dataclass(frozen=True)
 class ImageTower:
-    layers: int
-    width: int
-    heads: int
-    mlp_ratio: float
-    patch: int
-    resolution: int  # of the pictures the position embedding was trained with
+    """CLIP's image tower."""
+
+    num_layers: NumLayers
+    width: PositiveInt
+    num_heads: PositiveInt
+    mlp_ratio: MlpRatio
+    patch_size: PositiveInt
+    image_size: ImageSize  # that the position embedding was trained with
 
 
 @dataclass(frozen=True)
 class TextTower:
-    layers: int
-    width: int
-    heads: int
-    mlp_ratio: float
-    vocabulary: int
-    context: int
+    """CLIP's text tower."""
+
+    num_layers: NumLayers
+    width: PositiveInt
+    num_heads: PositiveInt
+    mlp_ratio: MlpRatio
+    vocab_size: PositiveInt
+    context_length: PositiveInt
 
 
 @dataclass(frozen=True)
 class ClipConfig:
+    """CLIP: both towers and where their weights come from."""
+
     weights: str
-    embed: int
-    activation: str
+    embed_dim: PositiveInt
+    activation: Activation
     image: ImageTower
     text: TextTower
 
 
 @dataclass(frozen=True)
-class AdapterConfig:
-    method: str
-    towers: tuple[str, ...]
-    layers: tuple[int, ...]
-    targets: tuple[str, ...]
-    block: int
-    factors: int
-    rank: int
-    alpha: float
-    orthogonal: tuple[str, ...]
-    parts: tuple[str, ...]
-    relation: str
-    cayley: str
-    neumann_terms: int
-    coft_radius: float
-
-
-@dataclass(frozen=True)
 class HeadConfig:
-    hidden: int
-    layers: int
-    heads: int
-    window: int
-    guidance: int
-    guidance_blocks: tuple[int, ...]
-    decoder: tuple[int, ...]
-    decoder_guidance: tuple[int, ...]
-    decoder_guidance_projection: tuple[int, ...]
-    slots: int
-    prior: float
+    """The segmentation head."""
+
+    hidden_dim: PositiveInt
+    num_layers: NumLayers
+    num_heads: PositiveInt
+    window_size: PositiveInt
+    guidance_dim: PositiveInt
+    guidance_layers: tuple[PositiveInt, ...]
+    decoder_dims: tuple[PositiveInt, ...]
+    decoder_guidance_dims: tuple[PositiveInt, ...]
+    decoder_guidance_proj_dims: tuple[PositiveInt, ...]
+    max_classes: PositiveInt
+    prior_prob: NonNegative
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    resolution: int  # pictures are brought to this size before CLIP
-    dtype: str  # of the towers' activations
-    head_dtype: str
-    classes_at_once: int
-    keep_towers: str
-    keep_head: str
+    """How the model computes; the results agree within rounding."""
+
+    image_size: ImageSize  # of CLIP's input
+    dtype: Dtype  # of the towers' activations
+    head_dtype: Dtype
+    class_chunk_size: PositiveInt
+    tower_remat_policy: RematPolicy
+    head_remat_policy: RematPolicy
 
 
 @dataclass(frozen=True)
 class PromptConfig:
+    """How class names become prompts."""
+
     templates: tuple[str, ...]
-    synonyms: str
+    synonyms: Literal["first", "mean"]
 
 
 @dataclass(frozen=True)
@@ -94,90 +102,116 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How a picture of any size is shown to a model."""
+class InferenceProtocol:
+    """How an image of any size becomes inputs of the model."""
 
-    kind: str  # sliding | single
-    pooling: int
-    short_side: int
-    longest_side: int
-    canvas: int
-    crop: int  # side of the windows
-    stride: int
+    kind: Literal["sliding", "single"]
+    pooling: PositiveInt
+    shortest_edge: PositiveInt
+    longest_edge: PositiveInt
+    canvas_size: PositiveInt
+    crop_size: PositiveInt  # of the windows
+    stride: PositiveInt
 
 
 @dataclass(frozen=True)
 class DataConfig:
+    """The training data."""
+
     root: str
-    classes: str
-    vocabulary: str
+    classes_file: str
+    label_set: str
     split: str
-    crop: int
-    workers: int
+    crop_size: PositiveInt
+    num_workers: NonNegativeInt
 
 
 @dataclass(frozen=True)
-class RateMultipliers:
-    clip: float
-    adapters: float
-    head: float
+class LrMultipliers:
+    """Factor of the learning rate for each part."""
+
+    clip: NonNegative
+    adapters: NonNegative
+    head: NonNegative
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    steps: int
-    batch: int
-    trainable: tuple[str, ...]
-    learning_rate: float
-    warmup: int
-    multipliers: RateMultipliers
-    weight_decay: float
-    clip_norm: float
-    ignore: str
-    pooling: int
-    log_every: int
-    checkpoint_every: int
-    keep_checkpoints: int
-    evaluate_every: int
+    """The training recipe."""
+
+    num_train_steps: PositiveInt
+    batch_size: PositiveInt
+    trainable: tuple[Part, ...]
+    learning_rate: Positive
+    warmup_steps: NonNegativeInt
+    lr_multipliers: LrMultipliers
+    weight_decay: NonNegative
+    max_grad_norm: Positive
+    unlabeled: Literal["negative", "ignore"]
+    pooling: PositiveInt
+    log_every: PositiveInt
+    checkpoint_every: PositiveInt
+    max_to_keep: PositiveInt
+    evaluate_every: NonNegativeInt
     evaluate_first: bool
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
+    """One data set to evaluate on, with its class names."""
+
     root: str
-    classes: str
-    vocabulary: str
+    classes_file: str
+    label_set: str
     split: str
-    fold_background: int
+    fold_background: NonNegativeInt
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    protocol: str
-    pooling: int
-    short_side: int
-    longest_side: int
-    canvas: int
-    stride: int
-    batch: int
-    pictures: int
-    overlays: int
+    """The evaluation during and after training."""
+
+    protocol: Literal["sliding", "single"]
+    pooling: PositiveInt
+    shortest_edge: PositiveInt
+    longest_edge: PositiveInt
+    canvas_size: PositiveInt
+    stride: PositiveInt
+    batch_size: PositiveInt
+    num_images: NonNegativeInt
+    num_overlays: NonNegativeInt
     sets: Mapping[str, EvaluationSet]
 
 
 @dataclass(frozen=True)
-class Config(Architecture):
+class Config:
     """A training: a model, its data and its evaluation."""
 
-    seed: int
+    seed: NonNegativeInt
+    clip: ClipConfig
+    adapters: AdapterConfig
+    head: HeadConfig
+    model: ModelConfig
+    prompts: PromptConfig
     data: DataConfig
     train: TrainConfig
     evaluation: EvaluationConfig
 
     @property
-    def protocol(self) -> Protocol:
-        """The protocol of the evaluation."""
+    def architecture(self) -> Architecture:
+        """The model."""
+        return Architecture(self.clip, self.adapters, self.head, self.model, self.prompts)
+
+    @property
+    def protocol(self) -> InferenceProtocol:
+        """The protocol of the evaluation, at the crop size of the training."""
         e = self.evaluation
-        return Protocol(
-            e.protocol, e.pooling, e.short_side, e.longest_side, e.canvas, self.data.crop, e.stride
+        return InferenceProtocol(
+            kind=e.protocol,
+            pooling=e.pooling,
+            shortest_edge=e.shortest_edge,
+            longest_edge=e.longest_edge,
+            canvas_size=e.canvas_size,
+            crop_size=self.data.crop_size,
+            stride=e.stride,
         )

@@ -9,14 +9,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hclip_jax.data.image_io import label_size, picture_size, read_label, read_picture
-from hclip_jax.data.sources import Example
+from hclip_jax.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size, read_label, read_label_size
+from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError
 from hclip_jax.text.class_names import read_class_names
-
-PICTURE_SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 
 
 class FolderSource:
@@ -39,13 +35,13 @@ class FolderSource:
             UserError: a folder or file is missing, unreadable or does not fit its partner.
         """
         root = Path(root)
-        pictures = _by_stem(_split_folder(root, "images", split), PICTURE_SUFFIXES, "pictures")
+        pictures = _by_stem(_split_folder(root, "images", split), IMAGE_SUFFIXES, "pictures")
         labels = _by_stem(_split_folder(root, "labels", split), frozenset((".png",)), "labels")
         if not classes_file and not (root / "classes.txt").exists():
             raise UserError(
                 f"{root} has no classes.txt: write one class name a line, line n (from 0) for class id n"
             )
-        self.classes = read_class_names(classes_file or root / "classes.txt")
+        self.class_names = read_class_names(classes_file or root / "classes.txt")
         if missing := sorted(pictures.keys() - labels.keys()):
             raise UserError(
                 f"no label for {_some(pictures[stem].name for stem in missing)} in "
@@ -67,8 +63,8 @@ class FolderSource:
     def __getitem__(self, index: int) -> Example:
         picture, label = self._pairs[index]
         return {
-            "image": read_picture(picture),
-            "label": read_label(label, len(self.classes)),
+            "image": read_image(picture),
+            "label": read_label(label, len(self.class_names)),
             "name": picture.stem,
         }
 
@@ -111,7 +107,7 @@ def _by_stem(folder: Path, suffixes: frozenset[str], kind: str) -> dict[str, Pat
 
 def _size_mismatch(pair: tuple[Path, Path]) -> str:
     """Describes how the sizes of a picture and its label differ; empty if they are equal."""
-    picture, label = map(_by_width, (picture_size(pair[0]), label_size(pair[1])))
+    picture, label = map(_by_width, (read_image_size(pair[0]), read_label_size(pair[1])))
     return "" if picture == label else f"{pair[1].name} is {label} and its picture {picture}"
 
 

@@ -8,14 +8,17 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
+IMAGE_SUFFIXES = frozenset(
+    (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+)
 LABEL_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
-def read_picture(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """Reads a picture as uint8 RGB [H, W, 3], turned upright as its EXIF orientation says.
 
     16-bit grey is scaled to 8 bits. Transparency is dropped, as detectron2's `read_image` does.
@@ -25,11 +28,11 @@ def read_picture(path: str | Path) -> np.ndarray:
             that has no RGB form.
     """
     with _opened(path) as opened:
-        return rgb_array(opened, str(path))
+        return to_rgb_array(opened, str(path))
 
 
-def rgb_array(image: Image.Image, where: str) -> np.ndarray:
-    """As `read_picture`, of a picture that is open already; `where` is what it is called in messages."""
+def to_rgb_array(image: Image.Image, where: str) -> np.ndarray:
+    """As `read_image`, of a picture that is open already; `where` is what it is called in messages."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         grey = np.asarray(image)
@@ -55,10 +58,10 @@ def read_label(path: str | Path, class_count: int) -> np.ndarray:
     Raises:
         UserError: an unreadable file, a label with colour channels, or an id beyond the classes.
     """
-    return label_ids(read_stored_ids(path), class_count, str(path))
+    return decode_label(read_raw_label(path), class_count, str(path))
 
 
-def read_stored_ids(path: str | Path) -> np.ndarray:
+def read_raw_label(path: str | Path) -> np.ndarray:
     """Reads a label file as the numbers [H, W] that it holds: uint8, or a wider dtype.
 
     Raises:
@@ -75,7 +78,7 @@ def ignore_value(raw: np.ndarray) -> int:
     return 255 if raw.dtype == np.uint8 else 65535
 
 
-def label_ids(raw: np.ndarray, class_count: int, where: str) -> np.ndarray:
+def decode_label(raw: np.ndarray, class_count: int, where: str) -> np.ndarray:
     """Turns stored ids into int32 ids of the same shape, with IGNORE for the stored ignore value.
 
     Args:
@@ -119,7 +122,7 @@ def read_header(path: str | Path) -> Header:
         return Header(image.format or "", image.mode, (image.height, image.width))
 
 
-def picture_size(path: str | Path) -> tuple[int, int]:
+def read_image_size(path: str | Path) -> tuple[int, int]:
     """Reads the upright (height, width) of a picture from its header alone.
 
     Raises:
@@ -130,7 +133,7 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def label_size(path: str | Path) -> tuple[int, int]:
+def read_label_size(path: str | Path) -> tuple[int, int]:
     """Reads the (height, width) of a label from its header alone.
 
     Raises:

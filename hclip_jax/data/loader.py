@@ -12,8 +12,8 @@ import grain
 import numpy as np
 from absl import flags
 
-from hclip_jax.data.sources import Example, Source
 from hclip_jax.data.transforms import augment
+from hclip_jax.data.types import Example, Source
 from hclip_jax.errors import UserError
 
 _THREADS = 8  # decoding and resizing release the interpreter lock
@@ -23,22 +23,22 @@ _THREADS_OF_A_WORKER = 2  # one waits for the disk while the other computes
 class TrainingBatches(grain.DatasetIterator[dict[str, np.ndarray]]):
     """An endless stream of batches whose state is its position.
 
-    grain's own state lists the workers; this one resumes with any number of workers, and of
+    grain's own state lists the num_workers; this one resumes with any number of num_workers, and of
     processes too, as long as all processes together take the same number of pictures a batch.
     """
 
-    def __init__(self, batches: grain.MapDataset, workers: int) -> None:
+    def __init__(self, batches: grain.MapDataset, num_workers: int) -> None:
         """Starts before the first batch; threads or processes start with the first `next`."""
         super().__init__()
         self._batches = batches
-        self._workers = workers
+        self._num_workers = num_workers
         self._position = 0
         self._reader: grain.DatasetIterator | None = None
 
     def __next__(self) -> dict[str, np.ndarray]:
         self._assert_not_closed()
         if self._reader is None:
-            self._reader = _read_ahead(self._batches[self._position :], self._workers)
+            self._reader = _read_ahead(self._batches[self._position :], self._num_workers)
         batch = next(self._reader)
         self._position += 1
         return batch
@@ -66,10 +66,10 @@ class TrainingBatches(grain.DatasetIterator[dict[str, np.ndarray]]):
 def train_batches(
     source: Source,
     *,
-    batch: int,
-    size: int,
+    batch_size: int,
+    crop_size: int,
     seed: int,
-    workers: int,
+    num_workers: int,
     process_index: int = 0,
     process_count: int = 1,
 ) -> TrainingBatches:
@@ -80,15 +80,15 @@ def train_batches(
 
     Args:
         source: the data set.
-        batch: pictures a batch, in this process.
-        size: pixels along each side.
+        batch_size: images a batch, in this process.
+        crop_size: pixels along each side.
         seed: decides the order and the augmentation, 0 <= seed < 2**32.
-        workers: processes that prepare batches; 0 for threads of this process.
+        num_workers: processes that prepare batches; 0 for threads of this process.
         process_index: which of the pod's processes this is.
         process_count: how many processes share each epoch.
 
     Returns:
-        An iterator over image uint8 [B, size, size, 3] and label int32 [B, size, size].
+        An iterator over image uint8 [B, crop_size, crop_size, 3] and label int32 [B, crop_size, crop_size].
 
     Raises:
         UserError: an empty data set; from the iterator, whatever reading a picture raises.
@@ -102,41 +102,43 @@ def train_batches(
         .seed(seed)
         .shuffle()
         .repeat()
-        .random_map(functools.partial(augment, size=size))
+        .random_map(functools.partial(augment, crop_size=crop_size))
     )
-    return TrainingBatches(pictures[process_index::process_count].batch(batch, drop_remainder=True), workers)
+    return TrainingBatches(
+        pictures[process_index::process_count].batch(batch_size, drop_remainder=True), num_workers
+    )
 
 
 def evaluation_examples(
-    source: Source, *, workers: int, process_index: int = 0, process_count: int = 1
+    source: Source, *, num_workers: int, process_index: int = 0, process_count: int = 1
 ) -> Iterator[Example]:
     """Yields every example once, in the order of the data set, as stored.
 
     Args:
         source: the data set.
-        workers: processes that read; 0 for threads of this process.
+        num_workers: processes that read; 0 for threads of this process.
         process_index: which of the pod's processes this is.
         process_count: of how many; this one gets the examples index, index + count, ...
 
     Raises:
         UserError: whatever reading a picture raises.
     """
-    examples = _read_ahead(grain.MapDataset.source(source)[process_index::process_count], workers)
+    examples = _read_ahead(grain.MapDataset.source(source)[process_index::process_count], num_workers)
     try:
         yield from cast(Iterator[Example], examples)
     finally:
         examples.close()
 
 
-def _read_ahead(dataset: grain.MapDataset, workers: int) -> grain.DatasetIterator:
+def _read_ahead(dataset: grain.MapDataset, num_workers: int) -> grain.DatasetIterator:
     """Iterates over the data set, preparing as many elements ahead as there are threads."""
-    threads = _THREADS_OF_A_WORKER if workers else _THREADS
+    threads = _THREADS_OF_A_WORKER if num_workers else _THREADS
     reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
     elements = dataset.to_iter_dataset(reading)
-    if workers:
+    if num_workers:
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()  # grain insists, and outside the command line nobody has
-        options = grain.MultiprocessingOptions(num_workers=workers)
+        options = grain.MultiprocessingOptions(num_workers=num_workers)
         elements = elements.mp_prefetch(options).map(_copied)
     return iter(elements)
 

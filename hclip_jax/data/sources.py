@@ -1,79 +1,47 @@
-"""What a data set is to the rest of the code: class names, and labelled pictures by index."""
+"""Opens a data set by its root: a labelled folder, a TFDS directory, or the built-in scenes."""
 
 from pathlib import Path
-from typing import Protocol, TypedDict
 
-import numpy as np
-
+from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.scenes.source import ScenesSource
+from hclip_jax.data.tfds import TfdsSource, is_prepared
+from hclip_jax.data.types import Source
 from hclip_jax.errors import UserError
 
-IGNORE = -1
-"""The label of pixels that belong to no class; files say 255 (8 bits) or 65535 (16 bits)."""
-
-
 SCENES = "scenes"
-"""The root that means the built-in pictures; a folder of that name is ./scenes."""
+"""The root of the built-in images; a folder of that name is ./scenes."""
 
 
-class Example(TypedDict):
-    """One labelled picture.
-
-    Attributes:
-        image: uint8 [H, W, 3], RGB.
-        label: int32 [H, W], class ids, IGNORE where there is none.
-        name: the stem of the picture's file, or a number where there is no file.
-    """
-
-    image: np.ndarray
-    label: np.ndarray
-    name: str
-
-
-class Source(Protocol):
-    """A split of a data set. Threads may read it at once; it pickles, so processes may too."""
-
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Example: ...
-
-
-def open_source(root: str, split: str, classes: str = "", vocabulary: str = "") -> Source:
+def open_source(root: str, split: str, classes_file: str = "", label_set: str = "") -> Source:
     """Opens the split of a labelled folder, of a prepared TFDS data set, or of the built-in scenes.
 
     Args:
-        root: a labelled folder (`data/folder.py`), a directory prepared by TFDS
-            (`data/tfds_source.py`), or "scenes", the built-in ones (`data/scenes/`).
+        root: a labelled folder (`data/folder.py`), a directory prepared by TFDS (`data/tfds.py`), or
+            "scenes", the built-in images (`data/scenes/`).
         split: for example "train" or "val".
-        classes: path of a class list that replaces the data set's own; not for the scenes.
-        vocabulary: which names the built-in scenes use; for them only.
+        classes_file: path of a class list that replaces the data set's own; not for the scenes.
+        label_set: class names of the built-in scenes; only for them.
 
     Raises:
         UserError: an argument that this kind of source cannot use, or a root it cannot read.
     """
-    # Imported here because each of them imports Example from this file.
-    from hclip_jax.data.folder import FolderSource
-    from hclip_jax.data.scenes.source import ScenesSource
-    from hclip_jax.data.tfds import TfdsSource, is_prepared
-
     if not root:
         raise UserError(
             f"config.data.root is empty: give a labelled folder or a prepared TFDS directory, or "
-            f"{SCENES!r} for the built-in pictures"
+            f"{SCENES!r} for the built-in images"
         )
     if root == SCENES:
-        if classes:
+        if classes_file:
             raise UserError(
-                f"the class list {classes} cannot name the built-in scenes: choose a vocabulary "
+                f"the class list {classes_file} cannot name the built-in scenes: choose a label_set "
                 "instead, or give the root of your data"
             )
-        return ScenesSource(split, vocabulary) if vocabulary else ScenesSource(split)
-    if vocabulary:
+        return ScenesSource(split, label_set) if label_set else ScenesSource(split)
+    if label_set:
         raise UserError(
-            f"the vocabulary {vocabulary!r} belongs to the built-in scenes, but the data root is "
-            f"{root}: leave the vocabulary empty and give a class list instead"
+            f"the label_set {label_set!r} belongs to the built-in scenes, but the data root is "
+            f"{root}: leave label_set empty and give a class list instead"
         )
     if is_prepared(Path(root)):
-        return TfdsSource(root, split, classes)
-    return FolderSource(root, split, classes)
+        return TfdsSource(root, split, classes_file)
+    return FolderSource(root, split, classes_file)

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from hclip_jax.data.image_io import label_ids
-from hclip_jax.data.sources import Example
+from hclip_jax.data.image_io import decode_label
+from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError
 from hclip_jax.text.class_names import check_class_names, read_class_names
 
@@ -51,7 +51,7 @@ class TfdsSource:
             )
         self._root, self._split, self._label = str(root), split, label
         self._name = next((name for name in NAME_FEATURES if name in features), None)
-        self.classes = _class_names(Path(root), classes_file, features[label])
+        self.class_names = _class_names(Path(root), classes_file, features[label])
         try:
             records = builder.as_data_source(split=split)
         except NotImplementedError as error:
@@ -90,7 +90,7 @@ class TfdsSource:
             image = np.repeat(image, 3, axis=-1)
         return {
             "image": image,
-            "label": label_ids(label, len(self.classes), where),
+            "label": decode_label(label, len(self.class_names), where),
             "name": self._stem(record) or f"{index:08d}",
         }
 

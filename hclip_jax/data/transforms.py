@@ -7,7 +7,7 @@ Source: CAT-Seg's configuration of detectron2 (`ResizeShortestEdge`, `RandomCrop
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.sources import IGNORE, Example
+from hclip_jax.data.types import IGNORE, Example
 
 _LONGEST = 1333  # detectron2's INPUT.MAX_SIZE_TRAIN; only panoramas reach it and need padding
 _PAD = 128
@@ -17,22 +17,22 @@ _GAIN = (0.5, 1.5)  # of contrast and of saturation
 _HUE = 18  # in steps of two degrees, as OpenCV counts hue
 
 
-def augment(example: Example, rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
+def augment(example: Example, rng: np.random.Generator, crop_size: int) -> dict[str, np.ndarray]:
     """Makes a training picture: resize, random crop, colour jitter, random flip, padding.
 
     Args:
         example: image uint8 [H, W, 3] and label int32 [H, W].
         rng: the only source of randomness.
-        size: pixels along each side of the result.
+        crop_size: pixels along each side of the result.
 
     Returns:
-        image uint8 [size, size, 3] and label int32 [size, size]; where the picture does not reach,
+        image uint8 [crop_size, crop_size, 3] and label int32 [crop_size, crop_size]; where the picture does not reach,
         the image is 128 and the label IGNORE.
     """
-    height, width = _shortest_shape(example["label"].shape, size, _LONGEST)
-    top = int(rng.integers(max(height - size, 0) + 1))
-    left = int(rng.integers(max(width - size, 0) + 1))
-    window = (left, top, min(left + size, width), min(top + size, height))
+    height, width = _shortest_shape(example["label"].shape, crop_size, _LONGEST)
+    top = int(rng.integers(max(height - crop_size, 0) + 1))
+    left = int(rng.integers(max(width - crop_size, 0) + 1))
+    window = (left, top, min(left + crop_size, width), min(top + crop_size, height))
 
     picture = Image.fromarray(example["image"]).resize((width, height), Image.Resampling.BILINEAR)
     mask = Image.fromarray(example["label"]).resize((width, height), Image.Resampling.NEAREST)
@@ -41,7 +41,7 @@ def augment(example: Example, rng: np.random.Generator, size: int) -> dict[str, 
     if rng.random() < 0.5:
         image, label = image[:, ::-1], label[:, ::-1]
 
-    padding = ((0, size - label.shape[0]), (0, size - label.shape[1]))
+    padding = ((0, crop_size - label.shape[0]), (0, crop_size - label.shape[1]))
     return {
         "image": np.pad(image, (*padding, (0, 0)), constant_values=_PAD),
         "label": np.pad(label, padding, constant_values=IGNORE),

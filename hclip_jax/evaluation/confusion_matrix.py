@@ -9,18 +9,18 @@ from typing import TypedDict
 
 import numpy as np
 
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
-FIGURES = ("mIoU", "fwIoU", "mACC", "pACC")
-OPEN_FIGURES = ("mIoU_seen", "mIoU_unseen", "hIoU")
+METRICS = ("mIoU", "fwIoU", "mACC", "pACC")
+OPEN_METRICS = ("mIoU_seen", "mIoU_unseen", "hIoU")
 """mIoU of the classes that training had pixel labels of, of the others, and the two's harmonic mean.
 
 The figures of generalised zero-shot segmentation (Xian et al., CVPR 2019): any pixel may get any class.
 """
 
 
-class ClassFigures(TypedDict):
+class ClassMetrics(TypedDict):
     """The figures of one class, in percent; None where they are undefined.
 
     Attributes:
@@ -90,28 +90,28 @@ class ConfusionMatrix:
         self.matrix += other.matrix
 
     def summary(self) -> dict[str, float | None]:
-        """The figures in percent: FIGURES, each None before any pixel is counted.
+        """The figures in percent: METRICS, each None before any pixel is counted.
 
-        With OPEN_FIGURES, where the ground truth shows both seen and unseen classes.
+        With OPEN_METRICS, where the ground truth shows both seen and unseen classes.
         """
         truth = self.matrix.sum(axis=1)
         shown = truth > 0
         if not shown.any():
-            return dict.fromkeys(FIGURES)
+            return dict.fromkeys(METRICS)
         iou, accuracy = self._iou()[shown], self._accuracy()[shown]
         frequency = truth[shown] / truth.sum()
         figures = (iou.mean(), (iou * frequency).sum(), accuracy.mean(), _share_right(self.matrix))
-        summary = {key: 100 * float(value) for key, value in zip(FIGURES, figures, strict=True)}
+        summary = {key: 100 * float(value) for key, value in zip(METRICS, figures, strict=True)}
         return {**summary, **self._open_figures(shown)}
 
-    def per_class(self) -> list[ClassFigures]:
+    def per_class(self) -> list[ClassMetrics]:
         """Returns the figures of every class in class order, those without ground truth too."""
         total = self.matrix.sum()
         truth, called = self.matrix.sum(axis=1), self.matrix.sum(axis=0)
         iou, accuracy = self._iou(), self._accuracy()
         missed = self.matrix - np.diag(np.diag(self.matrix))
         return [
-            ClassFigures(
+            ClassMetrics(
                 name=name,
                 IoU=100 * float(iou[t]) if truth[t] else None,
                 ACC=100 * float(accuracy[t]) if truth[t] else None,
@@ -128,7 +128,7 @@ class ConfusionMatrix:
             return {}
         iou = 100 * self._iou()
         a, b = float(iou[seen & shown].mean()), float(iou[~seen & shown].mean())
-        return dict(zip(OPEN_FIGURES, (a, b, 2 * a * b / (a + b) if a + b else 0.0), strict=True))
+        return dict(zip(OPEN_METRICS, (a, b, 2 * a * b / (a + b) if a + b else 0.0), strict=True))
 
     def _iou(self) -> np.ndarray:
         """float64 [T]; 0 for classes without ground truth, which no figure reads."""

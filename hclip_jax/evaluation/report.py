@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from hclip_jax.evaluation.confusion_matrix import ClassFigures, ConfusionMatrix
+from hclip_jax.evaluation.confusion_matrix import ClassMetrics, ConfusionMatrix
 from hclip_jax.io.files import write_atomically
 
-_COLUMNS = tuple(ClassFigures.__annotations__)
+_COLUMNS = tuple(ClassMetrics.__annotations__)
 
 
 def write_report(
@@ -26,7 +26,7 @@ def write_report(
 
     Returns:
         What the JSON file holds: `summary` (of the confusion matrix, null if nothing was
-        counted), `per_class` (a list of ClassFigures) and `details`.
+        counted), `per_class` (a list of ClassMetrics) and `details`.
 
     Raises:
         UserError: a file cannot be written.
@@ -47,7 +47,7 @@ def write_report(
     return report
 
 
-def _csv(classes: Sequence[ClassFigures]) -> str:
+def _csv(classes: Sequence[ClassMetrics]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -55,7 +55,7 @@ def _csv(classes: Sequence[ClassFigures]) -> str:
     return text.getvalue()
 
 
-def _markdown(name: str, summary: dict[str, float | None], classes: Sequence[ClassFigures]) -> str:
+def _markdown(name: str, summary: dict[str, float | None], classes: Sequence[ClassMetrics]) -> str:
     figures = [[_cell(figure) for figure in summary.values()]]
     rows = [[_cell(figure) for figure in row.values()] for row in classes]
     header = [column.replace("_", " ") for column in _COLUMNS]

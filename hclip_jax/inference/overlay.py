@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
 _SMALLEST = 480  # pixels; pictures whose long side is shorter are enlarged by a whole factor

@@ -10,13 +10,14 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from hclip_jax.config.schema import Protocol
+from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.inference import sliding_window
-from hclip_jax.io.cache import TextFeatures
-from hclip_jax.models.hclip import Model, Params
+from hclip_jax.inference.text_cache import TextCache
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
-from hclip_jax.sharding import place, sharding
+from hclip_jax.sharding import named_sharding, place
 from hclip_jax.text.prompts import Prompts, pad_prompts
 
 # Output sizes are padded to a multiple of this: fewer programs to compile for pictures of many sizes.
@@ -45,8 +46,8 @@ class Predictor:
         params: Params,
         class_names: Sequence[str],
         mesh: Mesh,
-        protocol: Protocol,
-        kept: TextFeatures | None = None,
+        protocol: InferenceProtocol,
+        kept: TextCache | None = None,
     ):
         """Prepares for T = len(class_names) classes, whose features may be `kept`.
 
@@ -60,11 +61,11 @@ class Predictor:
         padded = pad_prompts(prompts, mesh.size)
 
         def encode() -> Array:
-            return _encode(model, self._clip, place(padded, mesh, "sentences"))
+            return _encode(model, self._clip, place(padded, mesh, "prompts"))
 
-        sentences = {"tokens": np.asarray(padded.tokens), "owner": np.asarray(padded.owner)}
+        sentences = {"tokens": np.asarray(padded.tokens), "owner": np.asarray(padded.segment_ids)}
         text = kept.get(sentences, encode) if kept else encode()
-        self.text: Array = jax.device_put(text, sharding(mesh, "features"))
+        self.text: Array = jax.device_put(text, named_sharding(mesh, "text_features"))
 
     def segment(self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
         """The most probable class at each pixel, and how probable it is.
@@ -108,26 +109,28 @@ class Predictor:
         views = [self._views(picture) for picture in pictures]
         # Every device gets as many pictures; what is added is thrown away.
         views += [views[-1]] * (-len(views) % self._mesh.size)
-        batch = place(np.stack(views), self._mesh, "pictures")
+        batch = place(np.stack(views), self._mesh, "images")
         return _logits(self._model, self._clip, self._head, batch, self.text, self._protocol.pooling)
 
     def _predict(
         self, pictures: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
-    ) -> Iterator[tuple[Array, tuple[int, int], tuple[resize.Taps, resize.Taps]]]:
+    ) -> Iterator[tuple[Array, tuple[int, int], tuple[resize.BilinearWeights, resize.BilinearWeights]]]:
         """Logits [V, T, 4h, 4w] of each picture's views, its size, and the way from one to the other."""
         logits = self.logits(pictures)
-        side = logits.shape[-1] if self._protocol.kind == "single" else self._protocol.canvas
+        side = logits.shape[-1] if self._protocol.kind == "single" else self._protocol.canvas_size
         for i, size in enumerate(sizes):
-            rows, columns = (resize.taps(new, side, -(-new // _SIZE_STEP) * _SIZE_STEP) for new in size)
+            rows, columns = (
+                resize.bilinear_weights(new, side, -(-new // _SIZE_STEP) * _SIZE_STEP) for new in size
+            )
             yield logits[i], size, (rows, columns)
 
     def _views(self, picture: np.ndarray) -> np.ndarray:
         """What CLIP is to see of a picture: float32 [V, side, side, 3]."""
         p = self._protocol
-        picture = resize_shortest(picture, p.short_side, p.longest_side)
+        picture = resize_shortest(picture, p.shortest_edge, p.longest_edge)
         if p.kind == "single":
-            return sliding_window.stretch(picture, self._model.architecture.model.resolution)[None]
-        return sliding_window.views(picture, p.canvas, p.crop, p.stride)
+            return sliding_window.resize_square(picture, self._model.architecture.model.image_size)[None]
+        return sliding_window.views(picture, p.canvas_size, p.crop_size, p.stride)
 
 
 # Compiled once a model, not once a predictor: evaluations during training share them.
@@ -154,18 +157,20 @@ def _logits(model: Model, clip: Params, head: Params, views: Array, text: Array,
 
 
 @partial(jax.jit, static_argnums=0)
-def _sampled(protocol: Protocol, logits: Array, rows: resize.Taps, columns: resize.Taps) -> Array:
+def _sampled(
+    protocol: InferenceProtocol, logits: Array, rows: resize.BilinearWeights, columns: resize.BilinearWeights
+) -> Array:
     """Logits [V, T, 4h, 4w] -> probabilities [T, H, W]; every class by itself."""
     if protocol.kind == "single":
         merged = jax.nn.sigmoid(logits[0])
     else:
-        merged = sliding_window.merge(logits, protocol.canvas, protocol.crop, protocol.stride)
+        merged = sliding_window.merge(logits, protocol.canvas_size, protocol.crop_size, protocol.stride)
     return resize.sample(merged, rows, columns)
 
 
 @partial(jax.jit, static_argnums=0)
 def _most_probable(
-    protocol: Protocol, logits: Array, rows: resize.Taps, columns: resize.Taps
+    protocol: InferenceProtocol, logits: Array, rows: resize.BilinearWeights, columns: resize.BilinearWeights
 ) -> tuple[Array, Array]:
     """Logits [V, T, 4h, 4w] -> ids int32 and probabilities float32, [H, W] each."""
     classes = logits.shape[1]
@@ -187,7 +192,7 @@ def _most_probable(
     return best
 
 
-def _chunk(protocol: Protocol, rows: resize.Taps, columns: resize.Taps) -> int:
+def _chunk(protocol: InferenceProtocol, rows: resize.BilinearWeights, columns: resize.BilinearWeights) -> int:
     """How many classes are brought to the size of the picture at a time."""
-    pixels = max(len(rows.low) * len(columns.low), protocol.canvas**2)
+    pixels = max(len(rows.low) * len(columns.low), protocol.canvas_size**2)
     return max(1, _MOST_VALUES // pixels)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.inference.overlay import overlay
 
 
@@ -18,13 +18,13 @@ class Segmentation:
 
     Attributes:
         image: uint8 [H, W, 3] RGB, upright.
-        classes: the names in the order of their ids; the last may be "background".
+        class_names: the names in the order of their ids; the last may be "background".
         ids: int32 [H, W], -1 where the most probable class is less probable than the threshold.
         confidence: float32 [H, W], the probability of the most probable class.
     """
 
     image: np.ndarray
-    classes: tuple[str, ...]
+    class_names: tuple[str, ...]
     ids: np.ndarray
     confidence: np.ndarray
     _probabilities: Callable[[], np.ndarray]
@@ -43,12 +43,12 @@ class Segmentation:
 
         See `hclip_jax.inference.overlay.overlay`.
         """
-        return overlay(self.image, self.ids, self.classes, opacity, "unknown")
+        return overlay(self.image, self.ids, self.class_names, opacity, "unknown")
 
     def summary(self) -> dict[str, Any]:
         """What is where, in JSON's types: for each class its share of the picture and mean probability."""
         known = self.ids != IGNORE
-        ids, count = self.ids[known], len(self.classes)
+        ids, count = self.ids[known], len(self.class_names)
         pixels = np.bincount(ids, minlength=count)
         total = np.bincount(ids, weights=self.confidence[known], minlength=count)
         rows = [
@@ -59,7 +59,7 @@ class Segmentation:
                 "area": float(pixels[t] / self.ids.size),
                 "mean_probability": float(total[t] / pixels[t]) if pixels[t] else None,
             }
-            for t, name in enumerate(self.classes)
+            for t, name in enumerate(self.class_names)
         ]
         height, width = self.ids.shape
         return {
@@ -71,6 +71,6 @@ class Segmentation:
 
     def label_image(self) -> Image.Image:
         """The ids as a picture of one channel, unknown as 255; from 256 classes on 16 bits and 65535."""
-        wide = len(self.classes) > 255
+        wide = len(self.class_names) > 255
         ids = np.where(self.ids == IGNORE, 65535 if wide else 255, self.ids)
         return Image.fromarray(ids.astype(np.uint16 if wide else np.uint8))

@@ -32,15 +32,15 @@ def views(picture: np.ndarray, canvas: int, crop: int, stride: int) -> np.ndarra
     Returns:
         float32 [V, crop, crop, 3] in 0..255, not rounded.
     """
-    stretched = stretch(picture, canvas)
+    stretched = resize_square(picture, canvas)
     windows = [stretched[y : y + crop, x : x + crop] for y, x in corners(canvas, crop, stride)]
-    return np.stack([*windows, stretch(picture, crop)])
+    return np.stack([*windows, resize_square(picture, crop)])
 
 
-def stretch(picture: np.ndarray, side: int) -> np.ndarray:
+def resize_square(picture: np.ndarray, side: int) -> np.ndarray:
     """A picture [H, W, 3] resized bilinearly to float32 [side, side, 3], not rounded."""
     (height, width), channels = picture.shape[:2], picture.astype(np.float32).transpose(2, 0, 1)
-    out = resize.sample(channels, resize.taps(side, height), resize.taps(side, width))
+    out = resize.sample(channels, resize.bilinear_weights(side, height), resize.bilinear_weights(side, width))
     return out.transpose(1, 2, 0)
 
 

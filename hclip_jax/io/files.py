@@ -14,7 +14,7 @@ from hclip_jax.errors import UserError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_atomically(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside a file's place and renames it over what is there at the end.
 
     Missing folders are made. If the block fails, the previous file is untouched and nothing is left.
@@ -43,14 +43,14 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
 
 
-def check_new(target: Path) -> None:
+def check_absent(target: Path) -> None:
     """Raises UserError if there is something at `target` already; an empty folder is nothing."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UserError(f"{target} exists already; give another target, or remove it first")
 
 
 @contextmanager
-def aside(target: Path) -> Iterator[Path]:
+def create_atomically(target: Path) -> Iterator[Path]:
     """Gives a place for a file or folder of the name of `target` and moves it to that at the end.
 
     If the block fails, nothing is left.
@@ -64,7 +64,7 @@ def aside(target: Path) -> Iterator[Path]:
     Raises:
         UserError: there is something already, or it cannot be written.
     """
-    check_new(target)
+    check_absent(target)
     temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -81,25 +81,25 @@ def aside(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Gives an empty folder to write into, which is moved to `target` at the end; else as `aside`."""
-    with aside(target) as folder:
+def create_dir_atomically(target: Path) -> Iterator[Path]:
+    """Gives an empty folder to write into, which is moved to `target` at the end; else as `create_atomically`."""
+    with create_atomically(target) as folder:
         folder.mkdir()
         yield folder
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a whole file as `replacing` does, with its errors.
+    """Writes a whole file as `replace_atomically` does, with its errors.
 
     Args:
         path: where the file is to be.
         content: bytes, or text, which is stored as UTF-8 with its newlines as they are.
     """
-    with replacing(path) as temporary:
+    with replace_atomically(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def write_picture(path: Path, picture: Image.Image) -> None:
+def write_png(path: Path, picture: Image.Image) -> None:
     """Writes a picture as PNG, as `write_atomically` does."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")

@@ -17,28 +17,22 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.adapters.methods import Tuning, make_tuning
+from hclip_jax.adapters.methods import AdapterMethod, make_method
 from hclip_jax.config.schema import Architecture, ClipConfig
 from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures
 from hclip_jax.models.clip.text_encoder import TextEncoder
-from hclip_jax.models.head.cost_volume import unit
 from hclip_jax.models.head.head import SegmentationHead
+from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
+from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.text.prompts import Prompts, make_prompts
-
-Params = dict[str, Any]
-
-# A pytree of two arrays; its numbers are part of what a program is compiled for.
-jax.tree_util.register_dataclass(
-    Prompts, data_fields=("tokens", "owner"), meta_fields=("classes", "templates", "alike")
-)
 
 LOGIT_SCALE = math.log(1 / 0.07)  # where CLIP's training starts
 
 
 def init_clip(clip: ClipConfig, image_rng: Array, text_rng: Array) -> Params:
     """Random parameters of CLIP alone, float32."""
-    side = clip.image.resolution
+    side = clip.image.image_size
     return {
         "image": ImageEncoder(clip).init(image_rng, jnp.zeros((1, side, side, 3)))["params"],
         "text": TextEncoder(clip).init(text_rng, jnp.zeros((1, 1), jnp.int32))["params"],
@@ -61,25 +55,25 @@ class Model:
     def image_encoder(self) -> ImageEncoder:
         """The image tower."""
         a = self.architecture
-        return ImageEncoder(a.clip, a.head.guidance_blocks, self.dtype, a.model.keep_towers)
+        return ImageEncoder(a.clip, a.head.guidance_layers, self.dtype, a.model.tower_remat_policy)
 
     @property
     def text_encoder(self) -> TextEncoder:
         """The text tower."""
         a = self.architecture
-        return TextEncoder(a.clip, self.dtype, a.model.keep_towers)
+        return TextEncoder(a.clip, self.dtype, a.model.tower_remat_policy)
 
     @property
     def head(self) -> SegmentationHead:
         """The segmentation head."""
         a = self.architecture
         dtype = jnp.dtype(a.model.head_dtype)
-        return SegmentationHead(a.head, dtype, a.model.classes_at_once, a.model.keep_head)
+        return SegmentationHead(a.head, dtype, a.model.class_chunk_size, a.model.head_remat_policy)
 
     @property
-    def tuning(self) -> Tuning:
+    def method(self) -> AdapterMethod:
         """The method CLIP is tuned by."""
-        return make_tuning(self.architecture.adapters)
+        return make_method(self.architecture.adapters)
 
     def prompts(self, class_names: Sequence[str]) -> Prompts:
         """The sentences that T classes are told to the text tower by.
@@ -89,7 +83,7 @@ class Model:
         """
         prompts = self.architecture.prompts
         return make_prompts(
-            class_names, prompts.templates, prompts.synonyms, self.architecture.clip.text.context
+            class_names, prompts.templates, prompts.synonyms, self.architecture.clip.text.context_length
         )
 
     def init(self, rng: Array, clip: Params | None = None) -> Params:
@@ -106,11 +100,11 @@ class Model:
         a = self.architecture
         clip = init_clip(a.clip, image_rng, text_rng) if clip is None else clip
         features = self.encode_image(clip, jnp.zeros((1, 1, 1, 3)))
-        words = jnp.zeros((1, len(a.prompts.templates), a.clip.embed))
+        words = jnp.zeros((1, len(a.prompts.templates), a.clip.embed_dim))
         return {
             "clip": clip,
             # A fourth of its own, so that the other three stay what they were.
-            "adapters": self.tuning.init(jax.random.fold_in(rng, 3), clip),
+            "adapters": self.method.init(jax.random.fold_in(rng, 3), clip),
             "head": self.head.init(head_rng, features, words, 1)["params"],
         }
 
@@ -121,7 +115,7 @@ class Model:
         """
         if "adapters" not in params:
             return params["clip"]
-        return self.tuning.adapt(params["clip"], params["adapters"])
+        return self.method.apply(params["clip"], params["adapters"])
 
     def encode_text(self, clip: Params, prompts: Prompts) -> Array:
         """Text features of T classes with P templates.
@@ -133,14 +127,18 @@ class Model:
         Returns:
             float32 [T, P, D_e], of length 1.
         """
-        owners = prompts.classes * prompts.templates
-        features = self.text_encoder.apply({"params": clip["text"]}, prompts.tokens, prompts.alike)
-        total = jax.ops.segment_sum(unit(cast(Array, features)), prompts.owner, num_segments=owners)
-        return unit(total).reshape(prompts.classes, prompts.templates, -1)
+        owners = prompts.num_classes * prompts.num_templates
+        features = self.text_encoder.apply(
+            {"params": clip["text"]}, prompts.tokens, prompts.shared_prefix_len
+        )
+        total = jax.ops.segment_sum(
+            l2_normalize(cast(Array, features)), prompts.segment_ids, num_segments=owners
+        )
+        return l2_normalize(total).reshape(prompts.num_classes, prompts.num_templates, -1)
 
     def encode_image(self, clip: Params, images: Array) -> ImageFeatures:
         """Patch features of pictures [B, H, W, 3] in 0..255, resized to what CLIP reads if need be."""
-        side = self.architecture.model.resolution
+        side = self.architecture.model.image_size
         images = resize.bilinear(images.astype(jnp.float32), (side, side), axes=(1, 2))
         return cast(ImageFeatures, self.image_encoder.apply({"params": clip["image"]}, images))
 

@@ -6,28 +6,28 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.ops.remat import keeping
+from hclip_jax.ops.remat import remat
 
 _WORTH_IT = 8  # classes: with fewer in a half there is little to save, and as much more to compile
 
 
-def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: str) -> Array:
+def chunked_map(function: Callable[[Array], Array], x: Array, chunk_size: int, remat_policy: str) -> Array:
     """Applies `function` to chunks of the class axis, one after another, so that memory hardly grows with T.
 
     Args:
         function: [B, t, ...] -> [B, t, ...] that treats every class by itself.
         x: [B, T, ...].
-        most: classes a chunk, at most.
-        keep: what of a chunk's activations the backward pass keeps, one of `recompute.POLICIES`.
+        chunk_size: classes a chunk, at most.
+        remat_policy: what of a chunk's activations the backward pass keeps, one of `remat.REMAT_POLICIES`.
 
     Returns:
         What `function(x)` is.
     """
-    function = keeping(keep, _side_by_side(function))
+    function = remat(remat_policy, _side_by_side(function))
     classes = x.shape[1]
-    if classes <= most:
+    if classes <= chunk_size:
         return function(x)
-    size = _chunk_size(classes, most)
+    size = _chunk_size(classes, chunk_size)
     count = -(-classes // size)
     x = jnp.pad(x, [(0, 0), (0, count * size - classes), *[(0, 0)] * (x.ndim - 2)])
     chunks = jnp.moveaxis(x.reshape(x.shape[0], count, size, *x.shape[2:]), 1, 0)
@@ -35,9 +35,9 @@ def map_classes(function: Callable[[Array], Array], x: Array, most: int, keep: s
     return done.reshape(x.shape[0], count * size, *done.shape[3:])[:, :classes]
 
 
-def _chunk_size(classes: int, most: int) -> int:
-    """Of the sizes from `most` down to half of it, that which adds fewest classes of zeros."""
-    return min(range(most, most // 2, -1), key=lambda size: -classes % size)
+def _chunk_size(classes: int, chunk_size: int) -> int:
+    """Of the sizes from `chunk_size` down to half of it, that which adds fewest classes of zeros."""
+    return min(range(chunk_size, chunk_size // 2, -1), key=lambda size: -classes % size)
 
 
 def _side_by_side(function: Callable[[Array], Array]) -> Callable[[Array], Array]:

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.ops.dense import product_over_rows
+from hclip_jax.ops.dense import matmul_over_rows
 
 
 @jax.custom_vjp
-def convolve(x: Array, kernel: Array) -> Array:
+def conv2d(x: Array, kernel: Array) -> Array:
     """[n, H, W, C] convolved with [k, k, C, F], k odd and edges padded with zeros: [n, H, W, F]."""
     return _convolution(x, kernel, 1, "SAME")
 
@@ -26,12 +26,12 @@ def _convolution(x: Array, kernel: Array, stride: int, padding: Any) -> Array:
 
 
 def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return convolve(x, kernel), (x, kernel)
+    return conv2d(x, kernel), (x, kernel)
 
 
 def _backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     x, kernel = saved
-    return convolve(g, kernel[::-1, ::-1].transpose(0, 1, 3, 2)), _correlate(x, g, len(kernel))
+    return conv2d(g, kernel[::-1, ::-1].transpose(0, 1, 3, 2)), _correlate(x, g, len(kernel))
 
 
 def _correlate(x: Array, y: Array, k: int) -> Array:
@@ -59,14 +59,14 @@ def _shift(x: Array, axis: int, step: int) -> Array:
 
 def _over_pixels(x: Array, y: Array) -> Array:
     """[n, H, W, C], [n, H, W, F] -> [C, F]: sums of products."""
-    return product_over_rows(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]))
+    return matmul_over_rows(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]))
 
 
-convolve.defvjp(_forward, _backward)
+conv2d.defvjp(_forward, _backward)
 
 
 @jax.custom_vjp
-def convolve_up(x: Array, kernel: Array) -> Array:
+def conv2d_transpose(x: Array, kernel: Array) -> Array:
     """Transposed convolution to twice the size: [n, h, w, C], [4, 4, C, F] -> [n, 2h, 2w, F].
 
     Pixel (i, j) of x adds x @ kernel[u, v] to pixel (2i - 1 + u, 2j - 1 + v), so that of each 2 x 2 new
@@ -83,7 +83,7 @@ def convolve_up(x: Array, kernel: Array) -> Array:
 
 
 def _up_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return convolve_up(x, kernel), (x, kernel)
+    return conv2d_transpose(x, kernel), (x, kernel)
 
 
 def _up_backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
@@ -101,4 +101,4 @@ def _up_backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     return to_x, to_kernel.transpose(0, 2, 3, 1, 4).reshape(kernel.shape)
 
 
-convolve_up.defvjp(_up_forward, _up_backward)
+conv2d_transpose.defvjp(_up_forward, _up_backward)

@@ -27,7 +27,7 @@ class Dense(nn.Module):
         y = _times(x.reshape(-1, x.shape[-1]).astype(self.dtype), kernel.astype(self.dtype))
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
-            y = add_to_rows(y, bias.astype(self.dtype))
+            y = add_bias(y, bias.astype(self.dtype))
         return y.reshape(*x.shape[:-1], self.features)
 
 
@@ -45,20 +45,20 @@ def _times_forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array | None, Arra
 
 def _times_backward(saved: tuple[Array | None, Array], g: Array) -> tuple[Array, Array | None]:
     x, kernel = saved
-    return g @ kernel.T, None if x is None else product_over_rows(x, g)
+    return g @ kernel.T, None if x is None else matmul_over_rows(x, g)
 
 
 _times.defvjp(_times_forward, _times_backward, symbolic_zeros=True)
 
 
-def product_over_rows(x: Array, y: Array) -> Array:
+def matmul_over_rows(x: Array, y: Array) -> Array:
     """[n, C] and [n, F] -> [C, F]: x^T y, with many rows and few columns.
 
     XLA on CPUs runs such a product on one core, but two of them on two, and sooner if the first has fewer
     columns.
     """
     if x.shape[1] > y.shape[1]:
-        return product_over_rows(y, x).T
+        return matmul_over_rows(y, x).T
     if len(x) % 2 or jax.default_backend() != "cpu":
         return x.T @ y
     x, y = (a.reshape(2, -1, a.shape[1]) for a in (x, y))
@@ -66,7 +66,7 @@ def product_over_rows(x: Array, y: Array) -> Array:
 
 
 @jax.custom_vjp
-def add_to_rows(x: Array, bias: Array) -> Array:
+def add_bias(x: Array, bias: Array) -> Array:
     """[n, C] + [C].
 
     The compiler's gradient of the bias computes anew all that led to the gradient of x, in one thread: it
@@ -76,16 +76,16 @@ def add_to_rows(x: Array, bias: Array) -> Array:
 
 
 def _forward(x: Array, bias: Array) -> tuple[Array, None]:
-    return add_to_rows(x, bias), None
+    return add_bias(x, bias), None
 
 
 def _backward(_: None, g: Array) -> tuple[Array, Array]:
-    return g, sum_rows(g)
+    return g, sum_over_rows(g)
 
 
-def sum_rows(x: Array) -> Array:
+def sum_over_rows(x: Array) -> Array:
     """[n, C] -> [C], as a product with ones, which runs in parallel."""
     return jnp.ones(len(x), x.dtype) @ x
 
 
-add_to_rows.defvjp(_forward, _backward)
+add_bias.defvjp(_forward, _backward)

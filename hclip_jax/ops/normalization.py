@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hclip_jax.ops.dense import sum_rows
+from hclip_jax.ops.dense import sum_over_rows
 
 EPSILON = 1e-5  # PyTorch's; Flax has 1e-6
 
@@ -36,6 +36,14 @@ class GroupNorm(nn.Module):
         scale, bias = _scale_and_bias(self, x)
         pixels = x.reshape(len(x), -1, x.shape[-1]).astype(jnp.float32)
         return _normalize_groups(pixels, scale, bias, self.groups).reshape(x.shape).astype(self.dtype)
+
+
+def l2_normalize(x: Array) -> Array:
+    """`x` in float32 with its last axis scaled to length 1."""
+    x = x.astype(jnp.float32)
+    # The floor is that of PyTorch's normalize: zero vectors stay zero and have finite gradients.
+    square = jnp.sum(x * x, axis=-1, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.maximum(square, 1e-24))
 
 
 def _scale_and_bias(module: nn.Module, x: Array) -> tuple[Array, Array]:
@@ -67,7 +75,7 @@ def _rows_backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array, 
     slope = g * scale[None]
     along = (slope * standard).mean(1, keepdims=True)
     across = slope - slope.mean(1, keepdims=True) - standard * along
-    return factor * across, sum_rows(g * standard), sum_rows(g)
+    return factor * across, sum_over_rows(g * standard), sum_over_rows(g)
 
 
 _normalize_rows.defvjp(_rows_forward, _rows_backward)
@@ -103,7 +111,7 @@ def _groups_backward(groups: int, saved: tuple[Array, Array], g: Array) -> tuple
     slope, rows = g * scale[None, None], (-1, x.shape[-1])
     along = _group_means(slope * standard, groups)
     across = slope - _group_means(slope, groups) - standard * along
-    return factor * across, sum_rows((g * standard).reshape(rows)), sum_rows(g.reshape(rows))
+    return factor * across, sum_over_rows((g * standard).reshape(rows)), sum_over_rows(g.reshape(rows))
 
 
 _normalize_groups.defvjp(_groups_forward, _groups_backward)

@@ -45,7 +45,7 @@ def _align_corners_matrix(new: int, old: int) -> np.ndarray:
     return np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(old)))
 
 
-class Taps(NamedTuple):
+class BilinearWeights(NamedTuple):
     """For every output sample of one axis: the two input samples it lies between, and where."""
 
     low: np.ndarray  # int32 [new]
@@ -53,15 +53,15 @@ class Taps(NamedTuple):
     weight: np.ndarray  # float32 [new], of `high`
 
 
-def taps(new: int, old: int, padded: int = 0) -> Taps:
+def bilinear_weights(new: int, old: int, padded: int = 0) -> BilinearWeights:
     """Bilinear half-pixel sampling of an axis; `padded` > new repeats the last sample up to there."""
     position = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
     position = np.pad(position, (0, max(0, padded - new)), mode="edge")
     low = np.floor(position).astype(np.int32)
-    return Taps(low, np.minimum(low + 1, old - 1), (position - low).astype(np.float32))
+    return BilinearWeights(low, np.minimum(low + 1, old - 1), (position - low).astype(np.float32))
 
 
-def sample(x: Any, rows: Taps, columns: Taps) -> Any:
+def sample(x: Any, rows: BilinearWeights, columns: BilinearWeights) -> Any:
     """`x` [..., h, w] float32 at given rows and columns; NumPy in, NumPy out, likewise JAX.
 
     As `bilinear`, with the size in the data instead of the program: pictures of all sizes share one

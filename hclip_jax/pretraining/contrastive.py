@@ -15,8 +15,8 @@ from jax import Array
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures
 from hclip_jax.models.clip.text_encoder import TextEncoder
-from hclip_jax.models.hclip import Params
-from hclip_jax.models.head.cost_volume import unit
+from hclip_jax.models.params import Params
+from hclip_jax.ops.normalization import l2_normalize
 
 SCALE = 10.0
 """What cosines are multiplied by; CLIP learns it and ends at 100 (Radford et al. 2021, section 2.5)."""
@@ -36,10 +36,11 @@ def similarities(
     encoder, params = ImageEncoder(config), {"params": clip["image"]}
     seen = cast(Array, encoder.apply(params, images, method="class_tokens"))
     pictures = cast(Array, encoder.apply(params, seen[-1], method="project"))
-    patches = cast(ImageFeatures, encoder.apply(params, images)).dense
-    captions = unit(cast(Array, TextEncoder(config).apply({"params": clip["text"]}, tokens)))
+    patches = cast(ImageFeatures, encoder.apply(params, images)).patch_features
+    captions = l2_normalize(cast(Array, TextEncoder(config).apply({"params": clip["text"]}, tokens)))
     by_token, by_patches = (
-        jnp.einsum("BD,AD->BA", unit(x), captions) for x in (pictures, unit(patches).mean((1, 2)))
+        jnp.einsum("BD,AD->BA", l2_normalize(x), captions)
+        for x in (pictures, l2_normalize(patches).mean((1, 2)))
     )
     return by_token, by_patches, seen
 

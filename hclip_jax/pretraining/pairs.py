@@ -33,11 +33,11 @@ class Pair(TypedDict):
     tokens: np.ndarray
 
 
-def training_pairs(*, batch: int, side: int, context: int, seed: int, workers: int) -> TrainingBatches:
+def training_pairs(*, batch: int, side: int, context: int, seed: int, num_workers: int) -> TrainingBatches:
     """Endless batches of pairs of the train split, each caption a random account of its picture."""
     scenes = grain.MapDataset.source(CaptionedScenes("train", _EPOCH, side)).seed(seed).shuffle()
     pairs = scenes.random_map(functools.partial(_tell, context=context))
-    return TrainingBatches(pairs.batch(batch, drop_remainder=True), workers)
+    return TrainingBatches(pairs.batch(batch, drop_remainder=True), num_workers)
 
 
 def test_pairs(count: int, side: int, context: int) -> Pair:

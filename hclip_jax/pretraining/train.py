@@ -10,7 +10,8 @@ from jax import Array
 
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.io.progress import bar, console
-from hclip_jax.models.hclip import Params, init_clip
+from hclip_jax.models.hclip import init_clip
+from hclip_jax.models.params import Params
 from hclip_jax.pretraining.contrastive import SCALE, contrastive_loss, found_among, similarities
 from hclip_jax.pretraining.pairs import test_pairs, training_pairs
 
@@ -22,11 +23,11 @@ _LOG_EVERY = 100
 class Recipe(NamedTuple):
     """How long and how fast a small CLIP is trained."""
 
-    steps: int
-    batch: int
+    num_train_steps: int
+    batch_size: int
     learning_rate: float  # linear over a tenth of the steps, then cosine to 0
     seed: int
-    workers: int  # processes that draw
+    num_workers: int  # processes that draw
 
 
 def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
@@ -39,10 +40,12 @@ def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
     Returns:
         CLIP's parameters, float32, and how often it finds the right caption among 32, on test pictures.
     """
-    side, context = config.image.resolution, config.text.context
+    side, context = config.image.image_size, config.text.context_length
     clip = init_clip(config, *jax.random.split(jax.random.key(recipe.seed)))
     clip["logit_scale"] = jnp.log(jnp.float32(SCALE))
-    rate = optax.warmup_cosine_decay_schedule(0, recipe.learning_rate, recipe.steps // 10, recipe.steps)
+    rate = optax.warmup_cosine_decay_schedule(
+        0, recipe.learning_rate, recipe.num_train_steps // 10, recipe.num_train_steps
+    )
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=0.1, mask=_decays))
 
     @jax.jit
@@ -54,19 +57,19 @@ def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
 
     state = optimizer.init(clip)
     batches = training_pairs(
-        batch=recipe.batch, side=side, context=context, seed=recipe.seed, workers=recipe.workers
+        batch=recipe.batch_size, side=side, context=context, seed=recipe.seed, num_workers=recipe.num_workers
     )
     test = test_pairs(_TEST_PICTURES, side, context)
     with bar() as progress:
-        shown = progress.add_task("training CLIP", total=recipe.steps)
-        for step in range(1, recipe.steps + 1):
+        shown = progress.add_task("training CLIP", total=recipe.num_train_steps)
+        for step in range(1, recipe.num_train_steps + 1):
             pairs = next(batches)
             clip, state, loss = update(clip, state, pairs["image"], pairs["tokens"])
             progress.advance(shown)
             if step % _LOG_EVERY == 0:
                 found = retrieval(config, clip, **test)
                 console.print(
-                    f"step {step}/{recipe.steps}  loss {float(loss):.4f}  right caption among {CANDIDATES}: "
+                    f"step {step}/{recipe.num_train_steps}  loss {float(loss):.4f}  right caption among {CANDIDATES}: "
                     f"{found:.1%}"
                 )
     batches.close()

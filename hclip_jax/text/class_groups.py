@@ -1,72 +1,78 @@
-"""The words a picture is to be labelled with, and the phrases that are asked for each of them."""
+"""The class names a user asks for, as groups of member names that the text tower encodes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from hclip_jax.errors import UserError
-from hclip_jax.text.class_names import check_class_names
-from hclip_jax.text.prompts import synonyms_of
+from hclip_jax.text.class_names import check_class_names, split_synonyms
 
 SYNONYMS = ("first", "mean", "max")
 BACKGROUND = "background"
 
 
-class Vocabulary(NamedTuple):
-    """T classes; the probability of a class is that of the most probable of its phrases."""
+class ClassGroups(NamedTuple):
+    """T classes, each a group of members; a class has the probability of its most probable member.
 
-    classes: tuple[str, ...]
-    phrases: tuple[str, ...]
-    members: tuple[tuple[int, ...], ...]  # the phrases of each class, by number
-    synonyms: str  # how the text tower is told a phrase's own synonyms: first | mean
+    Attributes:
+        class_names: T names.
+        members: the distinct names that are encoded.
+        groups: for each class the indices of its members.
+        synonyms: how the text tower treats synonyms inside a member: first | mean.
+    """
 
-    def classes_of(self, ids: np.ndarray) -> np.ndarray:
-        """Class ids from phrase ids; a phrase of several classes is the first's."""
-        owner = np.empty(len(self.phrases), np.int32)
-        for t in reversed(range(len(self.classes))):
-            owner[list(self.members[t])] = t
-        return owner[ids]
+    class_names: tuple[str, ...]
+    members: tuple[str, ...]
+    groups: tuple[tuple[int, ...], ...]
+    synonyms: Literal["first", "mean"]
 
-    def probabilities_of(self, probabilities: np.ndarray) -> np.ndarray:
-        """float32 [T, ...] from those of the phrases."""
-        if self.members == tuple((t,) for t in range(len(self.phrases))):
+    def to_class_ids(self, member_ids: np.ndarray) -> np.ndarray:
+        """Class ids from member ids; a member of several classes belongs to the first."""
+        class_of = np.empty(len(self.members), np.int32)
+        for t in reversed(range(len(self.class_names))):
+            class_of[list(self.groups[t])] = t
+        return class_of[member_ids]
+
+    def to_class_probabilities(self, probabilities: np.ndarray) -> np.ndarray:
+        """Class probabilities float32 [T, ...] from those of the members."""
+        if self.groups == tuple((t,) for t in range(len(self.members))):
             return probabilities
-        return np.stack([probabilities[list(own)].max(axis=0) for own in self.members])
+        return np.stack([probabilities[list(group)].max(axis=0) for group in self.groups])
 
 
-def make_vocabulary(
-    classes: Sequence[str], background: Sequence[str] = (), synonyms: str = "first"
-) -> Vocabulary:
-    """Puts a vocabulary together.
+def group_class_names(
+    class_names: Sequence[str], background: Sequence[str] = (), synonyms: str = "first"
+) -> ClassGroups:
+    """Groups class names, their synonyms and background names.
 
     Args:
-        classes: names in the order of their ids; a name may hold synonyms separated by ", ".
-        background: names of what is none of the classes; together they become one more class, the last.
-        synonyms: "first" asks for the first synonym alone; "mean" for the mean of their text features;
-            "max" for each by itself, of which the most probable counts.
+        class_names: names in the order of their ids; a name may hold synonyms separated by ", ".
+        background: names that are none of the classes; together they become one more class, the last.
+        synonyms: "first" encodes only the first synonym; "mean" averages the text features of all; "max"
+            encodes each as a member of its own, and the most probable counts.
 
     Raises:
-        UserError: a name or synonym is empty, a name is repeated, or `synonyms` is not as said above.
+        UserError: a name or synonym is empty, a name is repeated, or `synonyms` is not one of the above.
     """
     if synonyms not in SYNONYMS:
         raise UserError(f"synonyms is {synonyms!r}; it must be one of {', '.join(SYNONYMS)}")
-    names = check_class_names(classes, "the class list")
+    names = check_class_names(class_names, "the class list")
     if background:
         background = check_class_names(background, "the background list")
         if BACKGROUND in names:
             raise UserError(
-                f"the class list holds {BACKGROUND!r}, which the background list is called; rename the class"
+                f"the class list holds {BACKGROUND!r}, which is the name of the background list; rename the "
+                f"class"
             )
-    asked: dict[str, int] = {}
+    index: dict[str, int] = {}
 
-    def numbers(name: str) -> list[int]:
-        own = synonyms_of(name) if synonyms == "max" else [name]
-        return [asked.setdefault(phrase, len(asked)) for phrase in own]
+    def member_indices(name: str) -> list[int]:
+        own = split_synonyms(name) if synonyms == "max" else [name]
+        return [index.setdefault(member, len(index)) for member in own]
 
-    members = [tuple(numbers(name)) for name in names]
+    groups = [tuple(member_indices(name)) for name in names]
     if background:
-        members.append(tuple(number for name in background for number in numbers(name)))
+        groups.append(tuple(i for name in background for i in member_indices(name)))
         names = (*names, BACKGROUND)
-    told = "mean" if synonyms == "mean" else "first"
-    return Vocabulary(names, tuple(asked), tuple(members), told)
+    return ClassGroups(names, tuple(index), tuple(groups), "mean" if synonyms == "mean" else "first")

@@ -56,3 +56,15 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
         ) from error
     # Not str.splitlines, which also splits at characters that no editor counts as a line's end.
     return check_class_names(text.rstrip().split("\n") if text.strip() else [], str(path), "line")
+
+
+def split_synonyms(name: str) -> list[str]:
+    """The synonyms of a class name, which are separated by ", ".
+
+    Raises:
+        UserError: one of them is empty.
+    """
+    synonyms = [synonym.strip() for synonym in name.split(", ")]
+    if not all(synonyms):
+        raise UserError(f'Class {name!r} holds an empty synonym; separate synonyms by one ", " each.')
+    return synonyms

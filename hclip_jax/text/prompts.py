@@ -1,137 +1,59 @@
-"""Class names to the sentences that the text tower reads, and whose sentence each one is."""
+"""Tokenized prompts of a class list, as a pytree."""
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
+from jax import Array
 
-from hclip_jax.errors import UserError
-from hclip_jax.text import tokenizer
-from hclip_jax.text.class_names import check_class_names
-
-if TYPE_CHECKING:
-    from jax import Array
-
-# Lengths come in steps, so that nearby vocabularies share one compiled text tower.
-_LENGTH_STEP = 4
+from hclip_jax.text.templates import fill_templates
 
 
+# The sizes are static: a program is compiled for them.
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prompts:
-    """The sentences of T classes with P templates; a class prompt with synonyms has several.
+    """The S prompts of T class names in P templates; a name with synonyms may have several.
 
     Attributes:
-        tokens: int32 [S, N], one sentence a row, from tokenizer.START to tokenizer.END, then zeros.
-        owner: int32 [S], the class prompt t * P + p of each sentence; T * P on padding, which
-            `jax.ops.segment_sum(features, owner, num_segments=T * P)` drops.
-        classes: T.
-        templates: P.
-        alike: with how many tokens all sentences start alike, tokenizer.START and the template's
-            words before the class name.
+        tokens: int32 [S, N], see `templates.TokenizedPrompts`.
+        segment_ids: int32 [S], the class prompt t * P + p of each row; T * P on padding, which
+            `jax.ops.segment_sum(features, segment_ids, num_segments=T * P)` drops.
+        num_classes: T.
+        num_templates: P.
+        shared_prefix_len: number of leading tokens that all prompts share.
     """
 
-    tokens: "np.ndarray | Array"
-    owner: "np.ndarray | Array"
-    classes: int
-    templates: int
-    alike: int
+    tokens: np.ndarray | Array
+    segment_ids: np.ndarray | Array
+    num_classes: int = dataclasses.field(metadata={"static": True})
+    num_templates: int = dataclasses.field(metadata={"static": True})
+    shared_prefix_len: int = dataclasses.field(metadata={"static": True})
 
 
 def make_prompts(
     class_names: Sequence[str],
-    templates: Sequence[str] = ("A photo of a {} in the scene",),
-    synonyms: str = "first",
-    context: int = 77,
+    templates: Sequence[str],
+    synonyms: str,
+    context_length: int,
 ) -> Prompts:
-    """Writes each class name into each template.
-
-    N is the longest sentence rounded up to a multiple of 4, not the whole context. That is exact:
-    the text tower's mask is causal and its output is read at END, so nothing after END reaches it.
-
-    Args:
-        class_names: T names; a name holds its synonyms separated by ", ".
-        templates: P sentences with one "{}" each.
-        synonyms: "first" uses the first synonym alone, as the published code does; "mean" writes
-            one sentence a synonym, to be averaged by `owner`.
-        context: the longest sentence allowed, in tokens; CLIP's text towers know 77 positions.
-
-    Returns:
-        The sentences, ordered by class, then template, then synonym.
-
-    Raises:
-        UserError: a class name is empty, repeated or too long, or an option is not as said above.
-    """
-    class_names = check_class_names(class_names, "class_names")
-    if synonyms not in ("first", "mean"):
-        raise UserError(f'synonyms is {synonyms!r}; choose "first" or "mean".')
-    if not templates:
-        raise UserError('templates is empty; give at least one, such as "A photo of a {}".')
-    for template in templates:
-        if template.count("{}") != 1:
-            raise UserError(
-                f'Template {template!r} holds "{{}}" {template.count("{}")} times; write it once, '
-                "where the class name goes."
-            )
-
-    rows: list[list[int]] = []
-    owner: list[int] = []
-    pairs = itertools.product(class_names, templates)
-    for class_prompt, (name, template) in enumerate(pairs):
-        own = synonyms_of(name)
-        for synonym in own[:1] if synonyms == "first" else own:
-            sentence = template.replace("{}", synonym)
-            rows.append([tokenizer.START, *tokenizer.encode(sentence), tokenizer.END])
-            owner.append(class_prompt)
-            if len(rows[-1]) > context:
-                raise UserError(
-                    f"Class {name!r} in template {template!r} has {len(rows[-1])} tokens, start "
-                    f"and end included, but at most {context} fit; shorten the name or the "
-                    "template."
-                )
-
-    length = max(map(len, rows))
-    length = min(-(-length // _LENGTH_STEP) * _LENGTH_STEP, context)
-    tokens = np.zeros((len(rows), length), np.int32)
-    for row, ids in zip(tokens, rows, strict=True):
-        row[: len(ids)] = ids
-    alike = _alike(tokens, templates)
-    return Prompts(tokens, np.array(owner, np.int32), len(class_names), len(templates), alike)
-
-
-def _alike(tokens: np.ndarray, templates: Sequence[str]) -> int:
-    """With how many tokens all sentences start alike, as far as the templates say so.
-
-    What class names have in common is not counted: the next vocabulary would need another program.
-    """
-    before = min(len(tokenizer.encode(template.partition("{}")[0])) for template in templates)
-    start = tokens[:, : 1 + before]
-    return int((start == start[:1]).all(axis=0).cumprod().sum())
-
-
-def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
-    """Repeats the last sentence up to a multiple of sentences, so that devices share them evenly.
-
-    The copies belong to class prompt T * P, one past the last, which segment sums drop.
-    """
-    extra = -len(prompts.tokens) % multiple
-    return dataclasses.replace(
-        prompts,
-        tokens=np.pad(np.asarray(prompts.tokens), ((0, extra), (0, 0)), mode="edge"),
-        owner=np.pad(
-            np.asarray(prompts.owner), (0, extra), constant_values=prompts.classes * prompts.templates
-        ),
+    """Tokenized prompts for T class names; arguments and errors as in `templates.fill_templates`."""
+    filled = fill_templates(class_names, templates, synonyms, context_length)
+    return Prompts(
+        filled.tokens, filled.segment_ids, len(class_names), len(templates), filled.shared_prefix_len
     )
 
 
-def synonyms_of(name: str) -> list[str]:
-    """The synonyms that a class name holds, separated by ", ".
+def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
+    """Repeats the last prompt until their number is a multiple of `multiple`, so that devices share evenly.
 
-    Raises:
-        UserError: one of them is empty.
+    Padding has the segment id T * P, one past the last, which segment sums drop.
     """
-    every = [synonym.strip() for synonym in name.split(", ")]
-    if not all(every):
-        raise UserError(f'Class {name!r} holds an empty synonym; separate synonyms by one ", " each.')
-    return every
+    extra = -len(prompts.tokens) % multiple
+    padding_id = prompts.num_classes * prompts.num_templates
+    return dataclasses.replace(
+        prompts,
+        tokens=np.pad(np.asarray(prompts.tokens), ((0, extra), (0, 0)), mode="edge"),
+        segment_ids=np.pad(np.asarray(prompts.segment_ids), (0, extra), constant_values=padding_id),
+    )

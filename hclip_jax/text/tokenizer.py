@@ -36,27 +36,27 @@ def encode(text: str) -> list[int]:
     return list(_encode(text))
 
 
-def tokenize(texts: Sequence[str], context: int = 77) -> np.ndarray:
+def tokenize(texts: Sequence[str], context_length: int = 77) -> np.ndarray:
     """Makes the text tower's input: START, the ids of the text, END, then zeros.
 
     Args:
         texts: the texts, one a row.
-        context: tokens a row; CLIP's text towers know 77 positions.
+        context_length: tokens a row; CLIP's text towers know 77 positions.
 
     Returns:
-        int32 [len(texts), context].
+        int32 [len(texts), context_length].
 
     Raises:
         UserError: a text does not fit.
     """
-    rows = np.zeros((len(texts), context), np.int32)
+    rows = np.zeros((len(texts), context_length), np.int32)
     for row, text in zip(rows, texts, strict=True):
         tokens = [START, *_encode(text), END]
-        if len(tokens) > context:
+        if len(tokens) > context_length:
             shown = text if len(text) <= 80 else f"{text[:77]}..."
             raise UserError(
                 f"Text {shown!r} has {len(tokens)} tokens, start and end included, but at most "
-                f"{context} fit; shorten it."
+                f"{context_length} fit; shorten it."
             )
         row[: len(tokens)] = tokens
     return rows

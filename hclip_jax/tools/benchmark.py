@@ -24,10 +24,10 @@ from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.progress import console
 
-CASES = ("step", "picture", "sliding", "text", "text-whole", "adapt", "reading")
+CASES = ("step", "image", "sliding", "text", "text-full-context", "adapt", "data")
 
-_WITHOUT_CLASSES = ("adapt", "reading")
-_WITHOUT_BATCH = ("text", "text-whole", "adapt")
+_WITHOUT_CLASSES = ("adapt", "data")
+_WITHOUT_BATCH = ("text", "text-full-context", "adapt")
 
 
 def main(argv: list[str]) -> int:
@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
             raise UserError(f"--cases has {name!r}; choose of {', '.join(CASES)}")
     if not cases:
         raise UserError(f"--cases is empty; choose of {', '.join(CASES)}")
-    for field, instead in (("train.batch", "give --batch"), ("clip.weights", "weights are random here")):
+    for field, instead in (("train.batch_size", "give --batch"), ("clip.weights", "weights are random here")):
         if any(change.startswith(f"--config.{field}=") for change in changes):
             raise UserError(f"--config.{field} has no effect; {instead}")
     if args.runs < 1:

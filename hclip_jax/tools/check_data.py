@@ -16,7 +16,7 @@ from pathlib import Path
 from hclip_jax.data.check.folder import Report, check_folder
 from hclip_jax.data.check.report import print_report, to_json, to_markdown
 from hclip_jax.io.command_line import Parser, run
-from hclip_jax.io.files import write_atomically, write_picture
+from hclip_jax.io.files import write_atomically, write_png
 from hclip_jax.io.progress import bar, console
 from hclip_jax.tools.check_previews import choose_previews, paint_preview
 
@@ -46,7 +46,7 @@ def _write(report: Report, output: Path, previews: int) -> None:
     for split in report.splits:
         for pair in choose_previews([pair for pair in report.pairs if pair.split == split], previews):
             paths.append(f"previews/{split}/{pair.picture.stem}.png")
-            write_picture(output / paths[-1], paint_preview(pair, names))
+            write_png(output / paths[-1], paint_preview(pair, names))
     write_atomically(output / "report.json", to_json(report))
     write_atomically(output / "report.md", to_markdown(report, paths))
 

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.data.check.pair import Pair
-from hclip_jax.data.image_io import ignore_value, read_picture, read_stored_ids
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.image_io import ignore_value, read_image, read_raw_label
+from hclip_jax.data.types import IGNORE
 from hclip_jax.inference.overlay import overlay
 
 
@@ -27,7 +27,7 @@ def choose_previews(pairs: Sequence[Pair], count: int) -> list[Pair]:
 def paint_preview(pair: Pair, class_names: Sequence[str]) -> Image.Image:
     """Paints a readable pair; ids that are no class stay unpainted, as unlabelled pixels do."""
     assert pair.label
-    raw = read_stored_ids(pair.label)
+    raw = read_raw_label(pair.label)
     is_class = (raw >= 0) & (raw < len(class_names)) & (raw != ignore_value(raw))
     label = np.where(is_class, raw.astype(np.int32), IGNORE)
-    return overlay(read_picture(pair.picture), label, class_names)
+    return overlay(read_image(pair.picture), label, class_names)

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     model = open_model(args.source, args.base, args.activation)
     if args.adapters_only:
-        model.need_segmenting()
+        model.require_spec()
         model = dataclasses.replace(model.only("adapters", "head"), base=model.fingerprint())
         if "adapters" not in model.parts:
             raise UserError(f"{args.source} has no adapters; convert it without --adapters_only")

@@ -24,13 +24,13 @@ from rich.table import Table
 
 from hclip_jax.analysis.hypersphere.measure import Geometry, measure
 from hclip_jax.analysis.hypersphere.report import notes, rows, to_json, to_markdown
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.config.adapters import AdapterConfig
 from hclip_jax.errors import UserError
 from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.progress import console
 from hclip_jax.load import open_model
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 
 
 def main(argv: list[str]) -> int:
@@ -47,20 +47,20 @@ def main(argv: list[str]) -> int:
     model = open_model(args.model, args.base)
     config = _adapters(model)
     with console.status("measuring"):
-        params = model.only("clip", "adapters").params()
+        params = model.only("clip", "adapters").load_params()
         _check_finite(params["adapters"], model.where)
         geometry = measure(config, params["clip"], params["adapters"])
     _write(args.output or args.model / "geometry", geometry, model)
     return 0
 
 
-def _adapters(model: StoredModel) -> AdapterConfig:
+def _adapters(model: Checkpoint) -> AdapterConfig:
     if "adapters" not in model.parts:
         raise UserError(
             f"{model.where} has no adapters (it never had, or they were merged), so there is nothing to "
             f"measure; give the directory of a training, or a model directory with adapters"
         )
-    return model.need_segmenting().architecture.adapters
+    return model.require_spec().architecture.adapters
 
 
 def _check_finite(adapters: dict, where: str) -> None:
@@ -68,15 +68,15 @@ def _check_finite(adapters: dict, where: str) -> None:
         raise UserError(f"{where} has adapters that are not finite; give a model whose training did not fail")
 
 
-def _write(output: Path, geometry: Geometry, model: StoredModel) -> None:
+def _write(output: Path, geometry: Geometry, model: Checkpoint) -> None:
     # Imported here: it takes a second, and is not needed to refuse a wrong model.
-    from hclip_jax.analysis.hypersphere.plots import plot_energy, plot_relations, plot_turning
+    from hclip_jax.analysis.hypersphere.plots import plot_energy, plot_relations, plot_rotations
 
     pictures = ["energy.png"]
     plot_energy(output / "energy.png", geometry.energy)
     if geometry.turned is not None:
         pictures.append("turning.png")
-        plot_turning(output / "turning.png", geometry.turned)
+        plot_rotations(output / "turning.png", geometry.turned)
     if geometry.relations is not None:
         pictures.append("relations.png")
         plot_relations(output / "relations.png", geometry.relations)

@@ -21,14 +21,14 @@ import numpy as np
 
 from hclip_jax.errors import UserError
 from hclip_jax.io.command_line import Parser, run
-from hclip_jax.io.files import aside
+from hclip_jax.io.files import create_atomically
 from hclip_jax.io.progress import console
 from hclip_jax.load import open_model
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import EXPORTS, merged
 from hclip_jax.weights.model_directory import load_model
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 
 _ROUNDING = 32  # steps of the coarsest dtype by which an entry of a unit feature may differ
 
@@ -48,16 +48,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--dtype", choices=tuple(_DTYPES), help="of all tensors (default: as they were)")
     args = parser.parse_args(argv)
     before = open_model(args.model, args.base)
-    before.need_clip()
+    before.require_clip()
     dtype = np.dtype(_DTYPES[args.dtype]) if args.dtype else None
     after = merged(before, dtype, keep_precision=args.format == "model")
-    with aside(args.target) as place:
+    with create_atomically(args.target) as place:
         wanted = _unit_features(merged(before, None, keep_precision=True))
         if not all(np.isfinite(x).all() for x in wanted.values()):
             raise UserError(f"{args.model} has features that are not finite; give a model of finite weights")
         EXPORTS[args.format](place, after)
         # Of heads and activation, where the format does not say them, those of the model count.
-        written = load_model(place) if args.format == "model" else open_foreign(place, before.clip)
+        written = load_model(place) if args.format == "model" else open_checkpoint(place, before.clip)
         found = _unit_features(written)
         differences = {which: float(np.abs(found[which] - wanted[which]).max()) for which in wanted}
         largest = np.max([differences[tower, "float32"] for tower in _TOWERS])
@@ -74,9 +74,9 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _unit_features(model: StoredModel) -> dict[tuple[str, str], np.ndarray]:
+def _unit_features(model: Checkpoint) -> dict[tuple[str, str], np.ndarray]:
     """Features of length 1 of fixed inputs, by tower and the dtype they are computed in."""
-    params, inputs = model.only("clip").params()["clip"], fixed_inputs(model.clip)
+    params, inputs = model.only("clip").load_params()["clip"], fixed_inputs(model.clip)
     features = {dtype: clip_features(model.clip, params, *inputs, dtype) for dtype in _COMPUTED}
     with np.errstate(invalid="ignore"):  # if they are not finite
         return {
@@ -86,9 +86,9 @@ def _unit_features(model: StoredModel) -> dict[tuple[str, str], np.ndarray]:
         }
 
 
-def _allowed(model: StoredModel) -> float:
+def _allowed(model: Checkpoint) -> float:
     """By how much rounding to the dtypes of a model may change an entry of its unit features."""
-    dtypes = {leaf.dtype for leaf in model.only("clip").leaves.values()}
+    dtypes = {leaf.dtype for leaf in model.only("clip").params.values()}
     return _ROUNDING * max(float(ml_dtypes.finfo(dtype).eps) for dtype in dtypes)
 
 

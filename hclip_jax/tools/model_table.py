@@ -9,23 +9,25 @@ import numpy as np
 from rich.table import Column, Table
 
 from hclip_jax.config.schema import ImageTower, TextTower
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.reference_defaults import OPENAI_FILES
 
 
-def model_table(model: StoredModel, source: Path) -> Table:
+def model_table(model: Checkpoint, source: Path) -> Table:
     """Kind, sizes, parameters and dtypes of a model, and the sha256 of the file it came from."""
     table = Table("model", Column(model.source, overflow="fold"))
     clip = model.clip
     table.add_row(
-        "image tower", _tower(clip.image) + f", patches of {clip.image.patch} at {clip.image.resolution}"
+        "image tower", _tower(clip.image) + f", patches of {clip.image.patch_size} at {clip.image.image_size}"
     )
-    table.add_row("text tower", _tower(clip.text) + f", {clip.text.context} tokens of {clip.text.vocabulary}")
+    table.add_row(
+        "text tower", _tower(clip.text) + f", {clip.text.context_length} tokens of {clip.text.vocab_size}"
+    )
     assumed = " (assumed: --activation)" if model.activation_assumed else ""
-    table.add_row("space, activation", f"{clip.embed} dimensions, {clip.activation}{assumed}")
+    table.add_row("space, activation", f"{clip.embed_dim} dimensions, {clip.activation}{assumed}")
     for part in model.parts:
-        leaves = model.only(part).leaves.values()
+        leaves = model.only(part).params.values()
         count = sum(math.prod(leaf.shape) for leaf in leaves)
         dtypes = Counter(str(leaf.dtype) for leaf in leaves)
         table.add_row(part, f"{count:,} parameters, {', '.join(sorted(dtypes))}")
@@ -38,10 +40,10 @@ def model_table(model: StoredModel, source: Path) -> Table:
     return table
 
 
-def feature_lines(model: StoredModel) -> list[str]:
+def feature_lines(model: Checkpoint) -> list[str]:
     """Checksums of what the towers say of fixed inputs: the same on every machine, to four digits."""
     images, tokens = fixed_inputs(model.clip)
-    features = clip_features(model.clip, model.only("clip").params()["clip"], images, tokens)
+    features = clip_features(model.clip, model.only("clip").load_params()["clip"], images, tokens)
     lines = []
     for name, rows in (("image", features.image), ("text", features.text)):
         for i, row in enumerate(rows):
@@ -51,7 +53,7 @@ def feature_lines(model: StoredModel) -> list[str]:
 
 
 def _tower(tower: ImageTower | TextTower) -> str:
-    return f"{tower.layers} layers, width {tower.width}, {tower.heads} heads"
+    return f"{tower.num_layers} layers, width {tower.width}, {tower.num_heads} heads"
 
 
 def _some(names: tuple[str, ...]) -> str:

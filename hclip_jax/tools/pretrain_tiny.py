@@ -19,12 +19,12 @@ import numpy as np
 
 from hclip_jax.config.overrides import read_config
 from hclip_jax.io.command_line import Parser, run
-from hclip_jax.io.files import check_new
+from hclip_jax.io.files import check_absent
 from hclip_jax.io.progress import console
 from hclip_jax.pretraining.train import CANDIDATES, Recipe, pretrain
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.layouts.layout import flatten
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
 
 
@@ -40,14 +40,14 @@ def main(argv: list[str]) -> int:
     add("--seed", type=int, default=0, help="of everything random (default: 0)")
     add("--workers", type=int, default=2, help="processes that draw (default: 2)")
     args = parser.parse_args(argv)
-    check_new(args.target)
+    check_absent(args.target)
     clip = read_config(args.config).clip
     recipe = Recipe(args.steps, args.batch, args.learning_rate, args.seed, args.workers)
     params, found = pretrain(clip, recipe)
     arrays = flatten(jax.device_get({"clip": params}))
-    leaves = {path: Stored.of(np.asarray(value, np.float16)) for path, value in arrays.items()}
-    source = f"built-in captions, {recipe.steps} steps, right among {CANDIDATES}: {found:.1%}"
-    save_model(args.target, StoredModel("this training", source, clip, None, leaves))
+    leaves = {path: LazyArray.of(np.asarray(value, np.float16)) for path, value in arrays.items()}
+    source = f"built-in captions, {recipe.num_train_steps} steps, right among {CANDIDATES}: {found:.1%}"
+    save_model(args.target, Checkpoint("this training", source, clip, None, leaves))
     console.print(f"{args.target}: {sum(leaf.size for leaf in arrays.values()):,} parameters")
     return 0
 

@@ -25,12 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hclip_jax.data.folder import PICTURE_SUFFIXES
-from hclip_jax.data.image_io import read_picture
+from hclip_jax.data.image_io import IMAGE_SUFFIXES, read_image
 from hclip_jax.errors import UserError
 from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.io.command_line import Parser, run
-from hclip_jax.io.files import replacing, write_atomically, write_picture
+from hclip_jax.io.files import replace_atomically, write_atomically, write_png
 from hclip_jax.io.progress import bar, console
 from hclip_jax.text.class_groups import SYNONYMS
 from hclip_jax.text.class_names import check_class_names, read_class_names
@@ -116,7 +115,7 @@ def _pictures(arguments: Sequence[str]) -> list[Path]:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            own = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+            own = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         else:
             own = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
         if not own:
@@ -153,7 +152,7 @@ def _readable(
     """The pictures that can be read; their paths go to `read`, why others cannot be to `skip`."""
     for path in pictures:
         try:
-            pixels = read_picture(path)
+            pixels = read_image(path)
         except UserError as error:
             skip(error)
             continue
@@ -170,13 +169,13 @@ def _write(
         return args.output / f"{path.stem}{suffix}"
 
     if probabilities is not None:
-        with replacing(beside(".npz")) as temporary, temporary.open("wb") as file:
-            np.savez(file, probabilities=probabilities, classes=np.array(found.classes))
-    write_picture(beside("_overlay.png"), found.overlay(args.opacity))
+        with replace_atomically(beside(".npz")) as temporary, temporary.open("wb") as file:
+            np.savez(file, probabilities=probabilities, classes=np.array(found.class_names))
+    write_png(beside("_overlay.png"), found.overlay(args.opacity))
     facts = {"picture": str(path), "model": str(args.model)}
     summary = json.dumps({**facts, **found.summary()}, indent=2, ensure_ascii=False)
     write_atomically(beside(".json"), f"{summary}\n")
-    write_picture(beside(".png"), found.label_image())
+    write_png(beside(".png"), found.label_image())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The parameters a training starts from."""
+"""The parameters at the start of training."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,41 +8,40 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-import hclip_jax
-from hclip_jax.config.schema import ClipConfig, Config
-from hclip_jax.config.validate import changed_fields, to_dict
+from hclip_jax.config.build import changed_fields, to_dict
+from hclip_jax.config.schema import ClipConfig
 from hclip_jax.errors import UserError
-from hclip_jax.models.hclip import Model, Params
-from hclip_jax.sharding import place, sharding
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
+from hclip_jax.sharding import named_sharding, place
 from hclip_jax.weights.model_directory import is_model_directory, load_model
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 
 RANDOM = "random"
-BUILT_IN = {"tiny": Path(hclip_jax.__file__).parent / "weights" / "tiny"}
+BUILT_IN = {"tiny": Path(__file__).parents[1] / "weights" / "tiny"}
 """Model directories with CLIP that come with the package."""
 
 
-def initial_params(config: Config, mesh: Mesh) -> Params:
-    """CLIP from `config.clip.weights`, adapters that change nothing, and a random head.
+def initial_params(model: Model, seed: int, mesh: Mesh) -> Params:
+    """CLIP from `clip.weights` of the model, adapters that change nothing, and a random head.
 
     Raises:
         UserError: no weights are given, they cannot be read, or do not fit.
     """
-    check_weights(config.clip.weights)
-    rng = jax.random.key(config.seed)
-    init = Model(config).init
-    if config.clip.weights == RANDOM:
-        return _once(init, mesh)(rng)
+    config = model.architecture.clip
+    _check_given(config.weights)
+    rng = jax.random.key(seed)
+    if config.weights == RANDOM:
+        return _jit_once(model.init, mesh)(rng)
 
-    def rest(rng: jax.Array, clip: Params) -> Params:
-        return {part: tree for part, tree in init(rng, clip).items() if part != "clip"}
+    def init_rest(rng: jax.Array, clip: Params) -> Params:
+        return {part: tree for part, tree in model.init(rng, clip).items() if part != "clip"}
 
-    clip = place(_read_clip(config.clip), mesh, "parameters")
-    return {"clip": clip, **_once(rest, mesh)(rng, clip)}
+    clip = place(_read_clip(config), mesh, "params")
+    return {"clip": clip, **_jit_once(init_rest, mesh)(rng, clip)}
 
 
-def check_weights(weights: str) -> None:
-    """Says how to get weights if none are given."""
+def _check_given(weights: str) -> None:
     if not weights:
         raise UserError(
             "config.clip.weights is empty: give CLIP as OpenAI, OpenCLIP or Hugging Face publish it "
@@ -52,10 +51,10 @@ def check_weights(weights: str) -> None:
         )
 
 
-def _read_clip(clip: ClipConfig) -> Params:
-    path = BUILT_IN.get(clip.weights, Path(clip.weights))
-    model = load_model(path) if is_model_directory(path) else open_foreign(path, like=clip)
-    found, wanted = (to_dict(dataclasses.replace(c, weights="")) for c in (model.clip, clip))
+def _read_clip(config: ClipConfig) -> Params:
+    path = BUILT_IN.get(config.weights, Path(config.weights))
+    checkpoint = load_model(path) if is_model_directory(path) else open_checkpoint(path, like=config)
+    found, wanted = (to_dict(dataclasses.replace(c, weights="")) for c in (checkpoint.clip, config))
     if changed := changed_fields(found, wanted):
         there = ", ".join(f"{field} = {_field(found, field)}" for field in changed)
         here = ", ".join(f"{field} = {_field(wanted, field)}" for field in changed)
@@ -63,14 +62,14 @@ def _read_clip(clip: ClipConfig) -> Params:
             f"{path} holds a CLIP with {there}, but config.clip has {here}; give the weights of that model, "
             f"or the configuration of these"
         )
-    if "clip" not in model.parts:
+    if "clip" not in checkpoint.parts:
         raise UserError(f"{path} holds no CLIP; give the CLIP that it belongs to")
-    if "adapters" in model.parts:
+    if "adapters" in checkpoint.parts:
         raise UserError(
             f"{path} holds CLIP with adapters, which a training would lose; fold them in first: "
-            f"python -m hclip_jax.tools.merge {path} TARGET --format=model"
+            f"hclip merge {path} TARGET --format=model"
         )
-    return model.only("clip").params()["clip"]
+    return checkpoint.only("clip").load_params()["clip"]
 
 
 def _field(tree: Any, path: str) -> Any:
@@ -79,7 +78,7 @@ def _field(tree: Any, path: str) -> Any:
     return tree
 
 
-def _once(init: Callable[..., Params], mesh: Mesh) -> Callable[..., Params]:
-    """`init` compiled for a single run: three times faster to compile on a CPU when not optimised."""
+def _jit_once(init: Callable[..., Params], mesh: Mesh) -> Callable[..., Params]:
+    """`init` compiled for a single run: without optimisation, three times faster to compile on a CPU."""
     options: Any = {"xla_backend_optimization_level": 0}
-    return jax.jit(init, out_shardings=sharding(mesh, "parameters"), compiler_options=options)
+    return jax.jit(init, out_shardings=named_sharding(mesh, "params"), compiler_options=options)

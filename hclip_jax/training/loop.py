@@ -1,10 +1,8 @@
 """Training from the first step, or from the newest checkpoint, to the last."""
 
+import contextlib
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,102 +12,115 @@ from hclip_jax.config.schema import Config, TrainConfig
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.evaluate import evaluate, open_sets
+from hclip_jax.evaluation.evaluate import Evaluator
 from hclip_jax.io.progress import bar, console
 from hclip_jax.models.hclip import Model
-from hclip_jax.sharding import make_mesh, place, sharding
-from hclip_jax.training.checkpoints import Checkpoints
+from hclip_jax.sharding import make_mesh, named_sharding, place
+from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.metrics import MetricsFile
-from hclip_jax.training.optimizer import multiplier, schedule
-from hclip_jax.training.report import Clock, figure_line, parameter_table, step_line
+from hclip_jax.training.optimizer import lr_multiplier, make_optimizer, schedule
+from hclip_jax.training.report import Throughput, evaluation_line, parameter_table, step_line
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Metrics, make_step, place_prompts, text_energy
-from hclip_jax.training.workdir import check, claim, is_workdir, read_classes, write_classes
+from hclip_jax.training.workdir import (
+    check_workdir,
+    claim_workdir,
+    is_workdir,
+    read_trained_class_names,
+    write_trained_class_names,
+)
 
 
 def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
-    """Trains until `config.train.steps`, resuming if `workdir` holds a checkpoint.
+    """Trains until `config.train.num_train_steps`, resuming if `workdir` holds a checkpoint.
 
     Args:
-        config: what to train, on what.
+        config: model, data and recipe.
         workdir: holds config.json, metrics.jsonl, checkpoints/, evaluation/ and overlays/.
         mesh: devices to train on; all of them by default.
 
     Raises:
-        UserError: something is wrong with the data, the words, the weights or `workdir`, or the loss is
-            not finite any more (the newest checkpoint is from before that).
+        UserError: the data, the class names, the weights or `workdir` are wrong, or the loss is not finite
+            any more (the newest checkpoint is from before that).
     """
+    # Everything that may be wrong with the input, before anything is written.
     mesh = mesh or make_mesh()
-    model, settings = Model(config), config.train
-    check(workdir, config)
-    _check_batch(settings.batch, mesh)
-    data = config.data
-    source = open_source(data.root, data.split, data.classes, data.vocabulary)
-    evaluation_sources = open_sets(config)
-    prompts = model.prompts(source.classes)
-    trainable, frozen = split(initial_params(config, mesh), settings.trainable)
-    # On the mesh from the start, as every step returns it: otherwise the second step compiles anew.
-    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
-    claim(workdir, config)
-    write_classes(workdir, source.classes)
-    console.print(parameter_table(config))
+    check_workdir(workdir, config)
+    _check_batch_size(config.train.batch_size, mesh)
+    data, recipe = config.data, config.train
+    source = open_source(data.root, data.split, data.classes_file, data.label_set)
+    model, optimizer = Model(config.architecture), make_optimizer(recipe)
+    evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)
+    prompts = place_prompts(model.prompts(source.class_names), mesh)
+    trainable, frozen = split(initial_params(model, config.seed, mesh), recipe.trainable)
+    # Placed like the step's output: otherwise the second step compiles anew.
+    state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
+    claim_workdir(workdir, config)
+    write_trained_class_names(workdir, source.class_names)
+    console.print(parameter_table(model, recipe.trainable))
 
-    checkpoints = Checkpoints(workdir / "checkpoints", settings.keep_checkpoints)
-    batches = train_batches(
-        source, batch=settings.batch, size=data.crop, seed=config.seed, workers=data.workers
-    )
-    first = 0
-    if checkpoints.latest() is not None:
-        state, position = checkpoints.restore(state)
-        batches.set_state(position)
-        first = int(state.step)
-        console.print(f"resuming after step {first} of {settings.steps}")
-    metrics = MetricsFile(workdir / "metrics.jsonl", first)
-
-    update = make_step(config, mesh)
-    words = place_prompts(prompts, mesh)
-    energy = jax.jit(lambda trainable, frozen: text_energy(model, join(trainable, frozen)))
-    clock = Clock(settings.batch)
-    previous: Metrics = {}
-    with _closing(checkpoints, batches), bar() as progress:
-        shown = progress.add_task("training", total=settings.steps, completed=first)
-        for step in range(first, settings.steps + 1):
-            if _evaluates(step, settings):
-                params = join(state.trainable, frozen)
-                figures = evaluate(
-                    config, params, evaluation_sources, source.classes, mesh, workdir, step, progress
+    with contextlib.ExitStack() as stack:
+        checkpoints = stack.enter_context(TrainCheckpoints(workdir / "checkpoints", recipe.max_to_keep))
+        batches = stack.enter_context(
+            contextlib.closing(
+                train_batches(
+                    source,
+                    batch_size=recipe.batch_size,
+                    crop_size=data.crop_size,
+                    seed=config.seed,
+                    num_workers=data.num_workers,
                 )
-                metrics.write(step, evaluation=figures)
-                for name, summary in figures.items():
-                    console.print(figure_line(step, name, summary))
-                clock.pause()
-            if step == settings.steps:
+            )
+        )
+        first = 0
+        if checkpoints.latest() is not None:
+            state, position = checkpoints.restore(state)
+            batches.set_state(position)
+            first = int(state.step)
+            console.print(f"resuming after step {first} of {recipe.num_train_steps}")
+        metrics_file = MetricsFile(workdir / "metrics.jsonl", first)
+        update = make_step(model, optimizer, recipe, mesh)
+        energy = jax.jit(lambda trainable, frozen: text_energy(model, join(trainable, frozen)))
+        throughput = Throughput(recipe.batch_size)
+
+        progress = stack.enter_context(bar())
+        task = progress.add_task("training", total=recipe.num_train_steps, completed=first)
+        previous: Metrics = {}
+        for step in range(first, recipe.num_train_steps + 1):
+            if _evaluates(step, recipe):
+                params = join(state.trainable, frozen)
+                summaries = evaluator.run(params, source.class_names, step, progress)
+                metrics_file.write(step, evaluation=summaries)
+                for name, summary in summaries.items():
+                    console.print(evaluation_line(step, name, summary))
+                throughput.pause()
+            if step == recipe.num_train_steps:
                 break
-            batch = place(next(batches), mesh, "pictures")
-            state, measured = update(state, frozen, words, batch)
+            batch = place(next(batches), mesh, "images")
+            state, metrics = update(state, frozen, prompts, batch)
             done = step + 1
-            saves = done % settings.checkpoint_every == 0 or done == settings.steps
-            logs = done % settings.log_every == 0 or done in (1, settings.steps)
-            # Looked at one step late, so that the devices never wait for the host; but nothing is
-            # saved or logged that was not looked at.
+            saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps
+            logs = done % recipe.log_every == 0 or done in (1, recipe.num_train_steps)
+            # One step late, so that the devices never wait for the host; but metrics are checked before
+            # their step is saved or logged.
             _check_finite(step, previous, checkpoints)
             if saves or logs:
-                _check_finite(done, measured, checkpoints)
-            previous = measured
-            clock.tick()
-            progress.advance(shown)
+                _check_finite(done, metrics, checkpoints)
+            previous = metrics
+            throughput.tick()
+            progress.advance(task)
             if logs:
                 line = {
-                    "loss": float(measured["loss"]),
-                    **_rates(settings, step),
-                    "gradient_norm": float(measured["gradient_norm"]),
+                    "loss": float(metrics["loss"]),
+                    **_learning_rates(recipe, step),
+                    "grad_norm": float(metrics["grad_norm"]),
                     "text_energy": float(energy(state.trainable, frozen)),
-                    "pictures_per_second": clock.rate(),
+                    "images_per_second": throughput.images_per_second(),
                 }
-                metrics.write(done, **line)
-                console.print(step_line(done, settings.steps, line))
+                metrics_file.write(done, **line)
+                console.print(step_line(done, recipe.num_train_steps, line))
             if saves:
                 checkpoints.save(done, state, batches.get_state())
 
@@ -118,61 +129,53 @@ def evaluate_newest(config: Config, workdir: Path, mesh: Mesh | None = None) -> 
     """Evaluates the newest checkpoint of `workdir`, or the untrained model if there is none.
 
     Args:
-        config: as it was trained with, but for `evaluation`.
+        config: as it was trained with, except `evaluation`.
         workdir: as for `train`.
         mesh: devices to run on; all of them by default.
 
     Raises:
-        UserError: something is wrong with the data, the words, the weights or `workdir`.
+        UserError: the data, the class names, the weights or `workdir` are wrong.
     """
     mesh = mesh or make_mesh()
-    sources = open_sets(config)
-    check(workdir, config)
-    seen = read_classes(workdir) if is_workdir(workdir) else ()
-    params, step = restore_params(config, workdir, mesh)
-    claim(workdir, config)
+    check_workdir(workdir, config)
+    model, optimizer = Model(config.architecture), make_optimizer(config.train)
+    evaluator = Evaluator(model, config.evaluation, config.protocol, config.data, mesh, workdir)
+    seen = read_trained_class_names(workdir) if is_workdir(workdir) else ()
+    params, step = restore_params(config, model, optimizer, workdir, mesh)
+    claim_workdir(workdir, config)
     with bar() as progress:
-        figures = evaluate(config, params, sources, seen, mesh, workdir, step, progress)
-    for name, summary in figures.items():
-        console.print(figure_line(step, name, summary))
+        summaries = evaluator.run(params, seen, step, progress)
+    for name, summary in summaries.items():
+        console.print(evaluation_line(step, name, summary))
 
 
-@contextmanager
-def _closing(checkpoints: Checkpoints, batches: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        batches.close()
-        checkpoints.close()
-
-
-def _check_batch(batch: int, mesh: Mesh) -> None:
-    if batch % mesh.size:
+def _check_batch_size(batch_size: int, mesh: Mesh) -> None:
+    if batch_size % mesh.size:
         raise UserError(
-            f"config.train.batch is {batch}, which {mesh.size} devices do not divide; give a multiple "
-            f"of {mesh.size}"
+            f"config.train.batch_size is {batch_size}, which {mesh.size} devices do not divide; give a "
+            f"multiple of {mesh.size}"
         )
 
 
-def _check_finite(step: int, measured: Metrics, checkpoints: Checkpoints) -> None:
-    for name, value in measured.items():
+def _check_finite(step: int, metrics: Metrics, checkpoints: TrainCheckpoints) -> None:
+    for name, value in metrics.items():
         if not math.isfinite(value):
-            kept = checkpoints.latest()
-            where = f"the checkpoint of step {kept} is kept" if kept else "there is no checkpoint yet"
+            latest = checkpoints.latest()
+            where = f"the checkpoint of step {latest} is kept" if latest else "there is no checkpoint yet"
             raise UserError(
                 f"{name} is {float(value)} at step {step}, so training stops; {where}: lower "
                 f"config.train.learning_rate or look at the data, and train in a new --workdir"
             )
 
 
-def _evaluates(step: int, settings: TrainConfig) -> bool:
+def _evaluates(step: int, recipe: TrainConfig) -> bool:
     if step == 0:
-        return settings.evaluate_first
-    every = settings.evaluate_every
-    return bool(every) and (step % every == 0 or step == settings.steps)
+        return recipe.evaluate_first
+    every = recipe.evaluate_every
+    return bool(every) and (step % every == 0 or step == recipe.num_train_steps)
 
 
-def _rates(settings: TrainConfig, step: int) -> dict[str, float]:
-    """The learning rate of each part in the update that follows `step` updates."""
-    base = float(jnp.asarray(schedule(settings)(step)))
-    return {f"learning_rate_{p}": base * multiplier(settings, p) for p in settings.trainable}
+def _learning_rates(recipe: TrainConfig, step: int) -> dict[str, float]:
+    """The learning rate of each part in the update after `step` updates."""
+    base = float(jnp.asarray(schedule(recipe)(step)))
+    return {f"learning_rate_{part}": base * lr_multiplier(recipe, part) for part in recipe.trainable}

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.ops import resize
-from hclip_jax.ops.dense import sum_rows
+from hclip_jax.ops.dense import sum_over_rows
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -18,10 +18,10 @@ def segmentation_loss(logits: Array, labels: Array, ignore: str) -> Array:
         logits: float32 [B, T, H', W'], resized bilinearly to the labels.
         labels: int32 [B, H, W] class ids; negative = unlabelled.
         ignore: "negative", as published: an unlabelled pixel is no class at all, and counts;
-            "masked": it is left out of the mean.
+            "ignore": it is left out of the mean.
 
     Returns:
-        float32 scalar; with "masked" and no labelled pixel, 0.
+        float32 scalar; with "ignore" and no labelled pixel, 0.
     """
     return _mean(_to_labels(logits, labels), labels, ignore)
 
@@ -36,7 +36,7 @@ def _mean(logits: Array, labels: Array, ignore: str) -> Array:
     # -log sigmoid(x) for the pixel's class, -log sigmoid(-x) for all others, from one exponential.
     losses = jnp.maximum(logits, 0) - logits * _targets(logits, labels) + jnp.log1p(jnp.exp(-jnp.abs(logits)))
     losses = losses * _weights(labels, logits.shape[1], ignore)
-    return sum_rows(losses.reshape(-1, losses.shape[-1])).sum()
+    return sum_over_rows(losses.reshape(-1, losses.shape[-1])).sum()
 
 
 def _targets(logits: Array, labels: Array) -> Array:

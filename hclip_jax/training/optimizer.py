@@ -11,16 +11,16 @@ from hclip_jax.config.schema import TrainConfig
 
 def schedule(config: TrainConfig) -> optax.Schedule:
     """Learning rate by step: linear up to the base rate, then cosine down to 0 at the last step."""
-    cosine = optax.cosine_decay_schedule(config.learning_rate, config.steps - config.warmup)
-    if not config.warmup:
+    cosine = optax.cosine_decay_schedule(config.learning_rate, config.num_train_steps - config.warmup_steps)
+    if not config.warmup_steps:
         return cosine
-    warmup = optax.linear_schedule(0.0, config.learning_rate, config.warmup)
-    return optax.join_schedules([warmup, cosine], [config.warmup])
+    warmup = optax.linear_schedule(0.0, config.learning_rate, config.warmup_steps)
+    return optax.join_schedules([warmup, cosine], [config.warmup_steps])
 
 
-def multiplier(config: TrainConfig, part: str) -> float:
+def lr_multiplier(config: TrainConfig, part: str) -> float:
     """What a part's learning rate is multiplied by."""
-    return getattr(config.multipliers, part)
+    return getattr(config.lr_multipliers, part)
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
@@ -28,9 +28,9 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
 
     The gradient is clipped by its norm over all parts together, before anything tells them apart.
     """
-    scales = {part: optax.scale(multiplier(config, part)) for part in config.trainable}
+    scales = {part: optax.scale(lr_multiplier(config, part)) for part in config.trainable}
     return optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
+        optax.clip_by_global_norm(config.max_grad_norm),
         optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
         optax.add_decayed_weights(config.weight_decay, mask=decays),
         optax.partition(cast(Mapping[Hashable, Any], scales), _parts),

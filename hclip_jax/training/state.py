@@ -1,29 +1,33 @@
-"""What trains and what is frozen. Freezing is structural: frozen parts never meet the optimizer."""
+"""The training state, and the split of parameters into trainable and frozen parts.
+
+Freezing is structural: frozen parts are an argument of their own and never reach the optimizer.
+"""
 
 from typing import Any
 
 import flax.struct
 import jax.numpy as jnp
+import optax
 from jax import Array
 
-from hclip_jax.config.schema import Config
-from hclip_jax.models.hclip import Params
-from hclip_jax.training.optimizer import make_optimizer
+from hclip_jax.models.params import Params
 
 
 @flax.struct.dataclass
 class TrainState:
     """All that a step changes, and all that a checkpoint holds of the model."""
 
-    step: Array  # int32, updates made
+    step: Array  # int32, number of updates so far
     trainable: Params  # {part: parameters} of the parts in config.train.trainable
     opt_state: Any
 
 
 def split(params: Params, trainable: tuple[str, ...]) -> tuple[Params, Params]:
-    """The parts that train and those that are frozen; `join` puts them together again."""
-    chosen = {part: params[part] for part in trainable}
-    return chosen, {part: params[part] for part in params if part not in trainable}
+    """The trainable and the frozen parts; `join` is the inverse."""
+    return (
+        {part: params[part] for part in trainable},
+        {part: params[part] for part in params if part not in trainable},
+    )
 
 
 def join(trainable: Params, frozen: Params) -> Params:
@@ -31,10 +35,6 @@ def join(trainable: Params, frozen: Params) -> Params:
     return {**frozen, **trainable}
 
 
-def init_state(trainable: Params, config: Config) -> TrainState:
+def init_state(trainable: Params, optimizer: optax.GradientTransformation) -> TrainState:
     """The state before the first step."""
-    return TrainState(
-        step=jnp.zeros((), jnp.int32),
-        trainable=trainable,
-        opt_state=make_optimizer(config.train).init(trainable),
-    )
+    return TrainState(jnp.zeros((), jnp.int32), trainable, optimizer.init(trainable))

@@ -1,4 +1,4 @@
-"""One update: loss and gradient of what trains, compiled once for a mesh."""
+"""One update: loss and gradient of the trainable parts, compiled once for a mesh."""
 
 from collections.abc import Callable
 from typing import cast
@@ -9,67 +9,63 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax.adapters.energy import relative_energy
-from hclip_jax.config.schema import Config
-from hclip_jax.models.hclip import Model, Params
-from hclip_jax.sharding import place, sharding
+from hclip_jax.config.schema import TrainConfig
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
+from hclip_jax.sharding import named_sharding, place
 from hclip_jax.text.prompts import Prompts, pad_prompts
 from hclip_jax.training.losses import segmentation_loss
-from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, join
+
+Batch = dict[str, Array]
+Metrics = dict[str, Array]
+Step = Callable[[TrainState, Params, Prompts, Batch], tuple[TrainState, Metrics]]
 
 
 def place_prompts(prompts: Prompts, mesh: Mesh) -> Prompts:
-    """Puts the sentences of a vocabulary on the mesh, every device as many."""
-    return place(pad_prompts(prompts, mesh.size), mesh, "sentences")
+    """Shards prompts evenly over the devices of the mesh."""
+    return place(pad_prompts(prompts, mesh.size), mesh, "prompts")
 
 
-Metrics = dict[str, Array]
-Step = Callable[[TrainState, Params, Prompts, dict[str, Array]], tuple[TrainState, Metrics]]
+def make_loss(model: Model, train: TrainConfig) -> Callable[[Params, Params, Prompts, Batch], Array]:
+    """Returns loss(trainable, frozen, prompts, batch), a float32 scalar."""
 
-
-def make_loss(config: Config) -> Callable[..., Array]:
-    """loss(trainable, frozen, prompts, batch), a float32 scalar."""
-    model, train = Model(config), config.train
-
-    def loss(trainable: Params, frozen: Params, prompts: Prompts, batch: dict[str, Array]) -> Array:
+    def loss(trainable: Params, frozen: Params, prompts: Prompts, batch: Batch) -> Array:
         params = join(trainable, frozen)
         clip = model.adapt(params)
         text = model.encode_text(clip, prompts)
         logits = model.segment(clip, params["head"], batch["image"], text, train.pooling)
-        return segmentation_loss(logits, batch["label"], train.ignore)
+        return segmentation_loss(logits, batch["label"], train.unlabeled)
 
     return loss
 
 
-def make_step(config: Config, mesh: Mesh) -> Step:
-    """A compiled step(state, frozen, prompts, batch) -> (state, metrics).
+def make_step(model: Model, optimizer: optax.GradientTransformation, train: TrainConfig, mesh: Mesh) -> Step:
+    """Returns a compiled step(state, frozen, prompts, batch) -> (state, metrics).
 
     `batch` holds image uint8 [B, H, W, 3] and label int32 [B, H, W]. The state's buffers are donated.
-    Metrics are `loss` and `gradient_norm` (before clipping), of the weights the step started from.
+    Metrics are `loss` and `grad_norm` (before clipping), at the weights before the update.
     """
-    loss_and_gradient = jax.value_and_grad(make_loss(config))
-    optimizer = make_optimizer(config.train)
+    loss_and_gradient = jax.value_and_grad(make_loss(model, train))
 
-    def step(
-        state: TrainState, frozen: Params, prompts: Prompts, batch: dict[str, Array]
-    ) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, frozen: Params, prompts: Prompts, batch: Batch) -> tuple[TrainState, Metrics]:
         loss, gradient = loss_and_gradient(state.trainable, frozen, prompts, batch)
         with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
             updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
         trainable = cast(Params, optax.apply_updates(state.trainable, updates))
-        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
+        metrics = {"loss": loss, "grad_norm": optax.tree.norm(gradient)}
         return TrainState(state.step + 1, trainable, opt_state), metrics
 
-    everywhere = sharding(mesh, "parameters")
+    replicated = named_sharding(mesh, "params")
     return jax.jit(
         step,
         in_shardings=(
-            everywhere,
-            everywhere,
-            sharding(mesh, "sentences"),
-            sharding(mesh, "pictures"),
+            replicated,
+            replicated,
+            named_sharding(mesh, "prompts"),
+            named_sharding(mesh, "images"),
         ),
-        out_shardings=(everywhere, everywhere),
+        out_shardings=(replicated, replicated),
         donate_argnums=0,
     )
 

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from hclip_jax.config.build import changed_fields, to_dict
 from hclip_jax.config.schema import Config
-from hclip_jax.config.validate import changed_fields, from_dict, to_dict
+from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
 from hclip_jax.text.class_names import read_class_names
@@ -13,10 +14,10 @@ _NAME, _CLASSES = "config.json", "classes.txt"
 # What may change between runs on one directory: nothing that the weights depend on.
 _FREE = (
     "evaluation.",
-    "data.workers",
+    "data.num_workers",
     "train.log_every",
     "train.checkpoint_every",
-    "train.keep_checkpoints",
+    "train.max_to_keep",
     "train.evaluate_",
 )
 
@@ -40,27 +41,27 @@ def read_config_json(workdir: Path) -> Config:
     return from_dict(tree)
 
 
-def write_classes(workdir: Path, classes: tuple[str, ...]) -> None:
+def write_trained_class_names(workdir: Path, class_names: tuple[str, ...]) -> None:
     """Writes the class names that are trained with, one a line."""
-    write_atomically(workdir / _CLASSES, "\n".join(classes) + "\n")
+    write_atomically(workdir / _CLASSES, "\n".join(class_names) + "\n")
 
 
-def read_classes(workdir: Path) -> tuple[str, ...]:
+def read_trained_class_names(workdir: Path) -> tuple[str, ...]:
     """The class names that `workdir` was trained with."""
     return read_class_names(workdir / _CLASSES)
 
 
-def claim(workdir: Path, config: Config) -> None:
+def claim_workdir(workdir: Path, config: Config) -> None:
     """Makes `workdir` and writes config.json there, after `check`.
 
     Raises:
         UserError: as `check`, or the file cannot be written.
     """
-    check(workdir, config)
+    check_workdir(workdir, config)
     write_atomically(workdir / _NAME, json.dumps(to_dict(config), indent=2) + "\n")
 
 
-def check(workdir: Path, config: Config) -> None:
+def check_workdir(workdir: Path, config: Config) -> None:
     """Checks that `workdir`, if it holds a training at all, holds one of this configuration.
 
     Raises:

@@ -9,32 +9,32 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from hclip_jax.config.schema import Architecture, ClipConfig, Protocol
+from hclip_jax.config.schema import Architecture, ClipConfig, InferenceProtocol
 from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model, init_clip
 from hclip_jax.weights.layouts.layout import unflatten
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 
 PARTS = ("clip", "adapters", "head")
 
 
-class Segmenting(NamedTuple):
+class ModelSpec(NamedTuple):
     """What a model needs beside CLIP to segment."""
 
     architecture: Architecture
-    protocol: Protocol
-    classes: tuple[str, ...]  # it was trained with; empty if nobody knows
+    protocol: InferenceProtocol
+    class_names: tuple[str, ...]  # it was trained with; empty if nobody knows
 
 
 @dataclass(frozen=True)
-class StoredModel:
+class Checkpoint:
     """Parameters by path, "clip/image/projection", and what they are the parameters of."""
 
     where: str  # in messages
     source: str  # what the weights once came from
     clip: ClipConfig
-    segmenting: Segmenting | None  # None: CLIP alone
-    leaves: Mapping[str, Stored]
+    spec: ModelSpec | None  # None: CLIP alone
+    params: Mapping[str, LazyArray]
     base: str = ""  # fingerprint of the CLIP that adapters without CLIP belong to
     unused: tuple[str, ...] = ()  # names of the file that hold nothing learnt
     activation_assumed: bool = False  # the file does not say it
@@ -42,35 +42,35 @@ class StoredModel:
     @property
     def parts(self) -> tuple[str, ...]:
         """Which of clip, adapters and head there are."""
-        return tuple(part for part in PARTS if any(path.startswith(f"{part}/") for path in self.leaves))
+        return tuple(part for part in PARTS if any(path.startswith(f"{part}/") for path in self.params))
 
-    def only(self, *parts: str) -> "StoredModel":
+    def only(self, *parts: str) -> "Checkpoint":
         """The same with fewer parts."""
-        leaves = {path: leaf for path, leaf in self.leaves.items() if path.split("/")[0] in parts}
-        return replace(self, leaves=leaves)
+        leaves = {path: leaf for path, leaf in self.params.items() if path.split("/")[0] in parts}
+        return replace(self, params=leaves)
 
-    def need_segmenting(self) -> Segmenting:
+    def require_spec(self) -> ModelSpec:
         """What it needs to segment.
 
         Raises:
             UserError: it is CLIP alone, or adapters without CLIP.
         """
-        if self.segmenting is None or "head" not in self.parts:
+        if self.spec is None or "head" not in self.parts:
             raise UserError(
                 f"{self.where} holds CLIP alone, which cannot segment; train a head on it with "
                 f"--config.clip.weights={self.where}, or give a trained model"
             )
-        self.need_clip()
-        return self.segmenting
+        self.require_clip()
+        return self.spec
 
-    def need_clip(self) -> None:
+    def require_clip(self) -> None:
         """Raises UserError if it is adapters without CLIP."""
         if "clip" not in self.parts:
             raise UserError(
                 f"{self.where} holds adapters without CLIP; give the CLIP they were trained on as --base"
             )
 
-    def on_base(self, base: "StoredModel") -> "StoredModel":
+    def on_base(self, base: "Checkpoint") -> "Checkpoint":
         """Adapters and head with the CLIP they were trained on.
 
         Raises:
@@ -78,29 +78,29 @@ class StoredModel:
         """
         if "clip" in self.parts:
             raise UserError(f"{self.where} has a CLIP of its own; leave --base out")
-        base.need_clip()
+        base.require_clip()
         found = base.fingerprint()
         if found != self.base:
             raise UserError(
                 f"{base.where} is not the CLIP that {self.where} was trained on (its weights have the "
                 f"fingerprint {found[:16]}, wanted is {self.base[:16]}); give that one as --base"
             )
-        return replace(self, leaves={**base.only("clip").leaves, **self.leaves})
+        return replace(self, params={**base.only("clip").params, **self.params})
 
     def fingerprint(self) -> str:
         """sha256 of CLIP's weights, whatever file and dtype they lie in: of paths, shapes, float32 values."""
         if "clip" not in self.parts:
             return self.base
         digest = hashlib.sha256()
-        for path, leaf in sorted(self.only("clip").leaves.items()):
+        for path, leaf in sorted(self.only("clip").params.items()):
             value = np.asarray(leaf, np.float32)
             digest.update(f"{path}{value.shape}".encode())
             digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
-    def params(self) -> Any:
+    def load_params(self) -> Any:
         """The parameters in memory: our tree of float32 arrays."""
-        return unflatten({path: np.asarray(leaf, np.float32) for path, leaf in self.leaves.items()})
+        return unflatten({path: np.asarray(leaf, np.float32) for path, leaf in self.params.items()})
 
 
 @functools.lru_cache(maxsize=4)
@@ -110,6 +110,6 @@ def expected(clip: ClipConfig, architecture: Architecture | None, parts: frozens
     if architecture is None:
         return {"clip": jax.eval_shape(lambda r: init_clip(clip, r, r), rng)}
     # Shapes do not depend on the resolution, and of one patch they are found quickly.
-    patch = replace(architecture.model, resolution=architecture.clip.image.patch)
+    patch = replace(architecture.model, image_size=architecture.clip.image.patch_size)
     shapes = jax.eval_shape(Model(replace(architecture, model=patch)).init, rng)
     return {part: tree for part, tree in shapes.items() if part in parts}

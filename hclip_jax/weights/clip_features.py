@@ -11,7 +11,7 @@ from jax import Array
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.image_encoder import ImageEncoder
 from hclip_jax.models.clip.text_encoder import TextEncoder
-from hclip_jax.models.hclip import Params
+from hclip_jax.models.params import Params
 from hclip_jax.text import tokenizer
 from hclip_jax.text.prompts import make_prompts
 
@@ -43,16 +43,18 @@ def clip_features(
 
 def fixed_inputs(clip: ClipConfig) -> tuple[np.ndarray, np.ndarray]:
     """Two pictures uint8 [2, R, R, 3], smooth and striped, and three sentences int32 [3, N]."""
-    y, x = np.mgrid[: clip.image.resolution, : clip.image.resolution]
+    y, x = np.mgrid[: clip.image.image_size, : clip.image.image_size]
     channels = np.arange(3)
     smooth = (x[..., None] * (1 + channels) + 2 * y[..., None]) % 256
     striped = 255 * ((x[..., None] // (8 + channels) + y[..., None] // 5) % 2)
     images = np.stack([smooth, striped]).astype(np.uint8)
-    if clip.text.vocabulary > tokenizer.END and clip.text.context >= 16:
-        return images, np.asarray(make_prompts(SENTENCES, ("{}",), context=clip.text.context).tokens)
+    if clip.text.vocab_size > tokenizer.END and clip.text.context_length >= 16:
+        return images, np.asarray(
+            make_prompts(SENTENCES, ("{}",), "first", context_length=clip.text.context_length).tokens
+        )
     # Towers of other vocabularies, such as those of tests: the last id ends a sentence there too.
-    words = 1 + np.arange(3 * 6, dtype=np.int32).reshape(3, 6) % (clip.text.vocabulary - 2)
-    return images, np.pad(words, ((0, 0), (0, 1)), constant_values=clip.text.vocabulary - 1)
+    words = 1 + np.arange(3 * 6, dtype=np.int32).reshape(3, 6) % (clip.text.vocab_size - 2)
+    return images, np.pad(words, ((0, 0), (0, 1)), constant_values=clip.text.vocab_size - 1)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hclip_jax.config.schema import Architecture, ClipConfig, ImageTower, TextTower
+from hclip_jax.config.schema import Activation, Architecture, ClipConfig, ImageTower, TextTower
 from hclip_jax.errors import UserError
 from hclip_jax.weights import reference_defaults as published
 from hclip_jax.weights.hf_config import Settings
@@ -19,7 +19,7 @@ from hclip_jax.weights.layouts.openai import clip_tensors
 from hclip_jax.weights.weight_file import WeightFile
 
 
-class Recognised(NamedTuple):
+class DetectedFormat(NamedTuple):
     """What a file holds."""
 
     kind: str
@@ -30,7 +30,7 @@ class Recognised(NamedTuple):
     assumed: bool  # the activation is what such files usually have: nobody says it
 
 
-def recognise(file: WeightFile, like: ClipConfig | None = None, activation: str = "") -> Recognised:
+def detect_format(file: WeightFile, like: ClipConfig | None = None, activation: str = "") -> DetectedFormat:
     """Finds out what a file holds: kind, sizes, heads and activation.
 
     Args:
@@ -101,7 +101,7 @@ class _Names(NamedTuple):
     patches: str
     image_position: str
     image_layers: str
-    expand: str  # below a layer
+    fc1: str  # below a layer
     tokens: str
     text_position: str
     text_layers: str
@@ -128,7 +128,7 @@ _HUGGINGFACE = _Names(
 
 
 def _clip(
-    shapes: _Shapes, names: _Names, embed: int, activation: str, heads: tuple[int, int], told: _Told
+    shapes: _Shapes, names: _Names, embed: int, activation: Activation, heads: tuple[int, int], told: _Told
 ) -> ClipConfig:
     """CLIP of the sizes that the tensors have; `heads` of both towers are 0 where the file does not say."""
     width, patch = shapes.size(names.patches, 0), shapes.size(names.patches, 2)
@@ -141,9 +141,9 @@ def _clip(
         shapes.layers(names.image_layers),
         width,
         heads[0]
-        or (like.image.heads if like and like.image.width == width else 0)
+        or (like.image.num_heads if like and like.image.width == width else 0)
         or published.heads(width, shapes.where, image=True),
-        shapes.size(f"{names.image_layers}.0.{names.expand}", 0) / width,
+        shapes.size(f"{names.image_layers}.0.{names.fc1}", 0) / width,
         patch,
         side * patch,
     )
@@ -151,22 +151,22 @@ def _clip(
         shapes.layers(names.text_layers),
         text_width,
         heads[1]
-        or (like.text.heads if like and like.text.width == text_width else 0)
+        or (like.text.num_heads if like and like.text.width == text_width else 0)
         or published.heads(text_width, shapes.where, image=False),
-        shapes.size(f"{names.text_layers}.0.{names.expand}", 0) / text_width,
+        shapes.size(f"{names.text_layers}.0.{names.fc1}", 0) / text_width,
         shapes.size(names.tokens, 0),
         shapes.size(names.text_position, 0),
     )
     for tower in (image, text):
-        if tower.width % tower.heads:
+        if tower.width % tower.num_heads:
             raise UserError(
                 f"{shapes.where}: the config.json beside it gives a tower of width {tower.width} "
-                f"{tower.heads} heads, which do not divide it; give weights and config.json of one CLIP"
+                f"{tower.num_heads} heads, which do not divide it; give weights and config.json of one CLIP"
             )
     return ClipConfig("", embed, activation, image, text)
 
 
-def _openai(shapes: _Shapes, told: _Told, settings: Settings, scripted: bool) -> Recognised:
+def _openai(shapes: _Shapes, told: _Told, settings: Settings, scripted: bool) -> DetectedFormat:
     model = settings.group("model_cfg")
     vision, words = model.group("vision_cfg"), model.group("text_cfg")
     if words.given("hf_tokenizer_name"):
@@ -189,7 +189,7 @@ def _openai(shapes: _Shapes, told: _Told, settings: Settings, scripted: bool) ->
     )
     activation = said or told.activation or "gelu"
     clip = _clip(shapes, names, shapes.size("visual.proj", 1), activation, heads, told)
-    return Recognised(
+    return DetectedFormat(
         "OpenAI's CLIP" if scripted else "CLIP with OpenAI's names, as OpenCLIP has them",
         clip,
         None,
@@ -199,7 +199,7 @@ def _openai(shapes: _Shapes, told: _Told, settings: Settings, scripted: bool) ->
     )
 
 
-def _huggingface(shapes: _Shapes, told: _Told, settings: Settings) -> Recognised:
+def _huggingface(shapes: _Shapes, told: _Told, settings: Settings) -> DetectedFormat:
     vision, words = settings.group("vision_config"), settings.group("text_config")
     heads, said = (0, 0), ""
     if settings.choice("model_type", "", ("clip",)):
@@ -212,12 +212,12 @@ def _huggingface(shapes: _Shapes, told: _Told, settings: Settings) -> Recognised
     clip = _clip(shapes, _HUGGINGFACE, shapes.size("visual_projection.weight", 0), activation, heads, told)
     tensors = list(huggingface_tensors(clip))
     assumed = not (said or told.activation)
-    return Recognised("Hugging Face's CLIP", clip, None, tensors, clip_names.leftover, assumed)
+    return DetectedFormat("Hugging Face's CLIP", clip, None, tensors, clip_names.leftover, assumed)
 
 
-def _segmenter(shapes: _Shapes, told: _Told) -> Recognised:
+def _segmenter(shapes: _Shapes, told: _Told) -> DetectedFormat:
     names = _Names(*(f"{CLIP_PREFIX}{name}" for name in _OPENAI))
-    names = names._replace(expand=_OPENAI.expand)
+    names = names._replace(fc1=_OPENAI.fc1)
     embed = shapes.size(f"{CLIP_PREFIX}visual.proj", 1)
     clip = _clip(shapes, names, embed, told.activation or "quick_gelu", (0, 0), told)
     rotation = f"{CLIP_PREFIX}transformer.resblocks.0.attn_q_proj_oft_layer_R"
@@ -225,4 +225,4 @@ def _segmenter(shapes: _Shapes, told: _Told) -> Recognised:
     architecture = published.architecture(clip, shapes.size, shapes.layers, block, shapes.where)
     tensors = (hclip_tensors if block else catseg_tensors)(architecture)
     kind = "the published H-CLIP" if block else "CAT-Seg"
-    return Recognised(kind, clip, architecture, list(tensors), hclip_names.leftover, False)
+    return DetectedFormat(kind, clip, architecture, list(tensors), hclip_names.leftover, False)

@@ -11,19 +11,19 @@ import numpy as np
 
 from hclip_jax.config.schema import ClipConfig, ImageTower, TextTower
 from hclip_jax.errors import UserError
-from hclip_jax.io.files import new_folder, write_atomically
+from hclip_jax.io.files import create_dir_atomically, write_atomically
 from hclip_jax.models.hclip import Model
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.layouts.huggingface import huggingface_tensors
 from hclip_jax.weights.layouts.layout import flatten, unflatten, write
 from hclip_jax.weights.layouts.openai import clip_tensors
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
 from hclip_jax.weights.safetensors_file import write_safetensors
 from hclip_jax.weights.torch_zip.writer import write_torch
 
 
-def merged(model: StoredModel, dtype: np.dtype | None, keep_precision: bool) -> StoredModel:
+def merged(model: Checkpoint, dtype: np.dtype | None, keep_precision: bool) -> Checkpoint:
     """The same model without adapters: CLIP's weights are what the adapters make of them.
 
     Args:
@@ -35,24 +35,24 @@ def merged(model: StoredModel, dtype: np.dtype | None, keep_precision: bool) -> 
         The merged model, on whose leaves nothing has been computed that the adapters do not change. Loading
         one raises UserError if its values are too large for its dtype.
     """
-    leaves = dict(model.only("clip", "head").leaves)
-    if model.segmenting is not None and "adapters" in model.parts:
-        clip = {path: np.asarray(leaf, np.float32) for path, leaf in model.only("clip").leaves.items()}
-        params = unflatten(clip) | model.only("adapters").params()
-        adapted = flatten({"clip": jax.jit(Model(model.segmenting.architecture).adapt)(params)})
+    leaves = dict(model.only("clip", "head").params)
+    if model.spec is not None and "adapters" in model.parts:
+        clip = {path: np.asarray(leaf, np.float32) for path, leaf in model.only("clip").params.items()}
+        params = unflatten(clip) | model.only("adapters").load_params()
+        adapted = flatten({"clip": jax.jit(Model(model.spec.architecture).adapt)(params)})
         for path, before in clip.items():
             after = np.asarray(adapted[path])
             if not np.array_equal(after, before):
                 own = np.dtype(np.float32) if keep_precision else leaves[path].dtype
-                leaves[path] = _cast(path, Stored.of(after), own if dtype is None else dtype)
+                leaves[path] = _cast(path, LazyArray.of(after), own if dtype is None else dtype)
     if dtype is not None:
         for path, leaf in leaves.items():
             if path.startswith("clip/"):
                 leaves[path] = _cast(path, leaf, dtype)
-    return dataclasses.replace(model, leaves=leaves, source=f"{model.source}, merged")
+    return dataclasses.replace(model, params=leaves, source=f"{model.source}, merged")
 
 
-def _cast(path: str, leaf: Stored, dtype: np.dtype) -> Stored:
+def _cast(path: str, leaf: LazyArray, dtype: np.dtype) -> LazyArray:
     def load() -> np.ndarray:
         with np.errstate(over="ignore"):
             values = np.asarray(leaf).astype(dtype)
@@ -60,10 +60,10 @@ def _cast(path: str, leaf: Stored, dtype: np.dtype) -> Stored:
             raise UserError(f"{path} holds values that are too large for {dtype}; give --dtype=float32")
         return values
 
-    return Stored(leaf.shape, dtype, load)
+    return LazyArray(leaf.shape, dtype, load)
 
 
-def export_openai(target: Path, model: StoredModel) -> None:
+def export_openai(target: Path, model: Checkpoint) -> None:
     """Writes CLIP with OpenAI's names, as a PyTorch state dict (.pt) or safetensors.
 
     Raises:
@@ -82,25 +82,25 @@ def export_openai(target: Path, model: StoredModel) -> None:
         )
 
 
-def export_huggingface(target: Path, model: StoredModel) -> None:
+def export_huggingface(target: Path, model: Checkpoint) -> None:
     """Writes CLIP as a folder that `transformers.CLIPModel.from_pretrained` reads.
 
     Raises:
         UserError: `target` exists, or cannot be written.
     """
     file = write(huggingface_tensors(model.clip), _in_memory(model))
-    with new_folder(target) as folder:
+    with create_dir_atomically(target) as folder:
         write_safetensors(folder / "model.safetensors", file, {"format": "pt"})
         settings = json.dumps(_huggingface_config(model.clip), indent=2)
         write_atomically(folder / "config.json", f"{settings}\n")
 
 
-def _in_memory(model: StoredModel) -> Any:
+def _in_memory(model: Checkpoint) -> Any:
     """Our tree of CLIP, read once: each of its leaves is a part of as many tensors as there are layers."""
-    return unflatten({path: np.asarray(leaf) for path, leaf in model.only("clip").leaves.items()})
+    return unflatten({path: np.asarray(leaf) for path, leaf in model.only("clip").params.items()})
 
 
-EXPORTS: dict[str, Callable[[Path, StoredModel], None]] = {
+EXPORTS: dict[str, Callable[[Path, Checkpoint], None]] = {
     "model": save_model,
     "openai": export_openai,
     "huggingface": export_huggingface,
@@ -112,27 +112,27 @@ def _huggingface_config(clip: ClipConfig) -> dict[str, object]:
         return {
             "hidden_size": t.width,
             "intermediate_size": round(t.mlp_ratio * t.width),
-            "num_attention_heads": t.heads,
-            "num_hidden_layers": t.layers,
+            "num_attention_heads": t.num_heads,
+            "num_hidden_layers": t.num_layers,
             "hidden_act": clip.activation,
             "layer_norm_eps": 1e-5,
-            "projection_dim": clip.embed,
+            "projection_dim": clip.embed_dim,
         }
 
-    end = clip.text.vocabulary - 1
+    end = clip.text.vocab_size - 1
     return {
         "architectures": ["CLIPModel"],
         "model_type": "clip",
-        "projection_dim": clip.embed,
+        "projection_dim": clip.embed_dim,
         "vision_config": {
             **tower(clip.image),
-            "image_size": clip.image.resolution,
-            "patch_size": clip.image.patch,
+            "image_size": clip.image.image_size,
+            "patch_size": clip.image.patch_size,
         },
         "text_config": {
             **tower(clip.text),
-            "vocab_size": clip.text.vocabulary,
-            "max_position_embeddings": clip.text.context,
+            "vocab_size": clip.text.vocab_size,
+            "max_position_embeddings": clip.text.context_length,
             "bos_token_id": end - 1,
             "eos_token_id": end,
             "pad_token_id": 0,

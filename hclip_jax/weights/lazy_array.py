@@ -11,7 +11,7 @@ _MOST_EMPTY = 2**31  # a tensor without values may still claim lengths: (0, 512)
 
 
 @dataclass(frozen=True)
-class Stored:
+class LazyArray:
     """A tensor that is still on disk: its shape and dtype are known, its values are read when asked for.
 
     Attributes:
@@ -26,7 +26,7 @@ class Stored:
     load: Callable[[], np.ndarray]
 
     @classmethod
-    def of(cls, array: np.ndarray) -> "Stored":
+    def of(cls, array: np.ndarray) -> "LazyArray":
         """An array that is in memory already, to stand beside others that are not."""
         return cls(array.shape, array.dtype, lambda: array)
 
@@ -43,7 +43,7 @@ def strided(
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
-) -> Stored:
+) -> LazyArray:
     """A view of a flat storage, as PyTorch describes its tensors.
 
     Args:
@@ -79,4 +79,4 @@ def strided(
         whole = view.flags.c_contiguous and view.nbytes == len(storage)
         return view if whole else view.copy()
 
-    return Stored(shape, dtype, load)
+    return LazyArray(shape, dtype, load)

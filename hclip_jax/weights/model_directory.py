@@ -8,29 +8,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import hclip_jax
-from hclip_jax.adapters.hclip import PUBLISHED
+from hclip_jax.config.adapters import AdapterConfig
+from hclip_jax.config.build import build, to_dict
 from hclip_jax.config.schema import (
-    AdapterConfig,
     Architecture,
     ClipConfig,
     HeadConfig,
+    InferenceProtocol,
     ModelConfig,
     PromptConfig,
-    Protocol,
 )
-from hclip_jax.config.validate import build, check_architecture, check_clip, check_protocol, to_dict
+from hclip_jax.config.validate import check_architecture, check_clip, check_protocol
 from hclip_jax.errors import UserError, shown
-from hclip_jax.io.files import new_folder, write_atomically
-from hclip_jax.models.clip.image_encoder import MEAN, STD
-from hclip_jax.weights.checkpoint import PARTS, Segmenting, StoredModel, expected
+from hclip_jax.io.files import create_dir_atomically, write_atomically
+from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
+from hclip_jax.version import __version__
+from hclip_jax.weights.checkpoint import PARTS, Checkpoint, ModelSpec, expected
 from hclip_jax.weights.layouts.layout import flatten
 from hclip_jax.weights.safetensors_file import read_safetensors, write_safetensors
 
 _WEIGHTS, _CARD = "model.safetensors", "config.json"
 _FORMAT = 1
-# Fields that directories of format 1 had of the adapters before there were other methods than the paper's.
-_FIRST_ADAPTER_FIELDS = {"block", "coft_radius"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Preprocessing:
     std: tuple[float, ...]
 
 
-PREPROCESSING = Preprocessing("RGB", "0 to 255", MEAN, STD)
+PREPROCESSING = Preprocessing("RGB", "0 to 255", IMAGE_MEAN, IMAGE_STD)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +66,8 @@ class SegmenterCard(ClipCard):
     head: HeadConfig
     model: ModelConfig
     prompts: PromptConfig
-    protocol: Protocol
-    classes: tuple[str, ...]
+    protocol: InferenceProtocol
+    class_names: tuple[str, ...]
 
 
 def is_model_directory(path: Path) -> bool:
@@ -80,7 +78,7 @@ def is_model_directory(path: Path) -> bool:
         return False
 
 
-def save_model(target: Path, model: StoredModel) -> None:
+def save_model(target: Path, model: Checkpoint) -> None:
     """Writes a model directory, whole or not at all, in the dtypes of the leaves.
 
     Raises:
@@ -88,19 +86,19 @@ def save_model(target: Path, model: StoredModel) -> None:
     """
     common: dict[str, Any] = {
         "hclip_jax_model": _FORMAT,
-        "written_by": f"hclip_jax {hclip_jax.__version__}",
+        "written_by": f"hclip_jax {__version__}",
         "source": model.source,
         "parts": model.parts,
         "base_fingerprint": model.fingerprint(),
         "preprocessing": PREPROCESSING,
         "clip": dataclasses.replace(model.clip, weights=""),
     }
-    with new_folder(target) as folder:
-        common["weights_sha256"] = write_safetensors(folder / _WEIGHTS, model.leaves, {"format": "flax"})
-        if model.segmenting is None:
+    with create_dir_atomically(target) as folder:
+        common["weights_sha256"] = write_safetensors(folder / _WEIGHTS, model.params, {"format": "flax"})
+        if model.spec is None:
             card: Any = ClipCard(**common)
         else:
-            a, protocol, classes = model.segmenting
+            a, protocol, class_names = model.spec
             card = SegmenterCard(
                 **common,
                 adapters=a.adapters,
@@ -108,12 +106,12 @@ def save_model(target: Path, model: StoredModel) -> None:
                 model=a.model,
                 prompts=a.prompts,
                 protocol=protocol,
-                classes=classes,
+                class_names=class_names,
             )
         write_atomically(folder / _CARD, json.dumps(to_dict(card), indent=2, ensure_ascii=False) + "\n")
 
 
-def load_model(path: Path) -> StoredModel:
+def load_model(path: Path) -> Checkpoint:
     """Opens a model directory; values stay on disk, after their checksum was found right.
 
     Raises:
@@ -121,13 +119,13 @@ def load_model(path: Path) -> StoredModel:
     """
     card = _read_card(path / _CARD)
     where = f"{path / _CARD}: config"
-    segmenting, architecture = None, None
+    spec, architecture = None, None
     check_clip(card.clip, where)
     if isinstance(card, SegmenterCard):
         architecture = Architecture(card.clip, card.adapters, card.head, card.model, card.prompts)
         check_architecture(architecture, where)
         check_protocol(architecture, card.protocol, where)
-        segmenting = Segmenting(architecture, card.protocol, card.classes)
+        spec = ModelSpec(architecture, card.protocol, card.class_names)
     weights = path / _WEIGHTS
     if not weights.is_file():
         raise UserError(f"{path} has no {_WEIGHTS}; copy the whole directory")
@@ -144,7 +142,7 @@ def load_model(path: Path) -> StoredModel:
             f"many or of another shape, such as {min(differ)}; copy the whole directory anew"
         )
     base = "" if "clip" in card.parts else card.base_fingerprint
-    return StoredModel(str(path), card.source, card.clip, segmenting, leaves, base)
+    return Checkpoint(str(path), card.source, card.clip, spec, leaves, base)
 
 
 def _read_card(path: Path) -> ClipCard:
@@ -158,10 +156,6 @@ def _read_card(path: Path) -> ClipCard:
             f"{path} is of format {reprlib.repr(version)}, but this version reads format {_FORMAT}; install "
             f"the hclip_jax it was written by ({shown(str(tree.get('written_by')))})"
         )
-    adapters = tree.get("adapters")
-    if isinstance(adapters, Mapping) and "method" not in adapters:
-        later = {k: v for k, v in to_dict(PUBLISHED).items() if k not in _FIRST_ADAPTER_FIELDS}
-        tree = {**tree, "adapters": {**later, **adapters}}
     kind = SegmenterCard if isinstance(tree, Mapping) and "head" in tree else ClipCard
     card = build(kind, tree, f"{path}: config")
     if card.preprocessing != PREPROCESSING:

@@ -1,22 +1,21 @@
 """What the published models have and their files do not say."""
 
-import dataclasses
 import math
 from collections.abc import Callable
 
-from hclip_jax.adapters.hclip import PUBLISHED
+from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.config.schema import (
     Architecture,
     ClipConfig,
     HeadConfig,
+    InferenceProtocol,
     ModelConfig,
     PromptConfig,
-    Protocol,
 )
 from hclip_jax.errors import UserError
 from hclip_jax.weights.layouts.hclip import AGGREGATOR_PREFIX
 
-PROTOCOL = Protocol("sliding", 1, 640, 2560, 640, 384, 256)
+PROTOCOL = InferenceProtocol("sliding", 1, 640, 2560, 640, 384, 256)
 TEMPLATE = "A photo of a {} in the scene"
 
 _HEAD_WIDTH = 64
@@ -77,33 +76,33 @@ def architecture(
     grid = window * math.isqrt(size(mask, 0))
     steps = (1, 2)
     head = HeadConfig(
-        hidden=size(f"{name}conv1.weight", 0),
-        layers=layers(f"{name}layers"),
-        heads=_AGGREGATION_HEADS,
-        window=window,
-        guidance=size(f"{name}guidance_projection.0.weight", 0),
-        guidance_blocks=tuple(max(1, i * clip.image.layers // 3) for i in steps),
-        decoder=tuple(size(f"{name}decoder{i}.conv.double_conv.0.weight", 0) for i in steps),
-        decoder_guidance=tuple(size(f"upsample{i}.weight", 1) for i in steps),
-        decoder_guidance_projection=tuple(
+        hidden_dim=size(f"{name}conv1.weight", 0),
+        num_layers=layers(f"{name}layers"),
+        num_heads=_AGGREGATION_HEADS,
+        window_size=window,
+        guidance_dim=size(f"{name}guidance_projection.0.weight", 0),
+        guidance_layers=tuple(max(1, i * clip.image.num_layers // 3) for i in steps),
+        decoder_dims=tuple(size(f"{name}decoder{i}.conv.double_conv.0.weight", 0) for i in steps),
+        decoder_guidance_dims=tuple(size(f"upsample{i}.weight", 1) for i in steps),
+        decoder_guidance_proj_dims=tuple(
             size(f"{name}decoder_guidance_projection.{i - 1}.0.weight", 0) for i in steps
         ),
-        slots=_SLOTS,
-        prior=0.0,
+        max_classes=_SLOTS,
+        prior_prob=0.0,
     )
     # Without adapters the side of their blocks is what they would have if they were trained on.
     block = block or math.gcd(clip.image.width, clip.text.width, _LARGEST_BLOCK)
     return Architecture(
         clip=clip,
-        adapters=dataclasses.replace(PUBLISHED, block=block),
+        adapters=HClipConfig(block_size=block),
         head=head,
         model=ModelConfig(
-            clip.image.patch * grid,
+            clip.image.patch_size * grid,
             "float32",
             "float32",
             _CLASSES_AT_ONCE,
-            keep_towers="products",
-            keep_head="nothing",
+            tower_remat_policy="dots",
+            head_remat_policy="full",
         ),
         prompts=PromptConfig((TEMPLATE,), "first"),
     )

@@ -14,8 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from hclip_jax.errors import UserError, shown
-from hclip_jax.io.files import replacing
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.io.files import replace_atomically
+from hclip_jax.weights.lazy_array import LazyArray
 
 _DTYPES = {
     "BF16": ml_dtypes.bfloat16,
@@ -32,7 +32,7 @@ _DTYPES = {
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
-def read_safetensors(path: Path) -> dict[str, Stored]:
+def read_safetensors(path: Path) -> dict[str, LazyArray]:
     """The tensors of a file by name; their values stay on disk.
 
     Raises:
@@ -49,13 +49,13 @@ def read_safetensors(path: Path) -> dict[str, Stored]:
             if kind not in _DTYPES:
                 raise UserError(f"{path}: {name} is {kind}; a tensor may be {', '.join(_DTYPES)}")
             load = functools.partial(_load, file, name, path)
-            tensors[name] = Stored(tuple(view.get_shape()), np.dtype(_DTYPES[kind]), load)
+            tensors[name] = LazyArray(tuple(view.get_shape()), np.dtype(_DTYPES[kind]), load)
         return tensors
     except (SafetensorError, OSError, ValueError) as error:
         raise _broken(path, error) from error
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, Stored], metadata: Mapping[str, str]) -> str:
+def write_safetensors(path: Path, tensors: Mapping[str, LazyArray], metadata: Mapping[str, str]) -> str:
     """Writes a file, one tensor in memory at a time, complete or not at all.
 
     Returns:
@@ -79,7 +79,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Stored], metadata: Mappi
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     digest = hashlib.sha256()
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replace_atomically(path) as temporary, temporary.open("wb") as file:
         for piece in (struct.pack("<Q", len(text)), text):
             digest.update(piece)
             file.write(piece)

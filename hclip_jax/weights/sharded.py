@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hclip_jax.errors import UserError, shown
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 
 INDEX = ".index.json"
 
 
-def read_shards(path: Path, read: Callable[[Path], Mapping[str, Stored]]) -> dict[str, Stored]:
+def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) -> dict[str, LazyArray]:
     """The tensors by name that an index lists; their values stay on disk.
 
     Args:
@@ -23,7 +23,7 @@ def read_shards(path: Path, read: Callable[[Path], Mapping[str, Stored]]) -> dic
             or it names a file in another folder.
     """
     places = _places(path)
-    shards: dict[str, Mapping[str, Stored]] = {}
+    shards: dict[str, Mapping[str, LazyArray]] = {}
     for shard in sorted(set(places.values())):
         file = path.parent / shard
         if not file.is_file():

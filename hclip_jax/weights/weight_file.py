@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hclip_jax.errors import UserError
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.safetensors_file import read_safetensors
-from hclip_jax.weights.sharded import INDEX, read_shards
+from hclip_jax.weights.sharded import INDEX, read_sharded
 from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
 
 _IN_FOLDER = (
@@ -30,7 +30,7 @@ class WeightFile:
     """A file of weights."""
 
     path: Path
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, LazyArray]
     scripted: bool  # a TorchScript archive, as OpenAI publishes them
     settings: Mapping[str, Any]  # of the JSON file beside it; empty if there is none
 
@@ -50,7 +50,7 @@ def open_weights(path: Path) -> WeightFile:
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a file of weights, or the folder it lies in")
     if path.name.endswith(INDEX):
-        tensors, scripted = read_shards(path, lambda shard: _tensors(shard)[0]), False
+        tensors, scripted = read_sharded(path, lambda shard: _tensors(shard)[0]), False
     else:
         tensors, scripted = _tensors(path)
     if not tensors:
@@ -61,7 +61,7 @@ def open_weights(path: Path) -> WeightFile:
     return WeightFile(path, tensors, scripted, _settings(path.parent))
 
 
-def _tensors(path: Path) -> tuple[dict[str, Stored], bool]:
+def _tensors(path: Path) -> tuple[dict[str, LazyArray], bool]:
     """The tensors of one file, and whether it is a TorchScript archive."""
     if _is_safetensors(path):
         return read_safetensors(path), False

@@ -1,19 +1,17 @@
-import dataclasses
-
 import jax
 import numpy as np
 
 from hclip_jax.adapters.cayley import cayley
 from hclip_jax.adapters.energy import energy, relative_energy, tower_energy
-from hclip_jax.adapters.hclip import PUBLISHED
 from hclip_jax.adapters.rotate import rotate_tower
-from hclip_jax.adapters.targets import choose
+from hclip_jax.adapters.targets import select_targets
+from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.models.hclip import Model
 from tests import tolerance
 from tests.small_models import micro
 
 TEXT = jax.jit(Model(micro()).init)(jax.random.key(0))["clip"]["text"]
-CHOICE = choose({"text": TEXT}, dataclasses.replace(PUBLISHED, towers=("text",)))["text"]
+CHOICE = select_targets({"text": TEXT}, HClipConfig(towers=("text",)))["text"]
 SHAPE = CHOICE.blocks(8)
 
 

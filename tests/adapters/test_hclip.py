@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hclip_jax.configs import vitb, vitl
 
-from configs import vitb, vitl
 from hclip_jax.adapters import hclip
 from hclip_jax.adapters.energy import relative_energy
-from hclip_jax.adapters.methods import make_tuning
-from hclip_jax.config.schema import AdapterConfig, Config
+from hclip_jax.adapters.methods import make_method
+from hclip_jax.config.adapters import AdapterConfig, HClipConfig
+from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.models.hclip import Model
 from tests import tolerance
@@ -43,8 +44,8 @@ def far_from_orthogonal(blocks: jax.Array) -> float:
 
 
 def test_the_published_configuration_is_the_recipes() -> None:
-    assert full_size(vitb).adapters == hclip.PUBLISHED
-    assert dataclasses.replace(hclip.PUBLISHED, block=8) == CONFIG
+    assert full_size(vitb).adapters == HClipConfig()
+    assert HClipConfig(block_size=8) == CONFIG
 
 
 def test_published_tree() -> None:
@@ -159,7 +160,7 @@ def test_coft_and_the_series_are_read_from_the_config() -> None:
 def test_published_counts() -> None:
     def count(config: Config) -> int:
         clip = jax.eval_shape(Model(config).init, RNG)["clip"]
-        shapes = jax.eval_shape(make_tuning(config.adapters).init, RNG, clip)
+        shapes = jax.eval_shape(make_method(config.adapters).init, RNG, clip)
         return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
     assert count(full_size(vitb)) == 7_867_824

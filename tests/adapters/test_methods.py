@@ -8,11 +8,10 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hclip_jax.configs import vitb, vitl
 
-from configs import vitb, vitl
-from hclip_jax.adapters.methods import METHODS, degrees_of_freedom, make_tuning, rotations
-from hclip_jax.adapters.targets import TARGETS
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.adapters.methods import METHODS, degrees_of_freedom, make_method, rotations
+from hclip_jax.config.adapters import TARGETS, AdapterConfig
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.models.hclip import init_clip
 from tests import tolerance
@@ -67,7 +66,7 @@ def test_every_method_has_a_case() -> None:
 
 @cases
 def test_fresh_adapters_leave_clip_exactly_as_it_was(case: str) -> None:
-    tuning = make_tuning(adapters_of(case))
+    tuning = make_method(adapters_of(case))
     tolerance.assert_same(jax.jit(lambda c: tuning.adapt(c, tuning.init(RNG, c)))(CLIP), CLIP)
 
 
@@ -75,7 +74,7 @@ def test_fresh_adapters_leave_clip_exactly_as_it_was(case: str) -> None:
 def test_exactly_the_chosen_matrices_change(case: str) -> None:
     _, layers, targets = CASES[case]
     config = adapters_of(case)
-    tuning = make_tuning(config)
+    tuning = make_method(config)
     adapted = jax.jit(lambda c: tuning.adapt(c, moved(tuning.init(RNG, c))))(CLIP)
     assert jax.tree.map(jnp.shape, adapted) == jax.tree.map(jnp.shape, CLIP)
     for path, before in jax.tree.leaves_with_path(CLIP):
@@ -95,7 +94,7 @@ def test_exactly_the_chosen_matrices_change(case: str) -> None:
 
 @cases
 def test_gradients_reach_every_leaf_and_compiled_equals_eager(case: str) -> None:
-    tuning = make_tuning(adapters_of(case))
+    tuning = make_method(adapters_of(case))
     weights = attention_alone(seed=1)
 
     def loss(adapters: Any) -> jax.Array:
@@ -113,7 +112,7 @@ def test_gradients_reach_every_leaf_and_compiled_equals_eager(case: str) -> None
 
 def test_copies_are_in_a_memory_of_their_own() -> None:
     for method in ("full", "attention"):
-        tuning = make_tuning(micro_tuned(method=method).adapters)
+        tuning = make_method(micro_tuned(method=method).adapters)
         clip = jax.tree.map(jnp.copy, CLIP)
         copies = tuning.init(RNG, clip)
         for leaf in jax.tree.leaves(clip):
@@ -123,7 +122,7 @@ def test_copies_are_in_a_memory_of_their_own() -> None:
 
 def test_lora_is_the_scaled_product() -> None:
     config = micro_tuned(method="lora", rank=3, alpha=6.0).adapters
-    tuning = make_tuning(config)
+    tuning = make_method(config)
     start = tuning.init(RNG, CLIP)["image"]
     assert (start["a"].shape, start["b"].shape) == ((3, 2, 16, 3), (3, 2, 3, 16))
     assert 0.2 < np.abs(start["a"]).max() <= 0.25  # 1 / sqrt(16)
@@ -139,7 +138,7 @@ def test_lora_is_the_scaled_product() -> None:
 @pytest.mark.parametrize("factors", [1, 2])
 def test_oft_and_boft_multiply_by_an_orthogonal_matrix(method: str, factors: int) -> None:
     """Q from the kernels themselves: kernel' = Q^T kernel."""
-    tuning = make_tuning(micro_tuned(method=method, factors=factors).adapters)
+    tuning = make_method(micro_tuned(method=method, factors=factors).adapters)
     adapted = jax.jit(tuning.adapt)(CLIP, moved(tuning.init(RNG, CLIP), by=0.5))
     for target in TARGETS:
         before, after = (
@@ -161,8 +160,8 @@ def test_butterflies_of_every_size_join_everything(side: int) -> None:
     deepest = 1 + int(np.log2(16 // side))
     for factors in (deepest - 1, deepest):
         config = micro_tuned(method="boft").adapters
-        config = dataclasses.replace(config, towers=("text",), block=side, factors=factors)
-        tuning = make_tuning(config)
+        config = dataclasses.replace(config, towers=("text",), block_size=side, num_factors=factors)
+        tuning = make_method(config)
         turn = jax.jit(tuning.adapt)(clip, moved(tuning.init(RNG, clip), by=1.0))["text"]
         turn = np.asarray(turn["blocks"]["attention"]["query"]["kernel"][0])
         np.testing.assert_allclose(turn @ turn.T, np.eye(16), atol=1e-5)
@@ -172,7 +171,7 @@ def test_butterflies_of_every_size_join_everything(side: int) -> None:
 def test_rotations_are_what_weights_are_multiplied_by() -> None:
     for case in (*METHODS, "hclip dcrc", "hclip some", "oft coft"):
         config = adapters_of(case)
-        tuning = make_tuning(config)
+        tuning = make_method(config)
         adapters = moved(tuning.init(RNG, CLIP))
         blocks = jax.jit(lambda c, a, config=config: rotations(config, c, a))(CLIP, adapters)
         if config.method not in ("hclip", "oft"):
@@ -214,7 +213,7 @@ def test_counts_at_full_size(method: str) -> None:
         c.clip.weights, c.data.root, c.adapters.method = "random", "scenes", method
         config = from_config_dict(c)
         clip = jax.eval_shape(lambda rng, config=config: init_clip(config.clip, rng, rng), RNG)
-        adapters = jax.eval_shape(make_tuning(config.adapters).init, RNG, clip)
+        adapters = jax.eval_shape(make_method(config.adapters).init, RNG, clip)
         found.append(sum(leaf.size for leaf in jax.tree.leaves(adapters)))
         found.append(degrees_of_freedom(config.adapters, clip))
     assert tuple(found[:3]) == FULL_SIZE[method]
@@ -235,8 +234,8 @@ def test_degrees_of_freedom_are_the_rank_of_what_can_move() -> None:
         {"method": "attention"},
         {"method": "lora", "rank": 2, "targets": ("out",)},
     ):
-        config = dataclasses.replace(micro_tuned(**fields).adapters, block=2)
-        tuning = make_tuning(config)
+        config = dataclasses.replace(micro_tuned(**fields).adapters, block_size=2)
+        tuning = make_method(config)
         adapters = moved(tuning.init(RNG, clip), by=0.5)
         flat, unravel = jax.flatten_util.ravel_pytree(adapters)
         jacobian = jax.jit(

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.adapters.methods import make_tuning
-from hclip_jax.adapters.targets import TARGETS
+from hclip_jax.adapters.methods import make_method
+from hclip_jax.config.adapters import TARGETS
 from tests import tolerance
 from tests.small_models import micro_tuned
 
@@ -23,7 +23,7 @@ def merged(adapters: Any, **fields: Any) -> np.ndarray:
     config = micro_tuned(
         towers=("text",), targets=("query", "out"), block=BLOCK, layers=(1,), **fields
     ).adapters
-    found = make_tuning(config).adapt(clip, {"text": adapters})["text"]["blocks"]["attention"]
+    found = make_method(config).adapt(clip, {"text": adapters})["text"]["blocks"]["attention"]
     tolerance.assert_same(found["out"]["kernel"], found["query"]["kernel"])
     return np.asarray(found["query"]["kernel"][0]).T
 

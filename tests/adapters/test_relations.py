@@ -3,8 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.adapters.relations import KINDS, mix, positions
+from hclip_jax.adapters.relations import layer_index, mix
 from tests import tolerance
+
+KINDS = 4  # query, key, value, out
 
 
 def random(name: int, *shape: int) -> jax.Array:
@@ -15,7 +17,7 @@ def mixed(text: jax.Array, vision: jax.Array, *relations: jax.Array) -> tuple[ja
     """Both towers whole, as published."""
     longest = max(len(text), len(vision))
     towers = {"text": text, "image": vision}
-    at = {name: positions(len(own), longest) for name, own in towers.items()}
+    at = {name: layer_index(len(own), longest) for name, own in towers.items()}
     found = mix(towers, at, *relations)
     return found["text"], found["image"]
 
@@ -29,7 +31,7 @@ def by_definition(
     shared = np.zeros((side, side, KINDS * longest, blocks))
     towers = ((text, slice(None, split)), (vision, slice(split, None)))
     for tower, own in towers:
-        for i, place in enumerate(positions(len(tower), longest)):
+        for i, place in enumerate(layer_index(len(tower), longest)):
             for j in range(KINDS):
                 shared[:, :, KINDS * place + j, own] = tower[i, j].transpose(1, 2, 0)
     mixed = np.zeros_like(shared)
@@ -40,7 +42,7 @@ def by_definition(
     for tower, own in towers:
         rows = [
             [mixed[:, :, KINDS * place + j, own].transpose(2, 0, 1) for j in range(KINDS)]
-            for place in positions(len(tower), longest)
+            for place in layer_index(len(tower), longest)
         ]
         out.append(np.array(rows))
     return out[0], out[1]
@@ -66,6 +68,6 @@ def test_identities_change_nothing_exactly() -> None:
 
 
 def test_the_shorter_tower_lies_evenly() -> None:
-    assert positions(12, 24) == tuple(range(0, 24, 2))
-    assert positions(12, 12) == tuple(range(12))
-    assert positions(3, 4) == (0, 1, 2)
+    assert layer_index(12, 24) == tuple(range(0, 24, 2))
+    assert layer_index(12, 12) == tuple(range(12))
+    assert layer_index(3, 4) == (0, 1, 2)

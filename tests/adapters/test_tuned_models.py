@@ -23,11 +23,11 @@ from hclip_jax.training.checkpoints import Checkpoints
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, init_state, join, split
-from hclip_jax.weights.checkpoint import Segmenting, StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import merged
 from hclip_jax.weights.layouts.layout import flatten
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance
 from tests.small_models import micro, micro_dict, micro_tuned
@@ -46,11 +46,11 @@ def nudged(tree: Any) -> Any:
     return jax.tree.map(lambda x: x + 0.1 * rng.standard_normal(x.shape, np.float32), tree)
 
 
-def stored(config: Config, params: Any) -> StoredModel:
-    leaves = {path: Stored.of(np.asarray(leaf)) for path, leaf in flatten(params).items()}
+def stored(config: Config, params: Any) -> Checkpoint:
+    leaves = {path: LazyArray.of(np.asarray(leaf)) for path, leaf in flatten(params).items()}
     architecture = Architecture(config.clip, config.adapters, config.head, config.model, config.prompts)
-    return StoredModel(
-        "here", "a test", config.clip, Segmenting(architecture, config.protocol, ("a", "b")), leaves
+    return Checkpoint(
+        "here", "a test", config.clip, ModelSpec(architecture, config.protocol, ("a", "b")), leaves
     )
 
 
@@ -67,7 +67,7 @@ def update_on(config: Config, params: Any, devices: int) -> TrainState:
     def loss(trainable: Any, frozen: Any) -> jax.Array:
         clip = model.adapt(join(trainable, frozen))
         text = model.encode_text(clip, prompts)
-        seen = model.encode_image(clip, images).dense.mean((1, 2))
+        seen = model.encode_image(clip, images).patch_features.mean((1, 2))
         return jnp.mean((seen @ text[:, 0].T) ** 2)
 
     @functools.partial(jax.jit, donate_argnums=0)
@@ -120,8 +120,8 @@ def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
     params["adapters"] = nudged(params["adapters"])
     save_model(tmp_path / "model", stored(config, params))
     model = load_model(tmp_path / "model")
-    assert model.segmenting is not None
-    assert model.segmenting.architecture.adapters == config.adapters
+    assert model.spec is not None
+    assert model.spec.architecture.adapters == config.adapters
     assert model.parts == (("clip", "head") if method == "none" else ("clip", "adapters", "head"))
     save_model(tmp_path / "merged", merged(model, None, keep_precision=True))
     after = load_model(tmp_path / "merged")
@@ -131,7 +131,7 @@ def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
     kept = Model(config).adapt(params)
     unmerged, found, plain = (
         clip_features(config.clip, clip, images, tokens)
-        for clip in (kept, after.params()["clip"], params["clip"])
+        for clip in (kept, after.load_params()["clip"], params["clip"])
     )
     for name in ("image", "text"):
         tolerance.assert_within(getattr(found, name), getattr(unmerged, name), 1e-5)
@@ -154,7 +154,7 @@ def test_adapters_start_from_the_weights_that_are_given(method: str, tmp_path: P
 def test_a_training_without_adapters_resumes_and_is_passed_on(tmp_path: Path) -> None:
     c = micro_dict()
     c.adapters.method = "none"
-    c.train.update(steps=2, checkpoint_every=1)
+    c.train.update(num_train_steps=2, checkpoint_every=1)
     config = from_config_dict(c)
     loop.train(config, tmp_path / "run", make_mesh(1))
     loop.train(config, tmp_path / "run", make_mesh(1))  # there is nothing left to do
@@ -162,9 +162,9 @@ def test_a_training_without_adapters_resumes_and_is_passed_on(tmp_path: Path) ->
     assert model.parts == ("clip", "head")
     save_model(tmp_path / "model", model)
     again = load_model(tmp_path / "model")
-    assert again.segmenting is not None
-    assert again.segmenting.architecture.adapters == config.adapters
-    tolerance.assert_same(again.params(), model.params())
+    assert again.spec is not None
+    assert again.spec.architecture.adapters == config.adapters
+    tolerance.assert_same(again.load_params(), model.load_params())
 
 
 def test_directories_of_before_there_were_methods_hold_the_papers(tmp_path: Path) -> None:
@@ -174,5 +174,5 @@ def test_directories_of_before_there_were_methods_hold_the_papers(tmp_path: Path
     tree["adapters"] = {name: tree["adapters"][name] for name in ("block", "coft_radius")}
     card.write_text(json.dumps(tree))
     model = load_model(tmp_path / "model")
-    assert model.segmenting is not None
-    assert model.segmenting.architecture.adapters == micro().adapters
+    assert model.spec is not None
+    assert model.spec.architecture.adapters == micro().adapters

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hclip_jax.configs import tiny, vitb, vitl
 
-from configs import tiny, vitb, vitl
-from hclip_jax.config.validate import changed_fields, from_config_dict, from_dict, to_dict
+from hclip_jax.config.build import changed_fields, to_dict
+from hclip_jax.config.validate import from_config_dict, from_dict
 from hclip_jax.errors import UserError
 from tests.small_models import micro, micro_dict, mini
 
@@ -31,16 +32,16 @@ LEAVES = [(path, value) for path, value in walk(MICRO) if not isinstance(value, 
 ZERO_ALLOWED = {
     "seed",
     "adapters.coft_radius",
-    "head.prior",
-    "data.workers",
-    "train.warmup",
-    "train.multipliers.clip",
-    "train.multipliers.adapters",
-    "train.multipliers.head",
+    "head.prior_prob",
+    "data.num_workers",
+    "train.warmup_steps",
+    "train.lr_multipliers.clip",
+    "train.lr_multipliers.adapters",
+    "train.lr_multipliers.head",
     "train.weight_decay",
     "train.evaluate_every",
-    "evaluation.pictures",
-    "evaluation.overlays",
+    "evaluation.num_images",
+    "evaluation.num_overlays",
     "evaluation.sets.val.fold_background",
 }
 
@@ -82,10 +83,10 @@ def test_a_configuration_survives_json(config: Any) -> None:
 def test_a_configuration_cannot_be_changed() -> None:
     config = micro()
     with pytest.raises(dataclasses.FrozenInstanceError):
-        config.train.steps = 5  # type: ignore[misc]
+        config.train.num_train_steps = 5  # type: ignore[misc]
     given = micro_dict()
     config = from_config_dict(given)
-    given.head.decoder, given.evaluation.sets.val.root = (16, 16), "elsewhere"
+    given.head.decoder_dims, given.evaluation.sets.val.root = (16, 16), "elsewhere"
     assert config == micro()
 
 
@@ -157,7 +158,7 @@ def test_a_whole_number_does_for_a_number() -> None:
         ("model.dtype", ("float32", "bfloat16")),
         ("model.head_dtype", ("float32", "bfloat16")),
         ("prompts.synonyms", ("first", "mean")),
-        ("train.ignore", ("negative", "masked")),
+        ("train.unlabeled", ("negative", "ignore")),
         ("evaluation.protocol", ("sliding", "single")),
     ],
 )
@@ -222,13 +223,13 @@ def test_numbers_of_tuples_have_a_least_value_too() -> None:
 
 GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
     # what is changed, the field and value that are named, what is allowed
-    ({"clip.image.heads": 3}, "config.clip.image.width is 16", "config.clip.image.heads = 3"),
-    ({"clip.text.heads": 3}, "config.clip.text.width is 16", "config.clip.text.heads = 3"),
-    ({"adapters.block": 5}, "config.clip.image.width is 16", "config.adapters.block = 5"),
+    ({"clip.image.num_heads": 3}, "config.clip.image.width is 16", "config.clip.image.num_heads = 3"),
+    ({"clip.text.num_heads": 3}, "config.clip.text.width is 16", "config.clip.text.num_heads = 3"),
+    ({"adapters.block_size": 5}, "config.clip.image.width is 16", "config.adapters.block_size = 5"),
     (
-        {"adapters.block": 16, "clip.text.width": 8},
+        {"adapters.block_size": 16, "clip.text.width": 8},
         "config.clip.text.width is 8",
-        "config.adapters.block = 16",
+        "config.adapters.block_size = 16",
     ),
     ({"adapters.method": "adapter"}, "config.adapters.method is 'adapter'", "one of hclip, none, full"),
     ({"adapters.layers": (1, 1)}, "config.adapters.layers is (1, 1)", "without repetition"),
@@ -266,58 +267,58 @@ GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
         "at most clip.image.width = 16",
     ),
     (
-        {"adapters.method": "boft", "adapters.factors": 3},
-        "config.adapters.factors is 3",
+        {"adapters.method": "boft", "adapters.num_factors": 3},
+        "config.adapters.num_factors is 3",
         "less, for the 2 blocks of clip.image.width are no multiple of 2^(factors - 1)",
     ),
     (
-        {"adapters.method": "boft", "adapters.factors": 4294967295},
-        "config.adapters.factors is 4294967295",
+        {"adapters.method": "boft", "adapters.num_factors": 4294967295},
+        "config.adapters.num_factors is 4294967295",
         "less, for",
     ),
-    ({"adapters.method": "boft", "adapters.block": 1}, "config.adapters.block is 1", "even"),
+    ({"adapters.method": "boft", "adapters.block_size": 1}, "config.adapters.block_size is 1", "even"),
     (
         {"adapters.method": "none", "train.trainable": ("adapters",)},
         "config.train.trainable is ('adapters',)",
         "adapters.method none has none",
     ),
-    ({"clip.image.resolution": 25}, "config.clip.image.resolution is 25", "clip.image.patch = 8"),
-    ({"model.resolution": 36}, "config.model.resolution is 36", "config.clip.image.patch = 8"),
-    ({"model.resolution": 4}, "config.model.resolution is 4", "config.clip.image.patch = 8"),
-    ({"head.heads": 3}, "config.head.hidden is 8", "config.head.heads = 3"),
-    ({"head.window": 3}, "clip.image.patch is 4", "config.head.window = 3"),
-    ({"train.pooling": 3}, "clip.image.patch is 4", "config.train.pooling = 3"),
-    ({"evaluation.pooling": 8}, "clip.image.patch is 4", "config.evaluation.pooling = 8"),
-    ({"head.guidance_blocks": (1,)}, "config.head.guidance_blocks is (1,)", "two numbers"),
-    ({"head.decoder": (8, 4, 2)}, "config.head.decoder is (8, 4, 2)", "two numbers"),
-    ({"head.decoder_guidance": (8,)}, "config.head.decoder_guidance is (8,)", "two numbers"),
+    ({"clip.image.image_size": 25}, "config.clip.image.image_size is 25", "clip.image.patch_size = 8"),
+    ({"model.image_size": 36}, "config.model.image_size is 36", "config.clip.image.patch_size = 8"),
+    ({"model.image_size": 4}, "config.model.image_size is 4", "config.clip.image.patch_size = 8"),
+    ({"head.num_heads": 3}, "config.head.hidden_dim is 8", "config.head.num_heads = 3"),
+    ({"head.window_size": 3}, "clip.image.patch_size is 4", "config.head.window_size = 3"),
+    ({"train.pooling": 3}, "clip.image.patch_size is 4", "config.train.pooling = 3"),
+    ({"evaluation.pooling": 8}, "clip.image.patch_size is 4", "config.evaluation.pooling = 8"),
+    ({"head.guidance_layers": (1,)}, "config.head.guidance_layers is (1,)", "two numbers"),
+    ({"head.decoder_dims": (8, 4, 2)}, "config.head.decoder_dims is (8, 4, 2)", "two numbers"),
+    ({"head.decoder_guidance_dims": (8,)}, "config.head.decoder_guidance_dims is (8,)", "two numbers"),
     (
-        {"head.decoder_guidance_projection": ()},
-        "config.head.decoder_guidance_projection is ()",
+        {"head.decoder_guidance_proj_dims": ()},
+        "config.head.decoder_guidance_proj_dims is ()",
         "two numbers",
     ),
     (
-        {"head.decoder_guidance_projection": (8, 4)},
-        "config.head.decoder_guidance_projection[0] is 8",
+        {"head.decoder_guidance_proj_dims": (8, 4)},
+        "config.head.decoder_guidance_proj_dims[0] is 8",
         "less than the 8 channels",
     ),
     (
-        {"head.decoder_guidance_projection": (4, 9)},
-        "config.head.decoder_guidance_projection[1] is 9",
+        {"head.decoder_guidance_proj_dims": (4, 9)},
+        "config.head.decoder_guidance_proj_dims[1] is 9",
         "less than the 8 channels",
     ),
-    ({"head.prior": 1.0}, "config.head.prior is 1.0", "less than 1"),
-    ({"head.decoder": (50, 4)}, "config.head.decoder[0] is 50", "a multiple of 16"),
-    ({"head.decoder": (32, 33)}, "config.head.decoder[1] is 33", "a multiple of 16"),
-    ({"head.guidance_blocks": (1, 3)}, "config.head.guidance_blocks is (1, 3)", "blocks 1 to 2"),
-    ({"train.warmup": 4}, "config.train.warmup is 4", "less than train.steps = 4"),
+    ({"head.prior_prob": 1.0}, "config.head.prior_prob is 1.0", "less than 1"),
+    ({"head.decoder_dims": (50, 4)}, "config.head.decoder_dims[0] is 50", "a multiple of 16"),
+    ({"head.decoder_dims": (32, 33)}, "config.head.decoder_dims[1] is 33", "a multiple of 16"),
+    ({"head.guidance_layers": (1, 3)}, "config.head.guidance_layers is (1, 3)", "blocks 1 to 2"),
+    ({"train.warmup_steps": 4}, "config.train.warmup_steps is 4", "less than train.num_train_steps = 4"),
     ({"seed": 2**32}, "config.seed is 4294967296", "at most 4294967295"),
-    ({"evaluation.canvas": 47}, "config.evaluation.canvas is 47", "must be 32 + n * 16"),
-    ({"evaluation.canvas": 16}, "config.evaluation.canvas is 16", "must be 32 + n * 16"),
+    ({"evaluation.canvas_size": 47}, "config.evaluation.canvas_size is 47", "must be 32 + n * 16"),
+    ({"evaluation.canvas_size": 16}, "config.evaluation.canvas_size is 16", "must be 32 + n * 16"),
     (
-        {"evaluation.stride": 33, "evaluation.canvas": 65},
+        {"evaluation.stride": 33, "evaluation.canvas_size": 65},
         "config.evaluation.stride is 33",
-        "at most data.crop = 32",
+        "at most data.crop_size = 32",
     ),
 ]
 
@@ -334,22 +335,22 @@ def test_fields_that_do_not_fit_each_other(changes: dict[str, Any], named: str, 
     [
         {"adapters.layers": (3,), "adapters.towers": ("image",)},
         {"adapters.layers": (2, 1), "adapters.targets": ("out",)},
-        {"adapters.method": "none", "adapters.towers": (), "adapters.block": 5},
-        {"adapters.method": "lora", "adapters.rank": 16, "adapters.block": 5},
-        {"adapters.method": "boft", "adapters.factors": 2},
-        {"adapters.method": "boft", "adapters.factors": 1, "adapters.block": 1},
+        {"adapters.method": "none", "adapters.towers": (), "adapters.block_size": 5},
+        {"adapters.method": "lora", "adapters.rank": 16, "adapters.block_size": 5},
+        {"adapters.method": "boft", "adapters.num_factors": 2},
+        {"adapters.method": "boft", "adapters.num_factors": 1, "adapters.block_size": 1},
         {"adapters.parts": ("dcrc",), "adapters.orthogonal": ()},
         {"adapters.parts": ("dcrc",), "adapters.towers": ("image",)},
         {"adapters.neumann_terms": 2},
-        {"head.window": 4},
-        {"head.window": 12},  # larger than the grid: cut to it
+        {"head.window_size": 4},
+        {"head.window_size": 12},  # larger than the grid: cut to it
         {"train.pooling": 4},
-        {"head.guidance_blocks": (2, 1)},
-        {"head.decoder": (48, 31)},
-        {"train.warmup": 3},
+        {"head.guidance_layers": (2, 1)},
+        {"head.decoder_dims": (48, 31)},
+        {"train.warmup_steps": 3},
         {"seed": 2**32 - 1},
-        {"evaluation.canvas": 32},
-        {"evaluation.stride": 32, "evaluation.canvas": 64},
+        {"evaluation.canvas_size": 32},
+        {"evaluation.stride": 32, "evaluation.canvas_size": 64},
         {"evaluation.sets": {}},
     ],
 )
@@ -364,7 +365,7 @@ def test_changed_fields_names_exactly_what_differs(path: str, value: Any) -> Non
 
 
 def test_changed_fields_of_several_and_of_whole_groups() -> None:
-    both = put({"train.steps": 5, "seed": 3})
-    assert changed_fields(MICRO, both) == ["seed", "train.steps"]
+    both = put({"train.num_train_steps": 5, "seed": 3})
+    assert changed_fields(MICRO, both) == ["seed", "train.num_train_steps"]
     without = {name: value for name, value in MICRO.items() if name != "head"}
     assert changed_fields(without, MICRO) == changed_fields(MICRO, without) == ["head"]

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from hclip_jax.data.folder import FolderSource
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
 
 def test_reads_what_was_written(folder: Path) -> None:
     source = FolderSource(folder, "train")
-    assert source.classes == ("cat", "traffic light", "sky")
+    assert source.class_names == ("cat", "traffic light", "sky")
     assert [source[index]["name"] for index in range(len(source))] == [f"pet.{index}" for index in range(6)]
     for index, example in enumerate(source[index] for index in range(len(source))):
         image = np.asarray(Image.open(folder / f"images/train/pet.{index}.png"))
@@ -44,7 +44,7 @@ def test_another_class_list(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("a\nb\nc\nd")
     (folder / "classes.txt").unlink()
     source = FolderSource(folder, "train", str(tmp_path / "other.txt"))
-    assert source.classes == ("a", "b", "c", "d")
+    assert source.class_names == ("a", "b", "c", "d")
 
 
 def test_pickles(folder: Path) -> None:

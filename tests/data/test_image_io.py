@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data.image_io import label_size, picture_size, read_label, read_picture
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.image_io import read_image, read_image_size, read_label, read_label_size
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
 RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)  # not square, no symmetry
@@ -47,7 +47,7 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
     path = saved(tmp_path / f"picture.{suffix}", image)
     with Image.open(path) as stored:
         assert stored.mode == mode
-    result = read_picture(path)
+    result = read_image(path)
     assert result.dtype == np.uint8
     np.testing.assert_array_equal(result, expected)
 
@@ -55,13 +55,13 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
 def test_a_palette_with_transparent_entries(tmp_path: Path) -> None:
     image, expected, _ = colour_modes()["P"]
     path = saved(tmp_path / "picture.png", image, transparency=bytes(range(0, 70, 10)))
-    np.testing.assert_array_equal(read_picture(path), expected)
+    np.testing.assert_array_equal(read_image(path), expected)
 
 
 def test_sixteen_bits_round_to_the_nearest_of_eight(tmp_path: Path) -> None:
     wide = np.array([[0, 128, 129, 385, 386, 65406, 65407, 65535]], np.uint16)
     path = saved(tmp_path / "wide.png", Image.fromarray(wide))
-    np.testing.assert_array_equal(read_picture(path)[0, :, 0], [0, 0, 1, 1, 2, 254, 255, 255])
+    np.testing.assert_array_equal(read_image(path)[0, :, 0], [0, 0, 1, 1, 2, 254, 255, 255])
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_exif_orientation(tmp_path: Path, orientation: int, upright: np.ndarray)
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = saved(tmp_path / "turned.png", Image.fromarray(RGB), exif=exif)
-    np.testing.assert_array_equal(read_picture(path), upright)
-    assert picture_size(path) == upright.shape[:2]
+    np.testing.assert_array_equal(read_image(path), upright)
+    assert read_image_size(path) == upright.shape[:2]
 
 
 def bomb(path: Path) -> Path:
@@ -118,7 +118,7 @@ def broken_files(folder: Path) -> dict[str, Path]:
 def test_a_file_that_is_no_good_picture_is_named(tmp_path: Path, kind: str) -> None:
     path = broken_files(tmp_path)[kind]
     with pytest.raises(UserError) as caught:
-        read_picture(path)
+        read_image(path)
     assert str(path) in str(caught.value)
 
 
@@ -132,7 +132,7 @@ def test_a_label_survives_and_its_largest_value_means_ignore(
     result = read_label(path, 100)
     assert result.dtype == np.int32
     np.testing.assert_array_equal(result, [[0, 1, 2], [IGNORE, 99, 0]])
-    assert label_size(path) == (2, 3)
+    assert read_label_size(path) == (2, 3)
 
 
 def test_255_is_a_class_with_sixteen_bits(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_one_bit_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_a_label_with_colours_is_refused(tmp_path: Path, mode: str) -> None:
     path = saved(tmp_path / "colours.png", Image.new(mode, (4, 3)))
-    for read in (lambda: read_label(path, 5), lambda: label_size(path)):
+    for read in (lambda: read_label(path, 5), lambda: read_label_size(path)):
         with pytest.raises(UserError, match=rf"colours\.png has the mode {mode}, .*single channel"):
             read()
 

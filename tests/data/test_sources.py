@@ -9,24 +9,24 @@ from hclip_jax.errors import UserError
 
 
 def test_built_in_scenes() -> None:
-    source = open_source("scenes", "val", vocabulary="shapes")
+    source = open_source("scenes", "val", label_set="shapes")
     assert isinstance(source, ScenesSource)
-    assert source.classes == ScenesSource("val", "shapes").classes
-    assert open_source("scenes", "val").classes == ScenesSource("val").classes
+    assert source.class_names == ScenesSource("val", "shapes").class_names
+    assert open_source("scenes", "val").class_names == ScenesSource("val").class_names
 
 
 def test_a_folder(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("a\nb\nc")
     source = open_source(str(folder), "train", classes=str(tmp_path / "other.txt"))
     assert isinstance(source, FolderSource)
-    assert source.classes == ("a", "b", "c")
+    assert source.class_names == ("a", "b", "c")
 
 
 def test_arguments_that_the_source_cannot_use(folder: Path) -> None:
     with pytest.raises(UserError, match="vocabulary 'all' belongs to the built-in scenes"):
         open_source(str(folder), "train", vocabulary="all")
     with pytest.raises(UserError, match=r"class list names\.txt cannot name the built-in scenes"):
-        open_source("scenes", "train", classes="names.txt")
+        open_source("scenes", "train", classes_file="names.txt")
 
 
 def test_no_root() -> None:

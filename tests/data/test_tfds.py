@@ -8,8 +8,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from hclip_jax.data.sources import IGNORE, open_source
+from hclip_jax.data.sources import open_source
 from hclip_jax.data.tfds import TfdsSource
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
 CLASSES = ["cat", "sky", "tree"]
@@ -75,7 +76,7 @@ def test_reads_what_was_written(prepare: Prepare, key: str) -> None:
     (root / "classes.txt").write_text("\n".join(CLASSES))
     source = open_source(str(root), "train")
     assert isinstance(source, TfdsSource)
-    assert source.classes == tuple(CLASSES)
+    assert source.class_names == tuple(CLASSES)
     examples = [source[index] for index in range(len(source))]
     assert sorted(example["name"] for example in examples) == [f"pet_{i}" for i in range(COUNT)]
     for example in examples:  # TFDS shuffles while it writes
@@ -91,10 +92,10 @@ def test_reads_what_was_written(prepare: Prepare, key: str) -> None:
 
 def test_class_names_of_the_label_feature(prepare: Prepare, tmp_path: Path) -> None:
     root = prepare(tfds.features.LabeledImage(labels=CLASSES, encoding_format="png"))
-    assert TfdsSource(root, "train[:60%]").classes == tuple(CLASSES)
+    assert TfdsSource(root, "train[:60%]").class_names == tuple(CLASSES)
     assert len(TfdsSource(root, "train[:60%]")) == 3
     (tmp_path / "other.txt").write_text("a\nb\nc\nd")
-    assert TfdsSource(root, "train", str(tmp_path / "other.txt")).classes == ("a", "b", "c", "d")
+    assert TfdsSource(root, "train", str(tmp_path / "other.txt")).class_names == ("a", "b", "c", "d")
 
 
 @pytest.mark.parametrize("label", [unnamed(), tfds.features.LabeledImage(labels=3)])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data.sources import IGNORE, Example
 from hclip_jax.data.transforms import _shift_colours, augment, resize_shortest
+from hclip_jax.data.types import IGNORE, Example
 
 COLOURS = np.array([[200, 60, 40], [50, 90, 180], [90, 170, 70], [230, 220, 210]], np.uint8)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference.overlay import comparison, overlay, palette
 

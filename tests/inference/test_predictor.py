@@ -6,12 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from hclip_jax.config.schema import Protocol
+from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.inference import predictor as module
 from hclip_jax.inference.predictor import Prediction, Predictor
-from hclip_jax.models.hclip import Model, Params
+from hclip_jax.models.hclip import Model
 from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
+from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.init import initial_params
@@ -49,7 +50,7 @@ def look_at(classes: int, pixels: int, values: pytest.MonkeyPatch) -> None:
     values.setattr(module, "_MOST_VALUES", classes * pixels)
 
 
-def protocol(kind: str) -> Protocol:
+def protocol(kind: str) -> InferenceProtocol:
     c = micro_dict()
     c.evaluation.protocol = kind
     return from_config_dict(c).protocol
@@ -111,14 +112,14 @@ def test_how_many_classes_at_a_time_changes_nothing(
     ((_, whole),) = both(predictor, slice(1, 2))
     for most in (1, 3, 6, 7):  # of 7 classes, at 130 x 60 padded to 256 x 128
         look_at(most, 256 * 128, values)
-        assert module._chunk(protocol(kind), *taps(256, 128)) == most
+        assert module._chunk(protocol(kind), *bilinear_weights(256, 128)) == most
         ((found, every),) = both(predictor, slice(1, 2))
         tolerance.assert_within(every, whole, 1e-6)
         agree(found, every)
 
 
-def taps(height: int, width: int) -> tuple[resize.Taps, resize.Taps]:
-    return resize.taps(height, 48), resize.taps(width, 48)
+def bilinear_weights(height: int, width: int) -> tuple[resize.BilinearWeights, resize.BilinearWeights]:
+    return resize.bilinear_weights(height, 48), resize.bilinear_weights(width, 48)
 
 
 @every_protocol
@@ -128,14 +129,14 @@ def test_of_equals_the_first_is_chosen(kind: str, most: int, values: pytest.Monk
     for equal in ((0, 6), (1, 2, 5), (3, 4), (5, 6), (6,)):
         logits = np.random.default_rng(1).normal(size=(5, 7, 16, 16)).astype(np.float32)
         logits[:, equal] = 9.0
-        ids, probability = module._most_probable(protocol(kind), logits, *taps(64, 80))
+        ids, probability = module._most_probable(protocol(kind), logits, *bilinear_weights(64, 80))
         assert (np.asarray(ids) == equal[0]).all()
         assert (np.asarray(probability) > 0.999).all()
 
 
 def test_probability_zero_is_still_an_answer() -> None:
     impossible = np.full((5, 7, 16, 16), -1e4, np.float32)
-    ids, probability = module._most_probable(protocol("sliding"), impossible, *taps(64, 80))
+    ids, probability = module._most_probable(protocol("sliding"), impossible, *bilinear_weights(64, 80))
     assert not np.asarray(ids).any()
     assert not np.asarray(probability).any()
 
@@ -143,7 +144,7 @@ def test_probability_zero_is_still_an_answer() -> None:
 @every_protocol
 def test_more_classes_than_the_head_has_slots(params: Params, kind: str, values: pytest.MonkeyPatch) -> None:
     classes = [f"thing {t}" for t in range(300)]
-    assert micro().head.slots == 256
+    assert micro().head.max_classes == 256
     look_at(64, 128 * 128, values)
     ((found, every),) = both(make(params, kind, classes), slice(1))
     agree(found, every)
@@ -157,8 +158,10 @@ def test_more_classes_than_the_head_has_slots(params: Params, kind: str, values:
 
 @every_protocol
 def test_memory_does_not_grow_with_the_classes(kind: str) -> None:
-    shown = Protocol(kind, pooling=1, short_side=640, longest_side=2560, canvas=640, crop=384, stride=256)
-    sides = [resize.taps(640, 96 if kind == "single" else 640)] * 2
+    shown = InferenceProtocol(
+        kind, pooling=1, shortest_edge=640, longest_edge=2560, canvas_size=640, crop_size=384, stride=256
+    )
+    sides = [resize.bilinear_weights(640, 96 if kind == "single" else 640)] * 2
 
     def temporaries(classes: int) -> int:
         logits = jax.ShapeDtypeStruct((5, classes, 96, 96), np.float32)

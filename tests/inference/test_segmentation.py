@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.inference.overlay import overlay
 from hclip_jax.inference.segmentation import Segmentation
 

@@ -14,12 +14,12 @@ def test_views_are_crops_and_the_whole() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
     views = sliding_window.views(picture, canvas=16, crop=8, stride=8)
     assert views.shape == (5, 8, 8, 3)
-    canvas = sliding_window.stretch(picture, 16)
+    canvas = sliding_window.resize_square(picture, 16)
     np.testing.assert_array_equal(views[1], canvas[:8, 8:])
     np.testing.assert_array_equal(views[2], canvas[8:, :8])
     # The whole view is of the picture: one bilinear step, not two.
-    np.testing.assert_array_equal(views[4], sliding_window.stretch(picture, 8))
-    assert np.abs(views[4] - sliding_window.stretch(canvas, 8)).max() > 1
+    np.testing.assert_array_equal(views[4], sliding_window.resize_square(picture, 8))
+    assert np.abs(views[4] - sliding_window.resize_square(canvas, 8)).max() > 1
 
 
 def test_merge_averages_windows_then_the_whole() -> None:

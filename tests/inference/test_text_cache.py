@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.io import cache
-from hclip_jax.io.cache import TextFeatures
 
 TOWER = {"projection": jnp.ones((2, 3)), "blocks": {"scale": jnp.zeros(4), "bias": jnp.ones(4)}}
 SENTENCES = {"tokens": np.array([[1, 2]], np.int32), "owner": np.array([0], np.int32)}
@@ -30,45 +30,45 @@ class Encoder:
 
 def test_features_are_encoded_once_and_for_all() -> None:
     encode = Encoder()
-    first = TextFeatures(TOWER, "float32").get(SENTENCES, encode)
-    again = TextFeatures(TOWER, "float32").get(SENTENCES, encode)
+    first = TextCache(TOWER, "float32").get(SENTENCES, encode)
+    again = TextCache(TOWER, "float32").get(SENTENCES, encode)
     np.testing.assert_array_equal(again, first)
     assert encode.asked == 1
 
 
 def test_whatever_changes_them_is_told_apart() -> None:
     encode = Encoder()
-    TextFeatures(TOWER, "float32").get(SENTENCES, encode)
-    TextFeatures(TOWER, "bfloat16").get(SENTENCES, encode)
-    TextFeatures(TOWER | {"projection": jnp.ones((2, 3)).at[0, 0].set(2)}, "float32").get(SENTENCES, encode)
+    TextCache(TOWER, "float32").get(SENTENCES, encode)
+    TextCache(TOWER, "bfloat16").get(SENTENCES, encode)
+    TextCache(TOWER | {"projection": jnp.ones((2, 3)).at[0, 0].set(2)}, "float32").get(SENTENCES, encode)
     swapped = {"scale": TOWER["blocks"]["bias"], "bias": TOWER["blocks"]["scale"]}
-    TextFeatures(TOWER | {"blocks": swapped}, "float32").get(SENTENCES, encode)
+    TextCache(TOWER | {"blocks": swapped}, "float32").get(SENTENCES, encode)
     other = SENTENCES | {"tokens": np.array([[1, 3]], np.int32)}
-    TextFeatures(TOWER, "float32").get(other, encode)
+    TextCache(TOWER, "float32").get(other, encode)
     assert encode.asked == 5
 
 
 def test_a_damaged_file_is_made_anew(home: Path) -> None:
     encode = Encoder()
-    TextFeatures(TOWER).get(SENTENCES, encode)
+    TextCache(TOWER).get(SENTENCES, encode)
     (file,) = (home / "text").iterdir()
     file.write_bytes(file.read_bytes()[:-3])
-    TextFeatures(TOWER).get(SENTENCES, encode)
+    TextCache(TOWER).get(SENTENCES, encode)
     assert encode.asked == 2
-    TextFeatures(TOWER).get(SENTENCES, encode)
+    TextCache(TOWER).get(SENTENCES, encode)
     assert encode.asked == 2
 
 
 def test_a_folder_that_cannot_be_written_stops_nobody(home: Path) -> None:
     home.write_text("in the way")
-    assert TextFeatures(TOWER).get(SENTENCES, Encoder())[0, 0] == 1
+    assert TextCache(TOWER).get(SENTENCES, Encoder())[0, 0] == 1
 
 
 def test_nothing_is_kept_if_the_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cache.VARIABLE, "")
     encode = Encoder()
     for _ in range(2):
-        TextFeatures(TOWER).get(SENTENCES, encode)
+        TextCache(TOWER).get(SENTENCES, encode)
     assert encode.asked == 2
     assert cache.folder() is None
 

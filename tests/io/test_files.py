@@ -1,7 +1,7 @@
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.files import replacing, write_atomically
+from hclip_jax.io.files import replace_atomically, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_folder_where_the_file_is_to_be_is_the_users_error(tmp_path):
 
 def test_a_block_that_writes_replaces_the_file_at_its_end(tmp_path):
     path = tmp_path / "new" / "file.bin"
-    with replacing(path) as temporary:
+    with replace_atomically(path) as temporary:
         assert temporary.parent == path.parent
         temporary.write_bytes(b"one")
         assert not path.exists()
@@ -77,7 +77,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_no_litter(tmp_path, raised, 
     path.write_bytes(b"old")
 
     def write() -> None:
-        with replacing(path) as temporary:
+        with replace_atomically(path) as temporary:
             temporary.write_bytes(b"half")
             raise raised
 
@@ -88,5 +88,8 @@ def test_a_block_that_fails_leaves_the_old_file_and_no_litter(tmp_path, raised, 
 
 
 def test_a_block_that_writes_nothing_is_an_error(tmp_path):
-    with pytest.raises(UserError, match=r"file\.bin cannot be written"), replacing(tmp_path / "file.bin"):
+    with (
+        pytest.raises(UserError, match=r"file\.bin cannot be written"),
+        replace_atomically(tmp_path / "file.bin"),
+    ):
         pass

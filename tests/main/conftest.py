@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
             Image.fromarray(example["image"]).save(root / f"images/{split}/p{i:02d}.png")
             label = Image.fromarray(example["label"].astype(np.uint8))  # IGNORE becomes 255
             label.save(root / f"labels/{split}/p{i:02d}.png")
-    (root / "classes.txt").write_text("\n".join(ScenesSource("train", "shapes").classes) + "\n")
+    (root / "classes.txt").write_text("\n".join(ScenesSource("train", "shapes").class_names) + "\n")
     return root
 
 

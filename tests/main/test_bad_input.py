@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from hclip_jax.config.validate import from_config_dict
-from hclip_jax.training.workdir import claim
+from hclip_jax.training.workdir import claim_workdir
 from hclip_jax.weights.layouts.openai import clip_tensors
 from tests.small_models import micro, micro_dict
 
@@ -56,7 +56,7 @@ def test_bad_folders_are_refused_before_anything_is_made(
 ) -> None:
     damage, words = DAMAGES[name]
     damage(folder)
-    message = refusal(f"--config.data.root={folder}", "--config.data.vocabulary=")
+    message = refusal(f"--config.data.root={folder}", "--config.data.label_set=")
     assert all(word in message for word in words), message
 
 
@@ -76,10 +76,10 @@ def test_words_of_an_evaluation_set_are_looked_at_before_training(
     ("flags", "words"),
     [
         (("--config.data.root=",), ("config.data.root is empty", "scenes")),
-        (("--config.data.vocabulary=animals",), ("'animals'", "seen, all, shapes, regrouped, synonyms")),
+        (("--config.data.label_set=animals",), ("'animals'", "seen, all, shapes, regrouped, synonyms")),
         (("--config.data.split=dev",), ("'dev'", "train, val, test")),
-        (("--config.data.classes=x.txt",), ("x.txt", "vocabulary")),
-        (("--config.train.batch=12",), ("config.train.batch is 12", "multiple of 8")),
+        (("--config.data.classes_file=x.txt",), ("x.txt", "vocabulary")),
+        (("--config.train.batch_size=12",), ("config.train.batch_size is 12", "multiple of 8")),
         (("--config.prompts.templates=('a photo',)",), ("'a photo'", "once")),
     ],
 )
@@ -112,7 +112,7 @@ def test_weights_that_are_cut_off(name: str, tmp_path: Path, refusal: Callable[.
 
 def test_weights_of_a_clip_of_another_size(tmp_path: Path, refusal: Callable[..., str]) -> None:
     c = micro_dict()
-    c.clip.image.update(layers=4, width=32)
+    c.clip.image.update(num_layers=4, width=32)
     other = from_config_dict(c).clip
     path = tmp_path / "clip.safetensors"
     save_file({t.name: np.zeros(t.shape, np.float32) for t in clip_tensors(other)}, path)
@@ -139,8 +139,8 @@ def test_weights_of_another_model_get_a_three_way_difference(
 
 @pytest.mark.parametrize("mode", ["train", "evaluate"])
 def test_a_workdir_of_another_configuration(mode: str, workdir: Path, refusal: Callable[..., str]) -> None:
-    claim(workdir, micro())
+    claim_workdir(workdir, micro())
     before = (workdir / "config.json").read_bytes()
-    message = refusal("--config.seed=3", "--config.head.layers=2", f"--mode={mode}")
-    assert f"{workdir} holds a training of another configuration; head.layers, seed differ" in message
+    message = refusal("--config.seed=3", "--config.head.num_layers=2", f"--mode={mode}")
+    assert f"{workdir} holds a training of another configuration; head.num_layers, seed differ" in message
     assert (workdir / "config.json").read_bytes() == before

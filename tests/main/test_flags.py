@@ -32,15 +32,21 @@ def test_the_exit_status_reaches_the_shell() -> None:
     [
         ("--config.train.step=3", ("config.train.step is not a field", "did you mean steps?")),
         ("--config.trian.steps=3", ("config.trian is not a field", "did you mean train?")),
-        ("--config.train.steps.x=3", ("--config.train.steps.x is not a field", "steps holds 4")),
-        ("--config.train.steps=abc", ("config.train.steps is 'abc'", "a whole number")),
-        ("--config.train.steps=1.5", ("config.train.steps is 1.5", "a whole number")),
+        (
+            "--config.train.num_train_steps.x=3",
+            ("--config.train.num_train_steps.x is not a field", "steps holds 4"),
+        ),
+        ("--config.train.num_train_steps=abc", ("config.train.num_train_steps is 'abc'", "a whole number")),
+        ("--config.train.num_train_steps=1.5", ("config.train.num_train_steps is 1.5", "a whole number")),
         ("--config.train.evaluate_first=maybe", ("config.train.evaluate_first is 'maybe'", "True or")),
-        ("--config.head.decoder=(8,'a')", ("config.head.decoder[1] is 'a'", "a whole number")),
-        ("--config.head.decoder=(8", ("config.head.decoder is '(8'", "a tuple, such as")),
+        ("--config.head.decoder_dims=(8,'a')", ("config.head.decoder_dims[1] is 'a'", "a whole number")),
+        ("--config.head.decoder_dims=(8", ("config.head.decoder_dims is '(8'", "a tuple, such as")),
         ("--config.train=3", ("config.train is 3", "a group of fields")),
         ("--config.model.dtype=half", ("config.model.dtype is 'half'", "float32, bfloat16")),
-        ("--config.train.steps", ("'--config.train.steps' is not a flag", "--config.FIELD=VALUE")),
+        (
+            "--config.train.num_train_steps",
+            ("'--config.train.num_train_steps' is not a flag", "--config.FIELD=VALUE"),
+        ),
         ("--wrokdir=x", ("'--wrokdir=x' is not a flag", "--workdir=DIR")),
         ("stray", ("'stray' is not a flag", "--workdir=DIR")),
         ("--mode=test", ("--mode=test", "train|evaluate")),
@@ -68,7 +74,7 @@ def test_values_of_flags_are_what_they_look_like(
     flags = (
         "--config.train.evaluate_first=true",
         "--config.train.learning_rate=1e-3",
-        "--config.head.decoder=(16, 8)",
+        "--config.head.decoder_dims=(16, 8)",
         "--config.data.root=42",
         "--config.evaluation.sets.val.split=test",
         "--config.train.trainable=('head',)",
@@ -78,7 +84,7 @@ def test_values_of_flags_are_what_they_look_like(
     assert where == workdir
     assert config.train.evaluate_first is True
     assert config.train.learning_rate == 1e-3
-    assert config.head.decoder == (16, 8)
+    assert config.head.decoder_dims == (16, 8)
     assert config.data.root == "42"
     assert config.evaluation.sets["val"].split == "test"
     assert config.train.trainable == ("head",)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.config.validate import to_dict
+from hclip_jax.config.build import to_dict
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.evaluation.confusion_matrix import FIGURES
+from hclip_jax.evaluation.confusion_matrix import METRICS
 from hclip_jax.load import open_model
 from hclip_jax.main import main
 from tests.main.conftest import PICTURES
@@ -26,7 +26,7 @@ def trained(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def command(config_file: Path, workdir: Path) -> list[str]:
-    given = ("train.trainable=('head',)", "train.evaluate_every=4", "evaluation.pictures=2")
+    given = ("train.trainable=('head',)", "train.evaluate_every=4", "evaluation.num_images=2")
     return [
         "main",
         f"--config={config_file}",
@@ -61,14 +61,14 @@ def test_a_training_leaves_what_is_promised(trained: Path) -> None:
     logged = lines(trained)
     assert [line["step"] for line in logged] == [1, 2, 3, 4, 4]
     assert all(np.isfinite(line["loss"]) for line in logged[:4])
-    assert set(logged[4]["evaluation"]["val"]) == set(FIGURES)
+    assert set(logged[4]["evaluation"]["val"]) == set(METRICS)
 
     reports = trained / "evaluation"
     assert {path.name for path in reports.iterdir()} == {"val.json", "val.csv", "val.md"}
     report = json.loads((reports / "val.json").read_text())
     assert report["summary"] == logged[4]["evaluation"]["val"]
     assert (report["details"]["step"], report["details"]["pictures"]) == (4, 2)
-    classes = ScenesSource("val", "shapes").classes
+    classes = ScenesSource("val", "shapes").class_names
     assert [row["name"] for row in report["per_class"]] == list(classes)
     assert len((reports / "val.csv").read_text().splitlines()) == 1 + len(classes)
     (overlay,) = (trained / "overlays" / "val").iterdir()
@@ -81,7 +81,7 @@ def test_its_model_can_be_opened(trained: Path) -> None:
     model = open_model(trained)
     assert model.source == "training micro, step 4, CLIP from random"
     assert model.parts == ("clip", "adapters", "head")
-    assert model.need_segmenting().classes == ScenesSource("train", "shapes").classes
+    assert model.require_spec().class_names == ScenesSource("train", "shapes").class_names
 
 
 def test_running_a_finished_training_again_trains_nothing(
@@ -101,7 +101,7 @@ def test_evaluating_a_finished_training(
     trained: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(trained)
-    again = [*command(config_file, trained), "--mode=evaluate", "--config.evaluation.pictures=1"]
+    again = [*command(config_file, trained), "--mode=evaluate", "--config.evaluation.num_images=1"]
     assert main(again) == 0
     assert "step 4  val: mIoU" in capsys.readouterr().out
     report = json.loads((trained / "evaluation" / "val.json").read_text())
@@ -123,7 +123,7 @@ def test_a_bad_label_found_while_training_leaves_whole_checkpoints_only(
 
     changes = (
         f"--config.data.root={folder}",
-        "--config.data.vocabulary=",
+        "--config.data.label_set=",
         "--config.train.checkpoint_every=1",
         "--config.train.evaluate_every=0",
     )

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import pytest
 from jax import Array
 
-from hclip_jax.ops.chunked_map import map_classes
+from hclip_jax.ops.chunked_map import chunked_map
 
 
 @pytest.mark.parametrize(("classes", "chunk"), [(5, 5), (20, 20), (21, 11), (151, 19), (171, 19), (256, 16)])
@@ -14,5 +14,5 @@ def test_chunks_hold_few_zeros(classes: int, chunk: int) -> None:
         return 2 * x
 
     x = jnp.arange(2.0 * classes).reshape(2, classes)
-    assert (map_classes(double, x, 20, "everything") == 2 * x).all()
+    assert (chunked_map(double, x, 20, "none") == 2 * x).all()
     assert sum(sizes) == chunk  # of the halves of a chunk, where it has halves

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax import Array
 
-from hclip_jax.ops.conv import convolve, convolve_up
+from hclip_jax.ops.conv import conv2d, conv2d_transpose
 from tests import tolerance
 
 
@@ -27,10 +27,10 @@ def test_convolution_and_gradient_are_the_plain_ones(side: int, wide: int, featu
     def loss(function, x: Array, kernel: Array) -> Array:
         return (function(x, kernel) * weight).sum()
 
-    np.testing.assert_allclose(convolve(x, kernel), plain(x, kernel), atol=1e-5)
+    np.testing.assert_allclose(conv2d(x, kernel), plain(x, kernel), atol=1e-5)
     ours, theirs = (
         jax.jit(jax.grad(lambda x, kernel, f=f: loss(f, x, kernel), argnums=(0, 1)))(x, kernel)
-        for f in (convolve, plain)
+        for f in (conv2d, plain)
     )
     for own, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-5)
@@ -50,9 +50,9 @@ def test_convolve_up_is_a_transposed_convolution() -> None:
     def loss(function, x: Array, kernel: Array) -> Array:
         return (function(x, kernel) * weight).sum()
 
-    tolerance.assert_close(convolve_up(x, kernel), transposed(x, kernel), atol=1e-5)
+    tolerance.assert_close(conv2d_transpose(x, kernel), transposed(x, kernel), atol=1e-5)
     ours, theirs = (
         jax.jit(jax.grad(lambda x, kernel, f=f: loss(f, x, kernel), argnums=(0, 1)))(x, kernel)
-        for f in (convolve_up, transposed)
+        for f in (conv2d_transpose, transposed)
     )
     tolerance.assert_close(ours, theirs, atol=1e-4, rtol=1e-5)

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import pytest
 from jax import Array
 
-from hclip_jax.analysis.benchmark.flops import arithmetic
-from hclip_jax.ops.dense import Dense, product_over_rows
+from hclip_jax.analysis.benchmark.flops import count_flops
+from hclip_jax.ops.dense import Dense, matmul_over_rows
 from tests import tolerance
 from tests.gradients import value_and_gradients
 
@@ -39,7 +39,7 @@ def test_activations_have_the_dtype_asked_for_and_gradients_that_of_the_paramete
 @pytest.mark.parametrize(("rows", "left", "right"), [(6, 2, 5), (6, 5, 2), (7, 3, 3)])
 def test_products_over_rows_are_the_plain_ones(rows: int, left: int, right: int) -> None:
     x, y = (jax.random.normal(jax.random.key(n), (rows, n)) for n in (left, right))
-    tolerance.assert_close(product_over_rows(x, y), x.T @ y, atol=1e-5)
+    tolerance.assert_close(matmul_over_rows(x, y), x.T @ y, atol=1e-5)
 
 
 def test_a_frozen_kernel_costs_nothing() -> None:
@@ -50,5 +50,5 @@ def test_a_frozen_kernel_costs_nothing() -> None:
         return layer.apply(params, x).sum()
 
     product = 2.0 * 2 * 3 * 4
-    assert arithmetic(jax.grad(total, argnums=1), params, x) == 2 * product
-    assert arithmetic(jax.grad(total, argnums=(0, 1)), params, x) == 3 * product
+    assert count_flops(jax.grad(total, argnums=1), params, x) == 2 * product
+    assert count_flops(jax.grad(total, argnums=(0, 1)), params, x) == 3 * product

@@ -11,14 +11,14 @@ X = np.random.default_rng(0).standard_normal((2, 5, 7, 3)).astype(np.float32)
 @pytest.mark.parametrize("size", [(5, 7), (10, 7), (3, 4), (11, 16), (1, 1)])
 def test_sample_is_bilinear(size: tuple[int, int]) -> None:
     wanted = jax.jit(lambda x: resize.bilinear(x, size, axes=(1, 2)))(X)
-    rows, columns = resize.taps(size[0], 5), resize.taps(size[1], 7)
+    rows, columns = resize.bilinear_weights(size[0], 5), resize.bilinear_weights(size[1], 7)
     sampled = resize.sample(X.transpose(0, 3, 1, 2), rows, columns)
     assert isinstance(sampled, np.ndarray)
     tolerance.assert_close(sampled.transpose(0, 2, 3, 1), np.asarray(wanted), atol=1e-5)
 
 
 def test_padded_taps_begin_with_the_same_samples() -> None:
-    plain, padded = resize.taps(11, 5), resize.taps(11, 5, padded=16)
+    plain, padded = resize.bilinear_weights(11, 5), resize.bilinear_weights(11, 5, padded=16)
     assert all(len(tap) == 16 for tap in padded)
     for a, b in zip(plain, padded, strict=True):
         np.testing.assert_array_equal(a, b[:11])

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.adapters.cayley import cayley
-from hclip_jax.adapters.relations import mix, positions
+from hclip_jax.adapters.relations import layer_index, mix
 from tests import tolerance
 from tests.parity import recipe
 from tests.small_models import mini_params
@@ -22,7 +22,7 @@ def test_cayley() -> None:
 def test_mixed_blocks() -> None:
     adapters = mini_params()["adapters"]
     towers = {"text": adapters["text"], "image": adapters["vision"]}
-    at = {name: positions(len(own), len(own)) for name, own in towers.items()}
+    at = {name: layer_index(len(own), len(own)) for name, own in towers.items()}
     mixed = mix(towers, at, adapters["modality"], adapters["layer"])
     layers = CASE["layers"]
     tolerance.assert_within(mixed["text"][layers], CASE["text_blocks"], tolerance.ADAPTERS)

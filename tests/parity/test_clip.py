@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from hclip_jax.models.hclip import Model, Params
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
 from tests import tolerance
 from tests.parity import recipe
@@ -31,7 +32,7 @@ def test_text(clip: Params, length: int) -> None:
 def test_image(clip: Params) -> None:
     pictures = channels_last(recipe.uniform_uint8("image.clip", (2, 3, 384, 384)))
     features = jax.jit(MODEL.image_encoder.apply)({"params": clip["image"]}, pictures)
-    _same_patches(features.dense, CASE["dense_features"], 8)
+    _same_patches(features.dense, CASE["patch_features"], 8)
     for block, name in enumerate(("hidden_layer4", "hidden_layer8")):
         _same_patches(features.guidance[block], CASE[name], 32)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hclip_jax.config.validate import from_config_dict
-from hclip_jax.models.hclip import Model, Params
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
 from hclip_jax.sharding import make_mesh, sharding
 from hclip_jax.text.prompts import make_prompts
@@ -94,7 +95,7 @@ def test_probabilities() -> None:
 def test_training(name: str, allowed: float) -> None:
     case = np.load(FOLDER / f"{name}.npz")
     c = mini_dict()
-    c.train.update(steps=len(case["losses"]), learning_rate=float(case["base_lr"]))
+    c.train.update(num_train_steps=len(case["losses"]), learning_rate=float(case["base_lr"]))
     config = from_config_dict(c)
     # Copied, because the step takes the buffers it is given.
     trainable, frozen = jax.tree.map(jnp.array, split(mini_params(), config.train.trainable))
@@ -103,14 +104,14 @@ def test_training(name: str, allowed: float) -> None:
     state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
     step = make_step(config, mesh)
     losses = []
-    for _ in range(config.train.steps):
+    for _ in range(config.train.num_train_steps):
         state, metrics = step(state, frozen, PROMPTS, batch())
         losses.append(float(metrics["loss"]))
     np.testing.assert_allclose(losses, case["losses"], rtol=allowed)
 
     named = by_published_name(jax.device_get(state.trainable))
     sums = [named[n].astype(np.float64).sum() for n in case["param_names"]]
-    moved = config.train.learning_rate * config.train.steps
+    moved = config.train.learning_rate * config.train.num_train_steps
     for tensor, got, want in zip(case["param_names"], sums, case["param_sums"], strict=True):
         # Adam moves an element by at most the rate a step; what is left over is rounding of its sign
         # where the gradient is next to nothing.

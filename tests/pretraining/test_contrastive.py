@@ -6,7 +6,7 @@ import pytest
 from hclip_jax.models.clip.image_encoder import ImageEncoder
 from hclip_jax.models.clip.text_encoder import TextEncoder
 from hclip_jax.models.hclip import init_clip
-from hclip_jax.models.head.cost_volume import unit
+from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.pretraining.contrastive import contrastive_loss, found_among, similarities
 from tests.small_models import micro
 
@@ -37,9 +37,9 @@ def test_the_loss_is_what_the_two_directions_say_by_token_and_patches() -> None:
 def test_patches_are_those_the_segmenter_reads() -> None:
     clip, images, tokens = inputs()
     _, by_patches, _ = similarities(CLIP, clip, images, tokens)
-    patches = unit(ImageEncoder(CLIP).apply({"params": clip["image"]}, images).dense)
-    captions = unit(TextEncoder(CLIP).apply({"params": clip["text"]}, tokens))
-    np.testing.assert_allclose(by_patches, unit(patches.mean((1, 2))) @ captions.T, atol=1e-5)
+    patches = l2_normalize(ImageEncoder(CLIP).apply({"params": clip["image"]}, images).dense)
+    captions = l2_normalize(TextEncoder(CLIP).apply({"params": clip["text"]}, tokens))
+    np.testing.assert_allclose(by_patches, l2_normalize(patches.mean((1, 2))) @ captions.T, atol=1e-5)
 
 
 def test_gradients_reach_both_towers() -> None:

@@ -4,69 +4,69 @@ import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.text.class_groups import BACKGROUND, SYNONYMS, Vocabulary, make_vocabulary
+from hclip_jax.text.class_groups import BACKGROUND, SYNONYMS, ClassGroups, group_class_names
 
 NAMES = ["zebra", "sky, clouds", "cat", "road, street, highway"]
 
 
 @pytest.mark.parametrize("synonyms", SYNONYMS)
 def test_classes_are_the_names_in_their_order(synonyms: str) -> None:
-    assert make_vocabulary(NAMES, (), synonyms).classes == tuple(NAMES)
-    assert make_vocabulary(NAMES[::-1], (), synonyms).classes == tuple(NAMES[::-1])
+    assert group_class_names(NAMES, (), synonyms).class_names == tuple(NAMES)
+    assert group_class_names(NAMES[::-1], (), synonyms).class_names == tuple(NAMES[::-1])
 
 
 @pytest.mark.parametrize("synonyms", ["first", "mean"])
 def test_one_phrase_a_name_whose_synonyms_the_text_tower_sees_to(synonyms: str) -> None:
-    vocabulary = make_vocabulary(NAMES, (), synonyms)
+    vocabulary = group_class_names(NAMES, (), synonyms)
     assert vocabulary.phrases == tuple(NAMES)
     assert vocabulary.synonyms == synonyms
     probabilities = np.random.default_rng(0).random((4, 2, 3), np.float32)
-    np.testing.assert_array_equal(vocabulary.probabilities_of(probabilities), probabilities)
-    np.testing.assert_array_equal(vocabulary.classes_of(np.array([[3, 0], [1, 2]])), [[3, 0], [1, 2]])
+    np.testing.assert_array_equal(vocabulary.to_class_probabilities(probabilities), probabilities)
+    np.testing.assert_array_equal(vocabulary.to_class_ids(np.array([[3, 0], [1, 2]])), [[3, 0], [1, 2]])
 
 
 def test_max_asks_for_each_synonym() -> None:
-    vocabulary = make_vocabulary(NAMES, (), "max")
+    vocabulary = group_class_names(NAMES, (), "max")
     assert vocabulary.phrases == ("zebra", "sky", "clouds", "cat", "road", "street", "highway")
     assert vocabulary.synonyms == "first"  # no phrase has a synonym left
-    np.testing.assert_array_equal(vocabulary.classes_of(np.arange(7)), [0, 1, 1, 2, 3, 3, 3])
-    rows = vocabulary.probabilities_of(np.array([0.1, 0.2, 0.9, 0.3, 0.6, 0.5, 0.4], np.float32))
+    np.testing.assert_array_equal(vocabulary.to_class_ids(np.arange(7)), [0, 1, 1, 2, 3, 3, 3])
+    rows = vocabulary.to_class_probabilities(np.array([0.1, 0.2, 0.9, 0.3, 0.6, 0.5, 0.4], np.float32))
     np.testing.assert_array_equal(rows, np.array([0.1, 0.9, 0.3, 0.6], np.float32))
 
 
 @pytest.mark.parametrize("synonyms", SYNONYMS)
 def test_the_background_is_one_more_class_the_last(synonyms: str) -> None:
-    vocabulary = make_vocabulary(NAMES, ["wall", "floor, ground"], synonyms)
-    assert vocabulary.classes == (*NAMES, BACKGROUND)
+    vocabulary = group_class_names(NAMES, ["wall", "floor, ground"], synonyms)
+    assert vocabulary.class_names == (*NAMES, BACKGROUND)
     own = [vocabulary.phrases[p] for p in vocabulary.members[-1]]
     assert own == (["wall", "floor", "ground"] if synonyms == "max" else ["wall", "floor, ground"])
-    assert (vocabulary.classes_of(np.array(vocabulary.members[-1])) == 4).all()
+    assert (vocabulary.to_class_ids(np.array(vocabulary.members[-1])) == 4).all()
     probabilities = np.zeros((len(vocabulary.phrases), 1), np.float32)
     probabilities[-1] = 0.5
-    np.testing.assert_array_equal(vocabulary.probabilities_of(probabilities)[:, 0], [0, 0, 0, 0, 0.5])
+    np.testing.assert_array_equal(vocabulary.to_class_probabilities(probabilities)[:, 0], [0, 0, 0, 0, 0.5])
 
 
 def test_a_phrase_of_two_classes_is_asked_once_and_is_the_firsts() -> None:
-    vocabulary = make_vocabulary(["sky, air", "air, wind", "sea"], ["sea", "air", "sand"], "max")
+    vocabulary = group_class_names(["sky, air", "air, wind", "sea"], ["sea", "air", "sand"], "max")
     assert vocabulary.phrases == ("sky", "air", "wind", "sea", "sand")
-    np.testing.assert_array_equal(vocabulary.classes_of(np.arange(5)), [0, 0, 1, 2, 3])
+    np.testing.assert_array_equal(vocabulary.to_class_ids(np.arange(5)), [0, 0, 1, 2, 3])
 
 
-VOCABULARIES = [
-    make_vocabulary(NAMES),
-    make_vocabulary(NAMES, ["wall", "sky, clouds", "floor"]),
-    make_vocabulary(NAMES, ["wall", "sky", "floor"], "max"),
-    make_vocabulary(["sky, air", "air, wind", "wind, sea", "sea, sky"], ["sea"], "max"),
-    make_vocabulary(["air, air", "air"], (), "max"),
+LABEL_SETS = [
+    group_class_names(NAMES),
+    group_class_names(NAMES, ["wall", "sky, clouds", "floor"]),
+    group_class_names(NAMES, ["wall", "sky", "floor"], "max"),
+    group_class_names(["sky, air", "air, wind", "wind, sea", "sea, sky"], ["sea"], "max"),
+    group_class_names(["air, air", "air"], (), "max"),
 ]
 
 
-@pytest.mark.parametrize("vocabulary", VOCABULARIES)
-def test_the_class_of_the_best_phrase_is_the_best_class(vocabulary: Vocabulary) -> None:
+@pytest.mark.parametrize("vocabulary", LABEL_SETS)
+def test_the_class_of_the_best_phrase_is_the_best_class(vocabulary: ClassGroups) -> None:
     probabilities = np.random.default_rng(0).random((len(vocabulary.phrases), 50, 40), np.float32)
-    classes = vocabulary.probabilities_of(probabilities)
-    assert classes.shape == (len(vocabulary.classes), 50, 40)
-    ids = vocabulary.classes_of(probabilities.argmax(axis=0))
+    classes = vocabulary.to_class_probabilities(probabilities)
+    assert classes.shape == (len(vocabulary.class_names), 50, 40)
+    ids = vocabulary.to_class_ids(probabilities.argmax(axis=0))
     assert ids.dtype == np.int32
     np.testing.assert_array_equal(ids, classes.argmax(axis=0))
     np.testing.assert_array_equal(probabilities.max(axis=0), classes.max(axis=0))
@@ -88,8 +88,8 @@ def test_the_class_of_the_best_phrase_is_the_best_class(vocabulary: Vocabulary) 
 )
 def test_refusals(classes: list[str], background: list[str], synonyms: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        make_vocabulary(classes, background, synonyms)
+        group_class_names(classes, background, synonyms)
 
 
 def test_a_class_may_be_called_background_where_no_list_is() -> None:
-    assert make_vocabulary(["cat", "background"]).classes == ("cat", "background")
+    assert group_class_names(["cat", "background"]).class_names == ("cat", "background")

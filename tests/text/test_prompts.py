@@ -23,9 +23,9 @@ def test_the_default_is_the_published_prompt_of_the_first_synonym():
         "A photo of a sky in the scene",
         length=12,
     )
-    assert prompts.owner.tolist() == [0, 1, 2]
-    assert (prompts.classes, prompts.templates) == (3, 1)
-    assert prompts.tokens.dtype == prompts.owner.dtype == np.int32
+    assert prompts.segment_ids.tolist() == [0, 1, 2]
+    assert (prompts.num_classes, prompts.num_templates) == (3, 1)
+    assert prompts.tokens.dtype == prompts.segment_ids.dtype == np.int32
 
 
 def test_order_is_class_then_template_then_synonym():
@@ -45,19 +45,19 @@ def test_order_is_class_then_template_then_synonym():
         "a clouds on the street",
         length=8,
     )
-    assert prompts.owner.tolist() == [0, 0, 0, 1, 1, 1, 2, 3, 4, 4, 5, 5]
-    assert (prompts.classes, prompts.templates) == (3, 2)
+    assert prompts.segment_ids.tolist() == [0, 0, 0, 1, 1, 1, 2, 3, 4, 4, 5, 5]
+    assert (prompts.num_classes, prompts.num_templates) == (3, 2)
 
 
 @pytest.mark.parametrize(("words", "length"), [(1, 4), (2, 4), (3, 8), (6, 8), (14, 16), (15, 18), (16, 18)])
 def test_length_is_a_multiple_of_four_within_the_context(words, length):
-    prompts = make_prompts(["a", "cat " * words], ["{}"], context=18)
+    prompts = make_prompts(["a", "cat " * words], ["{}"], context_length=18)
     assert prompts.tokens.shape == (2, length)
 
 
 def test_too_long_a_class_is_named():
     with pytest.raises(UserError, match=r"'(cat ?){19}' .*'\{\}' has 21 tokens.*at most 20"):
-        make_prompts(["a", " ".join(["cat"] * 19)], ["{}"], context=20)
+        make_prompts(["a", " ".join(["cat"] * 19)], ["{}"], context_length=20)
 
 
 def test_braces_in_a_class_name_stay_as_they_are():
@@ -77,7 +77,7 @@ def test_braces_in_a_class_name_stay_as_they_are():
 )
 def test_sentences_start_alike(names, templates, alike):
     prompts = make_prompts(names, templates)
-    assert prompts.alike == alike
+    assert prompts.shared_prefix_len == alike
     assert (prompts.tokens[:, :alike] == prompts.tokens[:1, :alike]).all()
 
 
@@ -85,9 +85,9 @@ def test_sentences_start_alike(names, templates, alike):
 def test_padding_changes_no_class_prompt(multiple):
     prompts = make_prompts(NAMES, TEMPLATES, synonyms="mean")
     padded = pad_prompts(prompts, multiple)
-    assert len(padded.tokens) == len(padded.owner) == -(-12 // multiple) * multiple
-    assert (padded.classes, padded.templates) == (3, 2)
-    assert padded.tokens.dtype == padded.owner.dtype == np.int32
+    assert len(padded.tokens) == len(padded.segment_ids) == -(-12 // multiple) * multiple
+    assert (padded.num_classes, padded.num_templates) == (3, 2)
+    assert padded.tokens.dtype == padded.segment_ids.dtype == np.int32
     assert (padded.tokens[12:] == prompts.tokens[-1]).all()
 
     def mean(of):

@@ -9,7 +9,7 @@ from hclip_jax.tools import ablate
 PLAN = """
 from ml_collections import ConfigDict
 
-from configs import vitb
+from hclip_jax.configs import vitb
 from tests.small_models import micro_dict
 
 SEEDS = (0,)
@@ -18,10 +18,10 @@ METHODS = {"first": ("adapters.method=none",), "frozen": ("adapters.method=none"
 
 def get_config():
     c = micro_dict()
-    c.train.update(steps=1, checkpoint_every=1, evaluate_every=1)
-    c.data.vocabulary = "seen"
+    c.train.update(num_train_steps=1, checkpoint_every=1, evaluate_every=1)
+    c.data.label_set = "seen"
     c.evaluation.sets = ConfigDict()
-    c.evaluation.sets.open = vitb.evaluation_set(vocabulary="all")
+    c.evaluation.sets.open = vitb.evaluation_set(label_set="all")
     return c
 """
 

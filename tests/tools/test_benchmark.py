@@ -26,7 +26,7 @@ def test_the_command_offers_every_case() -> None:
 def test_cases_are_measured_and_written(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = [config, "--cases=step,picture,adapt", "--classes=3", "--batch=8", "--runs=2"]
+    argv = [config, "--cases=step,image,adapt", "--classes=3", "--batch=8", "--runs=2"]
     trace = tmp_path / "trace"
     assert benchmark.main([*argv, f"--output={tmp_path / 'out'}", f"--profile={trace}"]) == 0
     measured = json.loads((tmp_path / "out/benchmark.json").read_text())
@@ -58,7 +58,7 @@ def test_every_other_case_runs(case: str) -> None:
     [
         ("--cases=steps", "--cases has 'steps'; choose of step, picture"),
         ("--cases=", "--cases is empty; choose of step"),
-        ("--config.train.batch=4", "--config.train.batch has no effect; give --batch"),
+        ("--config.train.batch_size=4", "--config.train.batch_size has no effect; give --batch"),
         ("--config.clip.weights=tiny", "weights are random here"),
         ("--classes=0", "--classes=0 is no list of numbers from 1"),
         ("--batch=a", "--batch=a is no list"),

@@ -12,11 +12,11 @@ from hclip_jax.errors import UserError
 from hclip_jax.io.progress import console
 from hclip_jax.load import open_model
 from hclip_jax.tools.convert import main
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.export import merged
 from hclip_jax.weights.layouts.layout import flatten
 from hclip_jax.weights.model_directory import load_model, save_model
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 from tests import tolerance, trained
 from tests.tools.calling import Capture, refuse, succeed
 from tests.weights.sample_files import FILES
@@ -36,15 +36,15 @@ def converted(*argv: object, capture: Capture) -> list[list[str]]:
     return [line.replace("│", " ").replace("┃", " ").split() for line in out.splitlines()]
 
 
-def arrays(model: StoredModel) -> dict[str, np.ndarray]:
-    return {path: np.asarray(leaf) for path, leaf in model.leaves.items()}
+def arrays(model: Checkpoint) -> dict[str, np.ndarray]:
+    return {path: np.asarray(leaf) for path, leaf in model.params.items()}
 
 
 def test_the_table(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "_width", 200)  # so that nothing is folded
     rows = converted(FILES / "hclip.pth", tmp_path / "model", capture=capsys)
     table = {row[0]: " ".join(row[1:]) for row in rows if len(row) > 1}
-    model = open_foreign(FILES / "hclip.pth")
+    model = open_checkpoint(FILES / "hclip.pth")
     assert table["model"] == "the published H-CLIP, hclip.pth"
     assert table["image"] == "tower 2 layers, width 8, 1 heads, patches of 4 at 16"
     assert table["text"] == "tower 2 layers, width 4, 1 heads, 16 tokens of 64"
@@ -76,7 +76,7 @@ def test_checksums_are_those_of_the_model_whatever_it_lies_in(tmp_path: Path, ca
     half = checksums(FILES / "openai.pt", "half")
     assert [line.split(":")[0] for line in half] == ["image 0", "image 1", "text 0", "text 1", "text 2"]
     assert len({line.split("checksum")[1] for line in half}) == 5
-    single = merged(open_foreign(FILES / "openai.pt"), np.dtype(np.float32), keep_precision=False)
+    single = merged(open_checkpoint(FILES / "openai.pt"), np.dtype(np.float32), keep_precision=False)
     save_model(tmp_path / "single", single)
     assert checksums(tmp_path / "half", "half again") == half
     assert checksums(tmp_path / "single", "single again") == half
@@ -86,10 +86,10 @@ def test_checksums_are_those_of_the_model_whatever_it_lies_in(tmp_path: Path, ca
 def test_a_training(workdir: Path, tmp_path: Path, capsys: Capture) -> None:
     converted(workdir, tmp_path / "model", capture=capsys)
     model = load_model(tmp_path / "model")
-    tolerance.assert_same(arrays(model), flatten(trained.params()))
+    tolerance.assert_same(arrays(model), flatten(trained.load_params()))
     assert model.parts == ("clip", "adapters", "head")
-    assert model.segmenting is not None
-    assert model.segmenting.classes == trained.CLASSES
+    assert model.spec is not None
+    assert model.spec.class_names == trained.CLASSES
     assert model.source == "training micro, step 4, CLIP from random"
     assert model.clip.weights == ""
 
@@ -103,7 +103,7 @@ def test_adapters_alone_and_with_their_clip_again(workdir: Path, tmp_path: Path,
     clip = sum(leaf.nbytes for leaf in arrays(load_model(whole).only("clip")).values())
     assert 0 < sizes[0] - sizes[1] - clip < 10_000  # what CLIP takes, and its names
     save_model(
-        base, StoredModel("", "base", load_model(whole).clip, None, load_model(whole).only("clip").leaves)
+        base, Checkpoint("", "base", load_model(whole).clip, None, load_model(whole).only("clip").params)
     )
 
     assert "--verify runs CLIP" in refused(adapters, again, "--verify", capture=capsys)

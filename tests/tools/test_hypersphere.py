@@ -8,7 +8,7 @@ from PIL import Image
 from hclip_jax.load import open_model
 from hclip_jax.tools import convert
 from hclip_jax.tools import hypersphere as geometry
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
 from tests import trained
 from tests.tools.calling import Capture, refuse, succeed
@@ -47,10 +47,10 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, capsys: Capture) -> 
     run = trained.train(tmp_path / "run")
     model = open_model(run)
     save_model(tmp_path / "merged", model.only("clip", "head"))
-    text = np.full(model.leaves["adapters/text"].shape, np.nan, np.float32)
+    text = np.full(model.params["adapters/text"].shape, np.nan, np.float32)
     save_model(
         tmp_path / "failed",
-        dataclasses.replace(model, leaves={**model.leaves, "adapters/text": Stored.of(text)}),
+        dataclasses.replace(model, params={**model.params, "adapters/text": LazyArray.of(text)}),
     )
     (tmp_path / "file.pth").write_bytes(b"")
     for name, words in (

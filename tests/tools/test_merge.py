@@ -13,12 +13,12 @@ from hclip_jax.io.command_line import run
 from hclip_jax.load import open_model
 from hclip_jax.tools import convert
 from hclip_jax.tools.merge import main
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.export import EXPORTS, merged
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance, trained
 from tests.tools import calling
@@ -37,12 +37,12 @@ KINDS = ("query", "key", "value", "out")
 succeed, refused = functools.partial(calling.succeed, main), functools.partial(calling.refuse, main)
 
 
-def features(model: StoredModel) -> tuple[np.ndarray, np.ndarray]:
-    params = model.only("clip").params()["clip"]
+def features(model: Checkpoint) -> tuple[np.ndarray, np.ndarray]:
+    params = model.only("clip").load_params()["clip"]
     return clip_features(model.clip, params, *fixed_inputs(model.clip))
 
 
-def adapted(model: StoredModel) -> tuple[np.ndarray, np.ndarray]:
+def adapted(model: Checkpoint) -> tuple[np.ndarray, np.ndarray]:
     """Features with the adapters, folded in as training does it."""
     return features(merged(model, None, keep_precision=True))
 
@@ -87,13 +87,13 @@ def test_a_training(tmp_path: Path, capsys: Capture) -> None:
     assert printed(out) == [0, 0, 0, 0]
     model = load_model(tmp_path / "merged")
     assert model.parts == ("clip", "head")
-    assert model.segmenting is not None
-    assert model.segmenting.classes == trained.CLASSES
+    assert model.spec is not None
+    assert model.spec.class_names == trained.CLASSES
     assert model.source == "training run, step 4, CLIP from random, merged"
     want = adapted(load_model(tmp_path / "whole"))
     for got, expected in zip(features(model), want, strict=True):
         tolerance.assert_within(got, expected, 1e-5)
-    with_heads = open_foreign(tmp_path / "clip.pt", like=model.clip)  # its file does not say the heads
+    with_heads = open_checkpoint(tmp_path / "clip.pt", like=model.clip)  # its file does not say the heads
     for got, expected in zip(features(with_heads), want, strict=True):
         tolerance.assert_within(got, expected, 1e-5)
 
@@ -114,38 +114,38 @@ def test_dtype(name: str, tmp_path: Path, capsys: Capture) -> None:
 def test_in_a_model_directory_the_head_stays_as_it_is(tmp_path: Path, capsys: Capture) -> None:
     succeed(FILES / "hclip.pth", tmp_path / "half", "--format=model", "--dtype=float16", capture=capsys)
     model, before = load_model(tmp_path / "half"), open_model(FILES / "hclip.pth")
-    assert {str(leaf.dtype) for leaf in model.only("clip").leaves.values()} == {"float16"}
-    for path, leaf in before.only("head").leaves.items():
+    assert {str(leaf.dtype) for leaf in model.only("clip").params.values()} == {"float16"}
+    for path, leaf in before.only("head").params.items():
         assert tensors(tmp_path / "half")[path][2] == np.asarray(leaf).tobytes()
 
 
 @pytest.fixture
-def on_half_clip() -> StoredModel:
+def on_half_clip() -> Checkpoint:
     """Adapters in float32 on a CLIP in float16."""
-    model = open_foreign(FILES / "hclip.pth")
-    clip = {path: np.asarray(leaf).astype(np.float16) for path, leaf in model.only("clip").leaves.items()}
-    half = {path: Stored.of(value) for path, value in clip.items()}
-    return dataclasses.replace(model, leaves={**model.leaves, **half})
+    model = open_checkpoint(FILES / "hclip.pth")
+    clip = {path: np.asarray(leaf).astype(np.float16) for path, leaf in model.only("clip").params.items()}
+    half = {path: LazyArray.of(value) for path, value in clip.items()}
+    return dataclasses.replace(model, params={**model.params, **half})
 
 
-def test_what_adapters_do_not_change_keeps_its_dtype(on_half_clip: StoredModel) -> None:
+def test_what_adapters_do_not_change_keeps_its_dtype(on_half_clip: Checkpoint) -> None:
     changed = {
         f"clip/{tower}/blocks/attention/{kind}/kernel" for tower in ("image", "text") for kind in KINDS
     }
     kept = merged(on_half_clip, None, keep_precision=True)
-    assert {p for p, leaf in kept.only("clip").leaves.items() if leaf.dtype == np.float32} == changed
+    assert {p for p, leaf in kept.only("clip").params.items() if leaf.dtype == np.float32} == changed
     exported = merged(on_half_clip, None, keep_precision=False)
-    assert {str(leaf.dtype) for leaf in exported.only("clip").leaves.values()} == {"float16"}
+    assert {str(leaf.dtype) for leaf in exported.only("clip").params.values()} == {"float16"}
     asked = merged(on_half_clip, np.dtype(np.float32), keep_precision=False)  # not by way of float16
     for path in changed:
-        np.testing.assert_array_equal(np.asarray(asked.leaves[path]), np.asarray(kept.leaves[path]))
+        np.testing.assert_array_equal(np.asarray(asked.params[path]), np.asarray(kept.params[path]))
 
 
 def test_values_that_are_too_large_for_a_dtype(tmp_path: Path, capsys: Capture) -> None:
-    model = open_foreign(FILES / "hclip.pth")
-    large = Stored.of(np.full(8, 1e5, np.float32))
-    leaves = {**model.leaves, "clip/image/class_embedding": large}
-    save_model(tmp_path / "model", dataclasses.replace(model, leaves=leaves))
+    model = open_checkpoint(FILES / "hclip.pth")
+    large = LazyArray.of(np.full(8, 1e5, np.float32))
+    leaves = {**model.params, "clip/image/class_embedding": large}
+    save_model(tmp_path / "model", dataclasses.replace(model, params=leaves))
     argv = (tmp_path / "model", tmp_path / "clip.pt", "--format=openai", "--dtype=float16")
     message = refused(*argv, capture=capsys)
     assert "clip/image/class_embedding holds values that are too large for float16" in message
@@ -154,11 +154,11 @@ def test_values_that_are_too_large_for_a_dtype(tmp_path: Path, capsys: Capture) 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_not_finite_are_not_written(value: float, tmp_path: Path, capsys: Capture) -> None:
-    model = open_foreign(FILES / "hclip.pth")
+    model = open_checkpoint(FILES / "hclip.pth")
     path = "clip/text/projection"
-    wrong = Stored.of(np.full(model.leaves[path].shape, value, np.float32))
-    clip = dataclasses.replace(model.only("clip"), segmenting=None)
-    save_model(tmp_path / "model", dataclasses.replace(clip, leaves={**clip.leaves, path: wrong}))
+    wrong = LazyArray.of(np.full(model.params[path].shape, value, np.float32))
+    clip = dataclasses.replace(model.only("clip"), spec=None)
+    save_model(tmp_path / "model", dataclasses.replace(clip, params={**clip.params, path: wrong}))
     for target, kind in TARGETS.items():
         message = refused(tmp_path / "model", tmp_path / target, f"--format={kind}", capture=capsys)
         assert f"{tmp_path / 'model'} has features that are not finite" in message
@@ -169,12 +169,12 @@ def test_weights_that_are_not_finite_are_not_written(value: float, tmp_path: Pat
 def test_what_was_written_is_compared_before_it_is_in_its_place(
     scale: float, written: bool, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def export(target: Path, model: StoredModel) -> None:
-        leaf = np.asarray(model.leaves["clip/image/projection"])
+    def export(target: Path, model: Checkpoint) -> None:
+        leaf = np.asarray(model.params["clip/image/projection"])
         off = leaf + scale * np.random.default_rng(0).standard_normal(leaf.shape, np.float32)
         save_model(
             target,
-            dataclasses.replace(model, leaves={**model.leaves, "clip/image/projection": Stored.of(off)}),
+            dataclasses.replace(model, params={**model.params, "clip/image/projection": LazyArray.of(off)}),
         )
 
     monkeypatch.setitem(EXPORTS, "model", export)

@@ -28,7 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     whole = open_model(trained.train(folder / "run"))
     save_model(folder / "whole", whole)
-    save_model(folder / "clip", dataclasses.replace(whole.only("clip"), segmenting=None))
+    save_model(folder / "clip", dataclasses.replace(whole.only("clip"), spec=None))
     head = dataclasses.replace(whole.only("adapters", "head"), base=whole.fingerprint())
     save_model(folder / "adapters", head)
     return folder
@@ -188,11 +188,11 @@ def test_synonyms_are_asked_as_in_training_unless_told(
     segment: Command, photos: Path, models: Path, tmp_path: Path
 ) -> None:
     model = load_model(models / "whole")
-    assert model.segmenting is not None
-    a = model.segmenting.architecture
+    assert model.spec is not None
+    a = model.spec.architecture
     a = dataclasses.replace(a, prompts=dataclasses.replace(a.prompts, synonyms="mean"))
     averaging = tmp_path / "averaging"
-    save_model(averaging, dataclasses.replace(model, segmenting=model.segmenting._replace(architecture=a)))
+    save_model(averaging, dataclasses.replace(model, spec=model.spec._replace(architecture=a)))
     lists = tmp_path / "classes.txt"
     lists.write_text("road, street\ncat\n", encoding="utf-8")
     found = {}

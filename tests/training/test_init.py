@@ -9,16 +9,17 @@ import pytest
 
 from hclip_jax.config.schema import Config
 from hclip_jax.errors import UserError
-from hclip_jax.models.hclip import Params, init_clip
+from hclip_jax.models.hclip import init_clip
+from hclip_jax.models.params import Params
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.init import initial_params
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.layouts.huggingface import huggingface_tensors
 from hclip_jax.weights.layouts.layout import flatten, write
 from hclip_jax.weights.layouts.openai import clip_tensors
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 from hclip_jax.weights.safetensors_file import write_safetensors
 from hclip_jax.weights.torch_zip.writer import write_torch
 from tests import tolerance
@@ -44,8 +45,8 @@ def files(half_clip: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "huggingface").mkdir()
     tensors = write(huggingface_tensors(CLIP), tree)
     write_safetensors(folder / "huggingface" / "model.safetensors", tensors, {})
-    leaves = {path: Stored.of(leaf) for path, leaf in flatten(tree).items()}
-    save_model(folder / "directory", StoredModel("memory", "a test", CLIP, None, leaves))
+    leaves = {path: LazyArray.of(leaf) for path, leaf in flatten(tree).items()}
+    save_model(folder / "directory", Checkpoint("memory", "a test", CLIP, None, leaves))
     return folder
 
 
@@ -77,7 +78,7 @@ def refused(config: Config) -> str:
 
 @pytest.mark.parametrize("name", ["clip.pt", "directory"])
 def test_every_size_that_differs_is_named(name: str, files: Path) -> None:
-    image = dataclasses.replace(CLIP.image, layers=4, patch=4)
+    image = dataclasses.replace(CLIP.image, num_layers=4, patch_size=4)
     message = refused(config(files / name, image=image))
     assert "holds a CLIP with image.layers = 3, image.patch = 8, but" in message
     assert "but config.clip has image.layers = 4, image.patch = 4;" in message
@@ -90,14 +91,14 @@ def test_an_activation_that_differs_is_named(files: Path) -> None:
 
 def test_openais_files_say_their_activation(tmp_path: Path, half_clip: Params) -> None:
     tensors = dict(write(clip_tensors(CLIP), {"clip": half_clip}))
-    tensors["input_resolution"] = Stored.of(np.asarray(24))
+    tensors["input_resolution"] = LazyArray.of(np.asarray(24))
     write_torch(tmp_path / "clip.pt", tensors)
     message = refused(config(tmp_path / "clip.pt", activation="gelu"))
     assert "activation = quick_gelu, but config.clip has activation = gelu" in message
 
 
 def test_a_directory_without_clip(tmp_path: Path) -> None:
-    model = open_foreign(FILES / "hclip.pth")
+    model = open_checkpoint(FILES / "hclip.pth")
     save_model(tmp_path / "adapters", dataclasses.replace(model.only("adapters", "head"), base="of CLIP"))
     clip = dataclasses.replace(model.clip, weights=str(tmp_path / "adapters"))
     assert "holds no CLIP" in refused(dataclasses.replace(micro(), clip=clip))
@@ -105,7 +106,7 @@ def test_a_directory_without_clip(tmp_path: Path) -> None:
 
 def test_a_directory_with_adapters(tmp_path: Path) -> None:
     """They are not left out without a word: the CLIP would not be the one that the directory is of."""
-    model = open_foreign(FILES / "hclip.pth")
+    model = open_checkpoint(FILES / "hclip.pth")
     save_model(tmp_path / "whole", model)
     clip = dataclasses.replace(model.clip, weights=str(tmp_path / "whole"))
     message = refused(dataclasses.replace(micro(), clip=clip))

@@ -29,7 +29,7 @@ from hclip_jax.training import loop
 from tests.small_models import micro
 
 if __name__ == "__main__":
-    loop.train(micro(steps=8, checkpoint_every=2), Path(sys.argv[1]), make_mesh(1))
+    loop.train(micro(num_train_steps=8, checkpoint_every=2), Path(sys.argv[1]), make_mesh(1))
 """
 
 
@@ -42,13 +42,13 @@ def losses(workdir: Path) -> dict[int, float]:
 
 
 def final_params(workdir: Path) -> dict:
-    params, step = restore_params(micro(steps=8, checkpoint_every=2), workdir, make_mesh(1))
+    params, step = restore_params(micro(num_train_steps=8, checkpoint_every=2), workdir, make_mesh(1))
     assert step == 8
     return jax.device_get(params)
 
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
-    config, mesh = micro(steps=8, checkpoint_every=2), make_mesh(1)
+    config, mesh = micro(num_train_steps=8, checkpoint_every=2), make_mesh(1)
     loop.train(config, tmp_path / "whole", mesh)
 
     workdir = tmp_path / "killed"
@@ -72,16 +72,16 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
 
 def test_the_log(tmp_path: Path) -> None:
     c = micro_dict()
-    c.train.update(steps=4, evaluate_every=2, evaluate_first=True)
+    c.train.update(num_train_steps=4, evaluate_every=2, evaluate_first=True)
     loop.train(from_config_dict(c), tmp_path, make_mesh(8))
     trained = [r for r in records(tmp_path) if "loss" in r]
     assert [r["step"] for r in trained] == [1, 2, 3, 4]
     for record in trained:
         assert record["text_energy"] == pytest.approx(1, abs=1e-5)
-        assert record["gradient_norm"] > 0
+        assert record["grad_norm"] > 0
         rates = record["learning_rate_adapters"], record["learning_rate_head"]
         assert rates[0] == pytest.approx(0.01 * rates[1])
-    assert trained[-1]["pictures_per_second"] > 0
+    assert trained[-1]["images_per_second"] > 0
     evaluated = [r for r in records(tmp_path) if "evaluation" in r]
     assert [r["step"] for r in evaluated] == [0, 2, 4]
     assert set(evaluated[0]["evaluation"]["val"]) == {"mIoU", "fwIoU", "mACC", "pACC"}
@@ -105,7 +105,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_checkpoint(
 
     monkeypatch.setattr(loop, "make_step", broken)
     with pytest.raises(UserError, match=r"loss is nan at step 4.*the checkpoint of step 2 is kept"):
-        loop.train(micro(steps=6, checkpoint_every=2), tmp_path, make_mesh(1))
+        loop.train(micro(num_train_steps=6, checkpoint_every=2), tmp_path, make_mesh(1))
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["2"]
 
 

@@ -12,7 +12,7 @@ LABELS = RNG.integers(-1, 3, (2, 4, 4)).astype(np.int32)
 def by_definition(ignore: str) -> float:
     total, count = 0.0, 0
     for b, y, x in np.ndindex(2, 4, 4):
-        if LABELS[b, y, x] < 0 and ignore == "masked":
+        if LABELS[b, y, x] < 0 and ignore == "ignore":
             continue
         for t in range(3):
             p = 1 / (1 + np.exp(-float(LOGITS[b, t, y, x])))
@@ -21,7 +21,7 @@ def by_definition(ignore: str) -> float:
     return total / count
 
 
-@pytest.mark.parametrize("ignore", ["negative", "masked"])
+@pytest.mark.parametrize("ignore", ["negative", "ignore"])
 def test_by_definition(ignore: str) -> None:
     assert (LABELS < 0).any()
     loss = jax.jit(segmentation_loss, static_argnums=2)(LOGITS, LABELS, ignore)
@@ -38,7 +38,7 @@ def test_logits_are_resized_to_the_labels() -> None:
 def test_no_labelled_pixel_at_all() -> None:
     nothing = np.full_like(LABELS, -1)
     loss = jax.jit(jax.value_and_grad(segmentation_loss), static_argnums=2)
-    value, gradient = loss(LOGITS, nothing, "masked")
+    value, gradient = loss(LOGITS, nothing, "ignore")
     assert value == 0
     assert (gradient == 0).all()
     assert loss(LOGITS, nothing, "negative")[0] > 0

@@ -9,7 +9,7 @@ PARAMS = {
     "adapters": {"layer": jnp.ones((2, 2))},
     "head": {
         "norm1": {"scale": jnp.ones(2)},
-        "expand": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)},
+        "fc1": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)},
     },
 }
 
@@ -22,14 +22,14 @@ def updates(gradient: object, **train: object) -> dict:
 
 
 def test_cosine_to_zero_without_warm_up() -> None:
-    rate = schedule(micro(steps=8, learning_rate=2.0).train)
+    rate = schedule(micro(num_train_steps=8, learning_rate=2.0).train)
     with jax.numpy_dtype_promotion("standard"):
         got = [float(rate(step)) for step in range(9)]
     np.testing.assert_allclose(got, 1 + np.cos(np.pi * np.arange(9) / 8), atol=1e-6)
 
 
 def test_warm_up_is_linear_and_comes_first() -> None:
-    rate = schedule(micro(steps=8, learning_rate=2.0, warmup=4).train)
+    rate = schedule(micro(num_train_steps=8, learning_rate=2.0, warmup_steps=4).train)
     with jax.numpy_dtype_promotion("standard"):
         got = [float(rate(step)) for step in range(9)]
     np.testing.assert_allclose(got[:5], [0, 0.5, 1, 1.5, 2], atol=1e-6)
@@ -39,14 +39,14 @@ def test_warm_up_is_linear_and_comes_first() -> None:
 def test_parts_have_their_own_rate() -> None:
     ones = jax.tree.map(jnp.ones_like, PARAMS)
     got = updates(ones, weight_decay=0.0, clip_norm=1e9)
-    np.testing.assert_allclose(got["head"]["expand"]["kernel"], -1e-2, rtol=1e-4)
+    np.testing.assert_allclose(got["head"]["fc1"]["kernel"], -1e-2, rtol=1e-4)
     np.testing.assert_allclose(got["adapters"]["layer"], -1e-2 * 0.01, rtol=1e-4)
 
 
 def test_all_but_normalisation_decays() -> None:
     zeros = jax.tree.map(jnp.zeros_like, PARAMS)
     got = updates(zeros, weight_decay=0.5)
-    np.testing.assert_allclose(got["head"]["expand"]["bias"], -1e-2 * 0.5, rtol=1e-5)
+    np.testing.assert_allclose(got["head"]["fc1"]["bias"], -1e-2 * 0.5, rtol=1e-5)
     np.testing.assert_array_equal(got["head"]["norm1"]["scale"], 0)
     assert decays(PARAMS)["adapters"]["layer"]
 

@@ -14,14 +14,14 @@ from tests import tolerance
 from tests.small_models import micro
 
 SOURCE = ScenesSource("train", "shapes")
-PROMPTS = make_prompts(SOURCE.classes)
+PROMPTS = make_prompts(SOURCE.class_names)
 CONFIG = micro()
 MODEL = Model(CONFIG)
 
 
 @pytest.fixture(scope="module")
 def batches() -> list[dict[str, np.ndarray]]:
-    stream = train_batches(SOURCE, batch=8, size=CONFIG.data.crop, seed=0, workers=0)
+    stream = train_batches(SOURCE, batch=8, size=CONFIG.data.crop_size, seed=0, num_workers=0)
     try:
         return [next(stream) for _ in range(4)]
     finally:
@@ -102,7 +102,7 @@ def test_text_energy_is_kept_by_training(params: dict, batches: list) -> None:
 
 def test_clip_may_train_too(params: dict, batches: list) -> None:
     _, after = run(params, batches[:1], 1, trainable=("clip", "adapters", "head"))
-    kernels = ("image", "blocks", "expand", "kernel")
+    kernels = ("image", "blocks", "fc1", "kernel")
     before, moved = params["clip"], after["clip"]
     for key in kernels:
         before, moved = before[key], moved[key]

@@ -4,37 +4,38 @@ from typing import Any
 
 import pytest
 
-from hclip_jax.config.validate import from_dict, to_dict
+from hclip_jax.config.build import to_dict
+from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError
-from hclip_jax.training.workdir import check, claim
+from hclip_jax.training.workdir import check, claim_workdir
 from tests.small_models import micro
 
 # Fields of which a training's weights are independent, and what to set them to.
 FREE = {
-    "data.workers": 3,
+    "data.num_workers": 3,
     "train.log_every": 7,
     "train.checkpoint_every": 3,
-    "train.keep_checkpoints": 9,
+    "train.max_to_keep": 9,
     "train.evaluate_every": 2,
     "train.evaluate_first": True,
     "evaluation.protocol": "single",
-    "evaluation.pictures": 11,
+    "evaluation.num_images": 11,
     "evaluation.sets.val.root": "elsewhere",
 }
 BOUND = {
     "seed": 1,
     "clip.weights": "other.safetensors",
-    "clip.text.layers": 3,
+    "clip.text.num_layers": 3,
     "adapters.coft_radius": 0.5,
-    "head.layers": 2,
+    "head.num_layers": 2,
     "model.dtype": "bfloat16",
     "model.head_dtype": "bfloat16",
     "prompts.synonyms": "mean",
     "data.root": "elsewhere",
-    "data.crop": 16,
-    "train.steps": 5,
+    "data.crop_size": 16,
+    "train.num_train_steps": 5,
     "train.trainable": ("head",),
-    "train.multipliers.head": 0.5,
+    "train.lr_multipliers.head": 0.5,
 }
 
 
@@ -51,40 +52,40 @@ def changed(changes: dict[str, Any]) -> Any:
 
 def test_a_new_directory_is_made_with_the_configuration_alone(tmp_path: Path) -> None:
     workdir = tmp_path / "runs" / "first"
-    claim(workdir, micro())
+    claim_workdir(workdir, micro())
     assert [path.name for path in workdir.iterdir()] == ["config.json"]
     assert from_dict(json.loads((workdir / "config.json").read_text())) == micro()
 
 
 def test_a_directory_with_other_files_is_taken_and_they_stay(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    claim(tmp_path, micro())
+    claim_workdir(tmp_path, micro())
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert (tmp_path / "config.json").exists()
 
 
 def test_the_same_configuration_may_come_again(tmp_path: Path) -> None:
-    claim(tmp_path, micro())
+    claim_workdir(tmp_path, micro())
     before = (tmp_path / "config.json").read_bytes()
-    claim(tmp_path, micro())
+    claim_workdir(tmp_path, micro())
     assert (tmp_path / "config.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("path", FREE)
 def test_what_the_weights_do_not_depend_on_may_change_and_is_written(path: str, tmp_path: Path) -> None:
-    claim(tmp_path, micro())
+    claim_workdir(tmp_path, micro())
     new = changed({path: FREE[path]})
     assert new != micro()
-    claim(tmp_path, new)
+    claim_workdir(tmp_path, new)
     assert from_dict(json.loads((tmp_path / "config.json").read_text())) == new
 
 
 @pytest.mark.parametrize("path", BOUND)
 def test_anything_else_is_refused_by_name_and_the_file_stays(path: str, tmp_path: Path) -> None:
-    claim(tmp_path, micro())
+    claim_workdir(tmp_path, micro())
     before = (tmp_path / "config.json").read_bytes()
     with pytest.raises(UserError) as caught:
-        claim(tmp_path, changed({path: BOUND[path], "train.log_every": 9}))
+        claim_workdir(tmp_path, changed({path: BOUND[path], "train.log_every": 9}))
     message = str(caught.value)
     assert f"{tmp_path} holds a training of another configuration; {path} differ:" in message
     assert "another --workdir" in message
@@ -92,9 +93,9 @@ def test_anything_else_is_refused_by_name_and_the_file_stays(path: str, tmp_path
 
 
 def test_all_differences_are_listed(tmp_path: Path) -> None:
-    claim(tmp_path, micro())
+    claim_workdir(tmp_path, micro())
     with pytest.raises(UserError, match=", ".join(sorted(BOUND))):
-        claim(tmp_path, changed(BOUND))
+        claim_workdir(tmp_path, changed(BOUND))
 
 
 def test_fields_of_another_version_count_as_differences(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_fields_of_another_version_count_as_differences(tmp_path: Path) -> None:
     del old["head"]["slots"]
     (tmp_path / "config.json").write_text(json.dumps(old))
     with pytest.raises(UserError, match=r"head\.slots, train\.momentum differ"):
-        claim(tmp_path, micro())
+        claim_workdir(tmp_path, micro())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"3", b"null", b'"seed"', b"\xff\xfe", None])
@@ -111,20 +112,20 @@ def test_a_file_that_is_no_configuration_is_named(content: bytes | None, tmp_pat
     path = tmp_path / "config.json"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(UserError, match=r"config\.json is no configuration .*another --workdir"):
-        claim(tmp_path, micro())
+        claim_workdir(tmp_path, micro())
     assert path.is_dir() or path.read_bytes() == content
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="taken"):
-        claim(tmp_path / "taken", micro())
+        claim_workdir(tmp_path / "taken", micro())
 
 
 def test_check_writes_nothing(tmp_path: Path) -> None:
     check(tmp_path / "new", micro())
     assert not list(tmp_path.iterdir())
-    claim(tmp_path, micro())
+    claim_workdir(tmp_path, micro())
     before = (tmp_path / "config.json").read_bytes()
     check(tmp_path, changed({"train.log_every": 9}))
     with pytest.raises(UserError, match="seed differ"):

@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from hclip_jax.configs import vitb, vitl
 
-from configs import vitb, vitl
 from hclip_jax.config.schema import Architecture, ClipConfig, Config, ImageTower, TextTower
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
-from hclip_jax.weights.detect import Recognised, recognise
+from hclip_jax.weights.detect import DetectedFormat, detect_format
 from hclip_jax.weights.layouts.layout import check
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.reference_defaults import PROTOCOL
 from hclip_jax.weights.weight_file import WeightFile
 
@@ -33,7 +33,7 @@ def weight_file(
     """A file of tensors that must not be read; all adapters' tensors of one name are one, as published."""
     tensors, shared = {}, {}
     for name, shape in shapes.items():
-        tensor = Stored(tuple(shape), np.dtype(np.float32), unread)
+        tensor = LazyArray(tuple(shape), np.dtype(np.float32), unread)
         _, mark, common = name.partition(".attn_q_proj_oft_")
         tensors[name] = shared.setdefault(common, tensor) if mark else tensor
     return WeightFile(Path("weights"), tensors, scripted, settings or {})
@@ -53,9 +53,9 @@ def openai_vitl() -> dict[str, list[int]]:
     return json.loads((HERE / "openai_vitl.json").read_text())
 
 
-def checked(file: WeightFile, **told: Any) -> Recognised:
+def checked(file: WeightFile, **told: Any) -> DetectedFormat:
     """What is recognised, its table found to fit the file."""
-    found = recognise(file, **told)
+    found = detect_format(file, **told)
     check(found.tensors, file.tensors, "weights", found.leftover)
     return found
 
@@ -102,7 +102,7 @@ def test_heads_of_openclips_other_image_towers(width: int, heads: int) -> None:
     }
     prefix = "sem_seg_head.predictor.clip_model."
     clip = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
-    assert recognise(weight_file(clip)).clip.image.heads == heads
+    assert detect_format(weight_file(clip)).clip.image.num_heads == heads
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_where_activation_and_heads_come_from(
     shapes = openai_vitl() | ({"input_resolution": []} if buffer else {})
     clip = checked(weight_file(shapes, scripted, settings), **told).clip
     assert clip.activation == activation
-    assert (clip.image.heads, clip.text.heads) == heads
+    assert (clip.image.num_heads, clip.text.num_heads) == heads
 
 
 def openai_resnet() -> dict[str, list[int]]:
@@ -177,7 +177,7 @@ def openai_resnet() -> dict[str, list[int]]:
 )
 def test_what_is_not_known_is_said(shapes: Mapping[str, Any], words: tuple[str, ...]) -> None:
     with pytest.raises(UserError) as error:
-        recognise(weight_file(shapes))
+        detect_format(weight_file(shapes))
     message = str(error.value)
     assert message.startswith("weights")
     assert message.isprintable()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 from tests.weights.sample_files import FILES
 
 TEXT = {"num_attention_heads": 1}
@@ -49,7 +49,7 @@ def test_settings_that_are_not_as_they_should_be(name: str, settings: Any, tmp_p
     (tmp_path / weights.name).write_bytes(weights.read_bytes())
     (tmp_path / "config.json").write_text(json.dumps(settings))
     with pytest.raises(UserError) as error:
-        open_foreign(tmp_path)
+        open_checkpoint(tmp_path)
     message = str(error.value)
     assert message.startswith(f"{tmp_path}")
     assert "config.json" in message

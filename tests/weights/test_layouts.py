@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from hclip_jax.configs import vitb, vitl
 
-from configs import vitb, vitl
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
@@ -17,7 +17,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.weights.layouts.hclip import adapter_tensors, hclip_tensors, leftover
 from hclip_jax.weights.layouts.layout import flatten, read, unflatten, write
 from hclip_jax.weights.layouts.openai import clip_tensors
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from tests import tolerance
 from tests.small_models import micro, micro_tuned, mini, mini_params
 
@@ -70,7 +70,7 @@ def test_round_trip() -> None:
 
 def test_towers_of_unequal_depth() -> None:
     config = micro()  # 2 text layers, 3 vision layers
-    tensors = list(adapter_tensors(config.clip, config.adapters.block))
+    tensors = list(adapter_tensors(config.clip, config.adapters.block_size))
     rng = np.random.default_rng(0)
     like = {"adapters": jax.eval_shape(Model(config).init, jax.random.key(0))["adapters"]}
     tree = jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32), like)
@@ -123,7 +123,7 @@ def test_aliases_must_agree() -> None:
     tensors = list(hclip_tensors(mini()))
     file = write(tensors, mini_params())
     alias = next(t for t in tensors if t.aliases).aliases[3]
-    file[alias] = Stored.of(np.asarray(file[alias]) + 1)
+    file[alias] = LazyArray.of(np.asarray(file[alias]) + 1)
     with pytest.raises(UserError, match="name one shared tensor but hold different values"):
         read(tensors, file, mini_params(), "the file")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import hclip_jax
-from hclip_jax.config.validate import to_dict
+from hclip_jax.config.build import to_dict
 from hclip_jax.errors import UserError
-from hclip_jax.weights.checkpoint import StoredModel
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.checkpoint import Checkpoint
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.safetensors_file import write_safetensors
 
@@ -36,15 +36,15 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (path / "config.json").write_text(json.dumps(card))
 
 
-def test_the_card_says_all_that_the_weights_do_not(saved: Path, model: StoredModel) -> None:
+def test_the_card_says_all_that_the_weights_do_not(saved: Path, model: Checkpoint) -> None:
     card = json.loads((saved / "config.json").read_text())
-    assert model.segmenting is not None
-    architecture, protocol, _ = model.segmenting
+    assert model.spec is not None
+    architecture, protocol, _ = model.spec
     for field in ("clip", "adapters", "head", "model", "prompts"):
         assert card[field] == to_dict(getattr(architecture, field))
     assert card["protocol"] == to_dict(protocol)
     assert card["prompts"]["templates"] == ["A photo of a {} in the scene"]
-    assert card["classes"] == list(CLASSES)
+    assert card["class_names"] == list(CLASSES)
     assert "Straße" in (saved / "config.json").read_text(encoding="utf-8")
     assert card["preprocessing"] == {
         "channels": "RGB",
@@ -86,9 +86,9 @@ def test_missing_files(saved: Path) -> None:
     assert "config.json cannot be read" in refused(saved)
 
 
-def test_weights_of_another_model_with_a_fitting_checksum(saved: Path, model: StoredModel) -> None:
-    leaves = {path: leaf for path, leaf in model.leaves.items() if path != "head/upsample1/bias"}
-    leaves["head/upsample2/bias"] = Stored.of(np.zeros(99, np.float32))
+def test_weights_of_another_model_with_a_fitting_checksum(saved: Path, model: Checkpoint) -> None:
+    leaves = {path: leaf for path, leaf in model.params.items() if path != "head/upsample1/bias"}
+    leaves["head/upsample2/bias"] = LazyArray.of(np.zeros(99, np.float32))
     digest = write_safetensors(saved / "model.safetensors", leaves, {})
     rewrite(saved, lambda card: card.update(weights_sha256=digest))
     message = refused(saved)
@@ -125,24 +125,30 @@ def put(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (remove("weights_sha256"), ("config.weights_sha256 is missing",)),
         (put("surprise", 1), ("config.surprise is not a field",)),
         (put("clip", None), ("config.clip is None; it must be a group of fields",)),
-        (put("clip.embed", 7), ("does not hold what", "such as clip/image/projection")),
-        (put("clip.embed", 6.0), ("config.clip.embed is 6.0; it must be a whole number",)),
+        (put("clip.embed_dim", 7), ("does not hold what", "such as clip/image/projection")),
+        (put("clip.embed_dim", 6.0), ("config.clip.embed_dim is 6.0; it must be a whole number",)),
         (put("clip.activation", "relu"), ("config.clip.activation is 'relu'", "quick_gelu, gelu")),
-        (put("clip.image.heads", 3), ("config.clip.image.width is 8, which", "heads = 3 does not divide")),
-        (put("clip.image.layers", 0), ("config.clip.image.layers is 0; it must be more than 0",)),
+        (
+            put("clip.image.num_heads", 3),
+            ("config.clip.image.width is 8, which", "heads = 3 does not divide"),
+        ),
+        (put("clip.image.num_layers", 0), ("config.clip.image.num_layers is 0; it must be more than 0",)),
         (put("clip.image.mlp_ratio", float("inf")), ("config.clip.image.mlp_ratio is inf",)),
         (put("clip.image.mlp_ratio", 10**400), ("config.clip.image.mlp_ratio is ",)),
-        (put("head.hidden", 16), ("does not hold what",)),
-        (put("head.guidance_blocks", [1]), ("two numbers, one a decoder step",)),
+        (put("head.hidden_dim", 16), ("does not hold what",)),
+        (put("head.guidance_layers", [1]), ("two numbers, one a decoder step",)),
         (put("prompts.templates", []), ("config.prompts.templates is ()",)),
         (
-            put("clip.image.layers", 10**9),
-            ("config.clip.image.layers is 1000000000; it must be at most 1000",),
+            put("clip.image.num_layers", 10**9),
+            ("config.clip.image.num_layers is 1000000000; it must be at most 1000",),
         ),
-        (put("model.resolution", 10**12), ("config.model.resolution is 1000000000000; it must be at most",)),
-        (put("head.slots", 10**30), ("config.head.slots is 1", "at most 4294967295")),
+        (put("model.image_size", 10**12), ("config.model.image_size is 1000000000000; it must be at most",)),
+        (put("head.max_classes", 10**30), ("config.head.max_classes is 1", "at most 4294967295")),
         (put("a\nb", 1), ("config.a\\nb is not a field",)),
-        (put("protocol.stride", 512), ("config.protocol.stride is 512; it must be at most protocol.crop",)),
+        (
+            put("protocol.stride", 512),
+            ("config.protocol.stride is 512; it must be at most protocol.crop_size",),
+        ),
         (put("protocol.pooling", 3), ("protocol.pooling = 3 does not divide",)),
         (put("protocol.kind", "tiled"), ("config.protocol.kind is 'tiled'", "sliding, single")),
         (put("protocol.stride", 0), ("config.protocol.stride is 0",)),
@@ -150,7 +156,7 @@ def put(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (put("parts", []), ("parts is ()",)),
         (put("parts", ["clip", "wings"]), ("parts is ('clip', 'wings')", "clip, adapters, head")),
         (put("parts", ["clip", "head"]), ("does not hold what", "adapters/")),
-        (put("classes", "cat"), ("config.classes is 'cat'",)),
+        (put("class_names", "cat"), ("config.class_names is 'cat'",)),
         (put("written_by", "a\nb"), ()),
     ],
 )

@@ -16,9 +16,9 @@ import pytest
 
 from hclip_jax.io.command_line import run
 from hclip_jax.tools.convert import main
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 from hclip_jax.weights.safetensors_file import write_safetensors
 from hclip_jax.weights.torch_zip.writer import write_torch
 from hclip_jax.weights.weight_file import open_weights
@@ -52,7 +52,7 @@ def attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Attempt:
         out, err = capsys.readouterr()
         if status == 0:
             assert err == ""
-            leaves = load_model(target).leaves
+            leaves = load_model(target).params
             assert all(np.isfinite(np.asarray(leaf, np.float32)).all() for leaf in leaves.values())
             shutil.rmtree(target)
         else:
@@ -175,18 +175,20 @@ def mutate(found: dict[str, Any], kind: str, generator: random.Random) -> None:
         case "renamed":
             found[generator.choice((f"{name}s", name[1:], name.upper(), "é", name + ".0"))] = found.pop(name)
         case "added":
-            found[generator.choice((f"x{name}", f"{name}.position_ids.x", "ab.cd"))] = Stored.of(value)
+            found[generator.choice((f"x{name}", f"{name}.position_ids.x", "ab.cd"))] = LazyArray.of(value)
         case "longer":
-            found[name] = Stored.of(np.concatenate([np.atleast_1d(value)] * 2))
+            found[name] = LazyArray.of(np.concatenate([np.atleast_1d(value)] * 2))
         case "flat":
-            found[name] = Stored.of(value.reshape(-1, 1, 1))
+            found[name] = LazyArray.of(value.reshape(-1, 1, 1))
         case "empty":
-            found[name] = Stored.of(value.reshape(-1)[:0])
+            found[name] = LazyArray.of(value.reshape(-1)[:0])
         case "nan" | "inf":
             value.reshape(-1)[generator.randrange(value.size)] = float(kind)
-            found[name] = Stored.of(value)
+            found[name] = LazyArray.of(value)
         case "integers":
-            found[name] = Stored.of(value.astype(generator.choice((np.int64, np.int8, np.bool_, np.uint8))))
+            found[name] = LazyArray.of(
+                value.astype(generator.choice((np.int64, np.int8, np.bool_, np.uint8)))
+            )
 
 
 KINDS = ("removed", "renamed", "added", "longer", "flat", "empty", "nan", "inf", "integers")
@@ -211,7 +213,7 @@ def test_one_tensor_is_not_as_it_should_be(kind: str, file: str, folder: Path, a
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
 def test_any_float_dtype_converts(dtype: Any, folder: Path, attempt: Attempt) -> None:
     for file in ("openai.pt", "hclip.pth"):
-        found = {name: Stored.of(np.asarray(t).astype(dtype)) for name, t in tensors(file).items()}
+        found = {name: LazyArray.of(np.asarray(t).astype(dtype)) for name, t in tensors(file).items()}
         write_torch(folder / "x.pt", found)
         assert attempt(folder / "x.pt") == ""
         write_safetensors(folder / "x.safetensors", found, {})
@@ -225,12 +227,12 @@ def test_names_of_one_tensor_that_disagree(folder: Path, attempt: Attempt) -> No
     for _ in range(8):
         found = tensors("hclip.pth")
         name = generator.choice(shared)
-        found[name] = Stored.of(np.array(found[name]))
+        found[name] = LazyArray.of(np.array(found[name]))
         write_torch(folder / "same.pt", found)
         assert attempt(folder / "same.pt") == ""
         value = np.array(found[name])
         value.reshape(-1)[generator.randrange(value.size)] += 1
-        found[name] = Stored.of(value)
+        found[name] = LazyArray.of(value)
         write_torch(folder / "other.pt", found)
         assert "hold different values" in attempt(folder / "other.pt")
 
@@ -270,7 +272,7 @@ def mutated_json(text: str, generator: random.Random) -> bytes:
 @pytest.mark.parametrize("file", ["openai.pt", "hclip.pth"])
 def test_cards_of_model_directories(file: str, folder: Path, attempt: Attempt) -> None:
     source = folder / "model"
-    save_model(source, open_foreign(FILES / file))
+    save_model(source, open_checkpoint(FILES / file))
     card, generator = (source / "config.json").read_text(), random.Random(5)
     seen = Counter()
     for _ in range(70):

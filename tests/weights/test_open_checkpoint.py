@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from hclip_jax.config.schema import ClipConfig, ImageTower, TextTower
-from hclip_jax.weights.checkpoint import StoredModel
+from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import ClipFeatures, clip_features
 from hclip_jax.weights.export import merged
-from hclip_jax.weights.open_checkpoint import open_foreign
+from hclip_jax.weights.open_checkpoint import open_checkpoint
 from tests import tolerance
 from tests.weights.sample_files import FILES
 
@@ -58,14 +58,14 @@ def small(layers: tuple[int, int], heads: int, activation: str) -> ClipConfig:
     return ClipConfig("", 6, activation, image, TextTower(layers[1], 4, heads, 4.0, 64, 16))
 
 
-def opened(case: Case) -> StoredModel:
+def opened(case: Case) -> Checkpoint:
     # Of a bare checkpoint of OpenCLIP's training nobody knows the heads.
     like = small(case.layers, case.heads, case.activation) if case.file == "epoch_1.pt" else None
-    return open_foreign(FILES / case.file, like)
+    return open_checkpoint(FILES / case.file, like)
 
 
-def features(model: StoredModel) -> ClipFeatures:
-    params = model.only("clip").params()["clip"]
+def features(model: Checkpoint) -> ClipFeatures:
+    params = model.only("clip").load_params()["clip"]
     return clip_features(model.clip, params, OUTPUTS["images"], OUTPUTS["tokens"].astype(np.int32))
 
 
@@ -86,32 +86,32 @@ def test_what_the_writers_wrote(case: Case) -> None:
 
 
 def test_adapters_of_others_merge_to_what_their_code_makes_of_them() -> None:
-    model = open_foreign(FILES / "hclip.pth")
+    model = open_checkpoint(FILES / "hclip.pth")
     assert difference(features(model), "hclip") > 0.01
     assert difference(features(merged(model, None, keep_precision=True)), "hclip") < tolerance.TOWERS
 
 
 def test_small_segmenters_have_the_sizes_of_their_files() -> None:
     for name in ("catseg.pth", "hclip.pth"):
-        segmenting = open_foreign(FILES / name).segmenting
-        assert segmenting is not None
-        head = segmenting.architecture.head
-        widths = (head.hidden, head.layers, head.guidance, head.window)
+        spec = open_checkpoint(FILES / name).spec
+        assert spec is not None
+        head = spec.architecture.head
+        widths = (head.hidden_dim, head.num_layers, head.guidance_dim, head.window_size)
         assert widths == (8, 1, 4, 2)
-        assert (head.decoder, head.decoder_guidance, head.decoder_guidance_projection) == (
+        assert (head.decoder_dims, head.decoder_guidance_dims, head.decoder_guidance_proj_dims) == (
             (6, 4),
             (4, 3),
             (3, 2),
         )
-        assert segmenting.architecture.adapters.block == 4
-        assert segmenting.architecture.model.resolution == 16
-        assert segmenting.classes == ()
+        assert spec.architecture.adapters.block_size == 4
+        assert spec.architecture.model.image_size == 16
+        assert spec.class_names == ()
 
 
 def test_heads_and_activation_matter_and_can_be_told() -> None:
-    unknown = open_foreign(FILES / "epoch_1.pt")
-    assert unknown.clip.image.heads == 1
+    unknown = open_checkpoint(FILES / "epoch_1.pt")
+    assert unknown.clip.image.num_heads == 1
     assert difference(features(unknown), "epoch_1") > 0.01
-    told = open_foreign(FILES / "epoch_1.pt", activation="quick_gelu")
+    told = open_checkpoint(FILES / "epoch_1.pt", activation="quick_gelu")
     assert told.clip.activation == "quick_gelu"
     assert difference(features(told), "epoch_1") > 0.01

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from hclip_jax.errors import UserError
 from hclip_jax.load import open_model
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.writer import write_torch
 from hclip_jax.weights.weight_file import open_weights
 from tests.weights.sample_files import FILES
@@ -25,7 +25,7 @@ WHOLE = {name: np.asarray(tensor) for name, tensor in open_weights(FILES / "hugg
 
 def write_shard(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     if path.suffix == ".bin":
-        write_torch(path, {name: Stored.of(array) for name, array in tensors.items()})
+        write_torch(path, {name: LazyArray.of(array) for name, array in tensors.items()})
     else:
         save_file(dict(tensors), path, {"format": "pt"})
 
@@ -55,10 +55,10 @@ def test_a_folder_and_its_index_are_the_whole(kind: str, tmp_path: Path) -> None
         found = open_model(path)
         assert (found.clip, found.parts) == (want.clip, want.parts)
         assert found.source == f"Hugging Face's CLIP, {kind}.index.json"
-        assert found.leaves.keys() == want.leaves.keys()
-        for name, leaf in found.leaves.items():
-            assert leaf.dtype == want.leaves[name].dtype
-            np.testing.assert_array_equal(np.asarray(leaf), np.asarray(want.leaves[name]))
+        assert found.params.keys() == want.params.keys()
+        for name, leaf in found.params.items():
+            assert leaf.dtype == want.params[name].dtype
+            np.testing.assert_array_equal(np.asarray(leaf), np.asarray(want.params[name]))
 
 
 def test_what_the_index_does_not_list_is_not_read(index: Path) -> None:

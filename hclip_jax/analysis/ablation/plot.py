@@ -10,7 +10,7 @@ matplotlib.use("Agg")  # no window: it also runs where there is no screen
 from matplotlib import pyplot as plt
 
 from hclip_jax.analysis.ablation.table import Row, telling_figures
-from hclip_jax.io.files import replacing
+from hclip_jax.io.files import replace_atomically
 
 _ASIDE = 1.12  # factor between methods that would lie on each other
 _MARKERS = "osD^vP*X"
@@ -37,7 +37,7 @@ def plot(path: Path, rows: Sequence[Row]) -> None:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
-    with replacing(path) as temporary:
+    with replace_atomically(path) as temporary:
         canvas.savefig(temporary, format="png", dpi=150)
     plt.close(canvas)
 

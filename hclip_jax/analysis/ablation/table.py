@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hclip_jax.analysis.ablation.plan import Run
-from hclip_jax.evaluation.confusion_matrix import OPEN_FIGURES
+from hclip_jax.evaluation.confusion_matrix import OPEN_METRICS
+from hclip_jax.models.hclip import Model
 from hclip_jax.training.report import parameter_counts
 
 
@@ -32,7 +33,9 @@ def finished(run: Run) -> dict[str, dict[str, float]] | None:
         lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     except OSError:
         return None
-    last = [line for line in lines if "evaluation" in line and line["step"] == run.config.train.steps]
+    last = [
+        line for line in lines if "evaluation" in line and line["step"] == run.config.train.num_train_steps
+    ]
     return last[-1]["evaluation"] if last else None
 
 
@@ -51,15 +54,19 @@ def make_table(runs: Sequence[Run]) -> list[Row]:
 
 def trained_beside_head(run: Run) -> int:
     """Parameters that train, but for the head's, which are the same whatever the method."""
-    return sum(trains for part, trains, _ in parameter_counts(run.config) if part != "segmentation head")
+    return sum(
+        trains
+        for part, trains, _ in parameter_counts(Model(run.config.architecture), run.config.train.trainable)
+        if part != "segmentation head"
+    )
 
 
 def telling_figures(rows: Sequence[Row]) -> list[str]:
     """The figures worth a column: of a set with unseen classes the three of those, of another its mIoU."""
     names = list(rows[0].figures) if rows else []
-    split = {name.split()[0] for name in names if name.split()[1] in OPEN_FIGURES}
+    split = {name.split()[0] for name in names if name.split()[1] in OPEN_METRICS}
     return [
-        name for name in names if name.split()[1] in (OPEN_FIGURES if name.split()[0] in split else ("mIoU",))
+        name for name in names if name.split()[1] in (OPEN_METRICS if name.split()[0] in split else ("mIoU",))
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is timed. A case is made from a configuration with random weights: speed does not depend on them."""
+"""The benchmark cases. A case is built from a configuration with random weights: speed does not depend on them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,140 +7,148 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
-from hclip_jax.analysis.benchmark.flops import arithmetic
-from hclip_jax.config.schema import Config, Protocol
+from hclip_jax.analysis.benchmark.flops import count_flops
+from hclip_jax.config.schema import Config, InferenceProtocol
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.sources import open_source
 from hclip_jax.inference.predictor import Predictor
-from hclip_jax.models.hclip import Model, Params
-from hclip_jax.sharding import make_mesh, place, sharding
-from hclip_jax.text.prompts import Prompts
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
+from hclip_jax.sharding import make_mesh, named_sharding, place
 from hclip_jax.training.init import initial_params
+from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import make_step, place_prompts
 
-READ = 128  # pictures that one run of `reading` reads, at least
+NUM_DATA_IMAGES = 128
+"""Number of images that one run of `data` reads, at least: more than are ever prefetched."""
 
 
 class Case(NamedTuple):
-    """Something to time."""
+    """A benchmark case.
 
-    run: Callable[[], Any]  # once; the first time it compiles
-    operations: float  # floating-point, of matrix products and convolutions; 0 = not counted
+    Attributes:
+        run: runs the case once; the first run compiles.
+        flops: floating-point operations of its matrix products and convolutions; 0 = not counted.
+    """
+
+    run: Callable[[], Any]
+    flops: float
 
 
-def training_step(config: Config, classes: int) -> Case:
-    """A training step of `train.batch` pictures: forward, backward and update."""
-    mesh = make_mesh()
-    words = _words(config, classes, mesh)
-    trainable, frozen = split(initial_params(config, mesh), config.train.trainable)
-    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
-    batch, side = config.train.batch, config.data.crop
-    rng = np.random.default_rng(0)
-    pictures = {
-        "image": rng.integers(0, 256, (batch, side, side, 3), np.uint8),
-        "label": rng.integers(0, classes, (batch, side, side), np.int32),
-    }
-    placed = place(pictures, mesh, "pictures")
-    step = make_step(config, mesh)
-    operations = arithmetic(step, state, frozen, words, placed)
+def training_step(config: Config, num_classes: int) -> Case:
+    """A training step of `train.batch_size` images: forward, backward and update."""
+    mesh, model, optimizer = make_mesh(), Model(config.architecture), make_optimizer(config.train)
+    prompts = place_prompts(model.prompts(_class_names(num_classes)), mesh)
+    trainable, frozen = split(initial_params(model, config.seed, mesh), config.train.trainable)
+    state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
+    rng, shape = np.random.default_rng(0), (config.train.batch_size, *[config.data.crop_size] * 2)
+    batch = place(
+        {
+            "image": rng.integers(0, 256, (*shape, 3), np.uint8),
+            "label": rng.integers(0, num_classes, shape, np.int32),
+        },
+        mesh,
+        "images",
+    )
+    step = make_step(model, optimizer, config.train, mesh)
+    flops = count_flops(step, state, frozen, prompts, batch)
 
     def run() -> Any:
-        nonlocal state  # whose buffers every step takes over
-        state, metrics = step(state, frozen, words, placed)
+        nonlocal state  # its buffers are donated at every step
+        state, metrics = step(state, frozen, prompts, batch)
         return metrics
 
-    return Case(run, operations)
+    return Case(run, flops)
 
 
-def picture(config: Config, classes: int) -> Case:
-    """`train.batch` pictures at one look each, words encoded before."""
-    return _prediction(config, classes, replace(config.protocol, kind="single"), config.data.crop)
+def image(config: Config, num_classes: int) -> Case:
+    """`train.batch_size` images in a single pass each, with text features encoded beforehand."""
+    return _prediction(config, num_classes, replace(config.protocol, kind="single"), config.data.crop_size)
 
 
-def sliding(config: Config, classes: int) -> Case:
-    """`train.batch` pictures by the sliding window of the published protocol, words encoded before."""
+def sliding(config: Config, num_classes: int) -> Case:
+    """`train.batch_size` images by the published sliding window, with text features encoded beforehand."""
     return _prediction(
-        config, classes, replace(config.protocol, kind="sliding"), config.evaluation.short_side
+        config, num_classes, replace(config.protocol, kind="sliding"), config.evaluation.shortest_edge
     )
 
 
-def _prediction(config: Config, classes: int, protocol: Protocol, side: int) -> Case:
-    mesh = make_mesh()
-    params = initial_params(config, mesh)
-    predictor = Predictor(Model(config), params, _names(classes), mesh, protocol)
-    batch = [np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)] * config.train.batch
-    sizes = [(side, side)] * len(batch)
-    operations = arithmetic(lambda: predictor.logits(batch))
-    return Case(lambda: predictor.segment(batch, sizes), operations)
+def _prediction(config: Config, num_classes: int, protocol: InferenceProtocol, image_size: int) -> Case:
+    mesh, model = make_mesh(), Model(config.architecture)
+    params = initial_params(model, config.seed, mesh)
+    predictor = Predictor(model, params, _class_names(num_classes), mesh, protocol)
+    pixels = np.random.default_rng(0).integers(0, 256, (image_size, image_size, 3), np.uint8)
+    batch = [pixels] * config.train.batch_size
+    sizes = [(image_size, image_size)] * len(batch)
+    return Case(lambda: predictor.segment(batch, sizes), count_flops(lambda: predictor.logits(batch)))
 
 
-def text(config: Config, classes: int) -> Case:
-    """The words encoded, at the length they have and what they start with once."""
-    return _encoding(config, classes, 0)
+def text(config: Config, num_classes: int) -> Case:
+    """The prompts encoded at their own length, their shared prefix once."""
+    return _encoding(config, num_classes, 0)
 
 
-def text_whole_context(config: Config, classes: int) -> Case:
-    """The same with sentences filled up to the whole context, as the published code does."""
-    return _encoding(config, classes, config.clip.text.context)
+def text_full_context(config: Config, num_classes: int) -> Case:
+    """The prompts padded to the full context length, as in the published code."""
+    return _encoding(config, num_classes, config.clip.text.context_length)
 
 
-def _encoding(config: Config, classes: int, length: int) -> Case:
-    mesh, model = make_mesh(), Model(config)
-    words = _words(config, classes, mesh)
+def _encoding(config: Config, num_classes: int, length: int) -> Case:
+    mesh, model = make_mesh(), Model(config.architecture)
+    prompts = place_prompts(model.prompts(_class_names(num_classes)), mesh)
     if length:
-        tokens = jnp.pad(words.tokens, ((0, 0), (0, length - words.tokens.shape[1])))
-        words = replace(words, tokens=tokens, alike=1)
-    clip = initial_params(config, mesh)["clip"]
+        tokens = jnp.pad(prompts.tokens, ((0, 0), (0, length - prompts.tokens.shape[1])))
+        prompts = replace(prompts, tokens=tokens, shared_prefix_len=1)
+    clip = initial_params(model, config.seed, mesh)["clip"]
     encode = jax.jit(model.encode_text)
-    return Case(lambda: encode(clip, words), arithmetic(encode, clip, words))
+    return Case(lambda: encode(clip, prompts), count_flops(encode, clip, prompts))
 
 
 def adapt(config: Config, _: int) -> Case:
-    """The adapters folded into both towers, and the gradient back to them."""
-    mesh, model = make_mesh(), Model(config)
-    trainable, frozen = split(initial_params(config, mesh), ("adapters",))
+    """The adapters folded into both towers, and the gradient back to the adapters."""
+    mesh, model = make_mesh(), Model(config.architecture)
+    trainable, frozen = split(initial_params(model, config.seed, mesh), ("adapters",))
 
     def attention(clip: Params) -> list[Params]:
         return [clip[tower]["blocks"]["attention"] for tower in ("text", "image")]
 
     @jax.jit
-    def there_and_back(trainable: Params, frozen: Params, slopes: list[Params]) -> Any:
-        adapted, pull = jax.vjp(lambda t: attention(model.adapt(join(t, frozen))), trainable)
-        return adapted, pull(slopes)
+    def forward_backward(trainable: Params, frozen: Params, cotangents: list[Params]) -> Any:
+        adapted, vjp = jax.vjp(lambda t: attention(model.adapt(join(t, frozen))), trainable)
+        return adapted, vjp(cotangents)
 
-    # What the slopes are makes no difference to the time, but they have the shapes of the weights.
+    # The time does not depend on the cotangents' values; the weights have the right shapes.
     arguments = trainable, frozen, attention(frozen["clip"])
-    return Case(lambda: there_and_back(*arguments), arithmetic(there_and_back, *arguments))
+    return Case(lambda: forward_backward(*arguments), count_flops(forward_backward, *arguments))
 
 
-def reading(config: Config, _: int) -> Case:
-    """READ pictures read and augmented, by `data.workers`: more than are ever read ahead."""
-    data = config.data
-    source = open_source(data.root or "scenes", data.split, data.classes, data.vocabulary)
+def data(config: Config, _: int) -> Case:
+    """NUM_DATA_IMAGES images read and augmented, by `data.num_workers`."""
+    c, batch_size = config.data, config.train.batch_size
+    source = open_source(c.root or "scenes", c.split, c.classes_file, c.label_set)
     batches = train_batches(
-        source, batch=config.train.batch, size=data.crop, seed=config.seed, workers=data.workers
+        source,
+        batch_size=batch_size,
+        crop_size=c.crop_size,
+        seed=config.seed,
+        num_workers=c.num_workers,
     )
-    return Case(lambda: [next(batches) for _ in range(-(-READ // config.train.batch))], 0.0)
+    return Case(lambda: [next(batches) for _ in range(-(-NUM_DATA_IMAGES // batch_size))], 0.0)
 
 
 CASES: dict[str, Callable[[Config, int], Case]] = {
     "step": training_step,
-    "picture": picture,
+    "image": image,
     "sliding": sliding,
     "text": text,
-    "text-whole": text_whole_context,
+    "text-full-context": text_full_context,
     "adapt": adapt,
-    "reading": reading,
+    "data": data,
 }
 
 
-def _names(classes: int) -> list[str]:
-    # In the default template 12 tokens at most, as the names of COCO-Stuff.
-    return [str(i) for i in range(classes)]
-
-
-def _words(config: Config, classes: int, mesh: Mesh) -> Prompts:
-    return place_prompts(Model(config).prompts(_names(classes)), mesh)
+def _class_names(num_classes: int) -> list[str]:
+    # At most 12 tokens in the default template, like the names of COCO-Stuff.
+    return [str(i) for i in range(num_classes)]

@@ -8,7 +8,7 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 
-def arithmetic(function: Callable[..., Any], *args: Any) -> float:
+def count_flops(function: Callable[..., Any], *args: Any) -> float:
     """Counts what `function(*args)` multiplies and adds: 2 a multiplication with its addition.
 
     XLA's own `cost_analysis` counts the body of a loop once, however often it runs; here it counts as

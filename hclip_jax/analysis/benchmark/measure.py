@@ -25,7 +25,7 @@ class Measured(NamedTuple):
     seconds: float  # of a later run, the median
     fastest: float
     slowest: float
-    operations: float  # floating-point, of matrix products and convolutions
+    flops: float  # floating-point, of matrix products and convolutions
     rate: float  # operations a second
     yardstick: float  # operations a second of one large float32 matrix product, just before
     memory: float  # bytes at the peak: of the process on a CPU, of the busiest device elsewhere
@@ -68,7 +68,7 @@ def _measure(job: Job) -> Measured:
     from hclip_jax.config.overrides import read_config
 
     jax.config.update("jax_enable_compilation_cache", False)  # the first run is to show what compiling takes
-    always = ("--config.clip.weights=random", f"--config.train.batch={job.batch or 1}")
+    always = ("--config.clip.weights=random", f"--config.train.batch_size={job.batch or 1}")
     yardstick = _yardstick()
     case = CASES[job.case](read_config(job.file, (*job.changes, *always)), job.classes)
     first = _seconds(case.run)
@@ -86,8 +86,8 @@ def _measure(job: Job) -> Measured:
         seconds=seconds,
         fastest=min(times),
         slowest=max(times),
-        operations=case.operations,
-        rate=case.operations / seconds,
+        flops=case.flops,
+        rate=case.flops / seconds,
         yardstick=yardstick,
         memory=_peak_memory(),
     )
@@ -130,11 +130,11 @@ def to_markdown(rows: Sequence[Measured]) -> str:
     for r in rows:
         lines.append(
             f"| {r.case} | {r.classes or '–'} | {r.batch or '–'} | {r.first:.2f} s | {r.seconds:.3f} s "
-            f"| {r.fastest:.3f} – {r.slowest:.3f} | {_giga(r.operations)} | {_giga(r.rate)} "
+            f"| {r.fastest:.3f} – {r.slowest:.3f} | {_giga(r.flops)} | {_giga(r.rate)} "
             f"| {r.yardstick / 1e9:.0f} | {r.memory / 1e9:.2f} GB |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _giga(operations: float) -> str:
-    return f"{operations / 1e9:,.0f}" if operations else "–"
+def _giga(flops: float) -> str:
+    return f"{flops / 1e9:,.0f}" if flops else "–"

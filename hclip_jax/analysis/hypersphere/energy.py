@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from hclip_jax.adapters.energy import tower_energy
-from hclip_jax.adapters.targets import TARGETS
+from hclip_jax.config.adapters import TARGETS
 
 
 class EnergyChange(NamedTuple):

@@ -4,17 +4,17 @@ from typing import NamedTuple
 
 import jax
 
-from hclip_jax.adapters.methods import make_tuning, rotations
-from hclip_jax.adapters.targets import TARGETS, TOWERS, choose
+from hclip_jax.adapters.methods import make_method, rotation_blocks
+from hclip_jax.adapters.targets import select_targets
 from hclip_jax.analysis.hypersphere.energy import EnergyChange, energy_change
 from hclip_jax.analysis.hypersphere.relations import Relations, measure_relations
-from hclip_jax.analysis.hypersphere.rotation import Turning, turning
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.analysis.hypersphere.rotation import RotationAngles, turning
+from hclip_jax.config.adapters import TARGETS, TOWERS, AdapterConfig, BlockConfig, HClipConfig
 
-LETTERS = dict(zip(TARGETS, "qkvo", strict=True))
+LETTERS: dict[str, str] = dict(zip(TARGETS, "qkvo", strict=True))
 
 
-class Turned(NamedTuple):
+class TowerRotations(NamedTuple):
     """The blocks of one tower.
 
     Attributes:
@@ -24,7 +24,7 @@ class Turned(NamedTuple):
         orthogonal: whether the method makes these blocks rotations; else they are free.
     """
 
-    turning: Turning
+    turning: RotationAngles
     layers: tuple[int, ...]
     letters: tuple[str, ...]
     orthogonal: bool
@@ -42,7 +42,7 @@ class Geometry(NamedTuple):
 
     method: str
     energy: dict[str, EnergyChange]
-    turned: dict[str, Turned] | None
+    turned: dict[str, TowerRotations] | None
     relations: Relations | None
 
 
@@ -54,15 +54,17 @@ def measure(config: AdapterConfig, clip_params: dict, adapter_params: dict) -> G
         clip_params: CLIP before tuning, float32.
         adapter_params: of the method, float32, finite.
     """
-    adapted = jax.jit(make_tuning(config).adapt)(clip_params, adapter_params)
-    energy = {tower: energy_change(clip_params[tower], adapted[tower]) for tower in TOWERS}
+    adapted = jax.jit(make_method(config).apply)(clip_params, adapter_params)
+    energy: dict[str, EnergyChange] = {
+        tower: energy_change(clip_params[tower], adapted[tower]) for tower in TOWERS
+    }
     del adapted  # as large as CLIP
-    blocks, turned = rotations(config, clip_params, adapter_params), None
-    if blocks is not None:
+    blocks, turned = rotation_blocks(config, clip_params, adapter_params), None
+    if blocks is not None and isinstance(config, BlockConfig):
         turned = {}
-        for tower, choice in choose(clip_params, config).items():
+        for tower, choice in select_targets(clip_params, config).items():
             layers = tuple(layer + 1 for layer in choice.layers)
             letters = tuple(LETTERS[target] for target in choice.targets)
-            orthogonal = config.method != "hclip" or tower in config.orthogonal
-            turned[tower] = Turned(turning(blocks[tower]), layers, letters, orthogonal)
+            orthogonal = not isinstance(config, HClipConfig) or tower in config.orthogonal
+            turned[tower] = TowerRotations(turning(blocks[tower]), layers, letters, orthogonal)
     return Geometry(config.method, energy, turned, measure_relations(config, clip_params, adapter_params))

@@ -13,9 +13,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from hclip_jax.analysis.hypersphere.energy import EnergyChange
-from hclip_jax.analysis.hypersphere.measure import LETTERS, Turned
+from hclip_jax.analysis.hypersphere.measure import LETTERS, TowerRotations
 from hclip_jax.analysis.hypersphere.relations import Relations
-from hclip_jax.io.files import replacing
+from hclip_jax.io.files import replace_atomically
 
 _ROUNDING = 1e-5  # relative change of an energy that float32 makes by itself
 _MOST_LAYERS = 16  # with numbers in their cells
@@ -55,7 +55,7 @@ def plot_energy(path: Path, energy: dict[str, EnergyChange]) -> None:
     _save(figure, path)
 
 
-def plot_turning(path: Path, turned: dict[str, Turned]) -> None:
+def plot_rotations(path: Path, turned: dict[str, TowerRotations]) -> None:
     """Angles of every matrix by layer, above their blocks' distance from orthogonality, as PNG."""
     deepest = max(len(own.layers) for own in turned.values())
     figure, panels = plt.subplots(
@@ -97,7 +97,7 @@ def plot_turning(path: Path, turned: dict[str, Turned]) -> None:
     _save(figure, path)
 
 
-def _angles(axes: Axes, own: Turned) -> None:
+def _angles(axes: Axes, own: TowerRotations) -> None:
     angles = own.turning.angles  # [L, J, M, b]
     flat = angles.reshape(*angles.shape[:2], -1)
     step = 0.8 / len(own.letters)
@@ -211,6 +211,6 @@ def _short(value: float) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
+    with replace_atomically(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)
     plt.close(figure)

@@ -9,9 +9,9 @@ import numpy as np
 from jax import Array
 
 from hclip_jax.adapters import hclip
-from hclip_jax.adapters.relations import places, positions
-from hclip_jax.adapters.targets import Choice, choose
-from hclip_jax.config.schema import AdapterConfig
+from hclip_jax.adapters.relations import align_layers, layer_index
+from hclip_jax.adapters.targets import TargetSpec, select_targets
+from hclip_jax.config.adapters import AdapterConfig, HClipConfig
 
 
 class Relations(NamedTuple):
@@ -84,9 +84,9 @@ def measure_relations(
         clip_params: CLIP before tuning, for its sizes.
         adapter_params: of the method.
     """
-    if config.method != "hclip" or "dcrc" not in config.parts:
+    if not isinstance(config, HClipConfig) or "dcrc" not in config.parts:
         return None
-    choices = choose(clip_params, config)
+    choices = select_targets(clip_params, config)
     layer, modality = (np.asarray(adapter_params[name], np.float64) for name in ("layer", "modality"))
     if config.relation == "linear":
         layer, modality = (np.abs(w - np.eye(w.shape[-1])) for w in (layer, modality))
@@ -94,26 +94,26 @@ def measure_relations(
         blocks = _together(config, clip_params, adapter_params, choices)
         alpha = np.asarray(adapter_params["alpha"], np.float64)
         layer, modality = _slopes(blocks, layer, modality, alpha)
-    towers = [tower for tower, choice in choices.items() for _ in range(choice.width // config.block)]
+    towers = [tower for tower, choice in choices.items() for _ in range(choice.width // config.block_size)]
     targets = max((choice.targets for choice in choices.values()), key=len)
     return Relations(layer, modality, _layers(choices), targets, tuple(towers))
 
 
-def _layers(choices: Mapping[str, Choice]) -> tuple[int, ...]:
-    longest = max(choice.depth for choice in choices.values())
-    used = {positions(c.depth, longest)[layer] for c in choices.values() for layer in c.layers}
+def _layers(choices: Mapping[str, TargetSpec]) -> tuple[int, ...]:
+    longest = max(choice.num_layers for choice in choices.values())
+    used = {layer_index(c.num_layers, longest)[layer] for c in choices.values() for layer in c.layers}
     return tuple(position + 1 for position in sorted(used))
 
 
 def _together(
-    config: AdapterConfig, clip_params: dict, adapters: dict[str, Array], choices: Mapping[str, Choice]
+    config: HClipConfig, clip_params: dict, adapters: dict[str, Array], choices: Mapping[str, TargetSpec]
 ) -> np.ndarray:
     """[S, J, M, b * b], what the relations hear: zero where a tower has no layer."""
     # Without POP the blocks stay where they start.
     start = hclip.init(jax.random.key(0), clip_params, replace(config, parts=("pop",)))
     slots, towers = len(_layers(choices)), []
-    for tower, at in places(choices).items():
-        own = np.asarray({**start, **adapters}[hclip.LEAVES[tower]])
+    for tower, at in align_layers(choices).items():
+        own = np.asarray({**start, **adapters}[hclip.PARAM_NAMES[tower]])
         room = np.zeros((slots, *own.shape[1:]), own.dtype)
         room[list(at)] = own
         towers.append(room)

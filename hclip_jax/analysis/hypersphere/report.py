@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hclip_jax.adapters.targets import TARGETS
 from hclip_jax.analysis.hypersphere.measure import LETTERS, Geometry
+from hclip_jax.config.adapters import TARGETS
 
 UNITS = {
     "energy": "sum over pairs of neurons of 1 / distance on the unit sphere, no unit; neurons are the rows "

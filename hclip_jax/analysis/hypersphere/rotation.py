@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 
 
-class Turning(NamedTuple):
+class RotationAngles(NamedTuple):
     """Of the blocks [L, J, M, b, b] of one tower.
 
     Attributes:
@@ -19,7 +19,7 @@ class Turning(NamedTuple):
     distance: np.ndarray
 
 
-def turning(blocks: Array | np.ndarray) -> Turning:
+def turning(blocks: Array | np.ndarray) -> RotationAngles:
     """Measures blocks [..., b, b] of finite values, in float64.
 
     The nearest orthogonal matrix is the polar factor U V^T of the singular value decomposition; of an
@@ -31,4 +31,6 @@ def turning(blocks: Array | np.ndarray) -> Turning:
     # Of an orthogonal matrix the symmetric part has the cosines for eigenvalues: many times quicker.
     cosines = np.linalg.eigvalsh((nearest + np.swapaxes(nearest, -1, -2)) / 2)
     stretch = np.swapaxes(q, -1, -2) @ q - np.eye(q.shape[-1])
-    return Turning(np.degrees(np.arccos(np.clip(cosines, -1, 1))), np.linalg.norm(stretch, axis=(-2, -1)))
+    return RotationAngles(
+        np.degrees(np.arccos(np.clip(cosines, -1, 1))), np.linalg.norm(stretch, axis=(-2, -1))
+    )

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hclip_jax.data.check.issues import Finding, Sighting, Trouble
+from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind
 from hclip_jax.data.check.pair import Pair
 from hclip_jax.errors import UserError
 from hclip_jax.text.class_names import read_class_names
-from hclip_jax.text.prompts import make_prompts
+from hclip_jax.text.templates import fill_templates
+
+# A folder has no configuration: names are checked against the published template and CLIP's context.
+_TEMPLATE, _CONTEXT_LENGTH = "A photo of a {} in the scene", 77
 
 
-def check_class_list(path: Path) -> tuple[list[str], list[Finding]]:
+def check_class_list(path: Path) -> tuple[list[str], list[IssueGroup]]:
     """Reads a class list as well as it can be read.
 
     Returns:
@@ -21,12 +24,12 @@ def check_class_list(path: Path) -> tuple[list[str], list[Finding]]:
         names = list(read_class_names(path))
     except UserError as error:
         what, _, fix = str(error).rpartition(": ")
-        return _lines(path), [Finding("error", (path.name,), what, fix)]
+        return _lines(path), [IssueGroup("error", (path.name,), what, fix)]
     findings = []
     if unreadable := tuple(name for name in names if not _is_text(name)):
         shortened = tuple(name if len(name) <= 60 else f"{name[:57]}..." for name in unreadable)
         findings.append(
-            Finding(
+            IssueGroup(
                 "error",
                 shortened,
                 "class names that CLIP cannot read: over 77 tokens with the words around them, or "
@@ -36,7 +39,7 @@ def check_class_list(path: Path) -> tuple[list[str], list[Finding]]:
         )
     if underscored := tuple(name for name in names if "_" in name):
         findings.append(
-            Finding(
+            IssueGroup(
                 "warning",
                 underscored,
                 "class names with underscores, but CLIP reads words",
@@ -46,13 +49,13 @@ def check_class_list(path: Path) -> tuple[list[str], list[Finding]]:
     return names, findings
 
 
-def check_ids(pairs: Sequence[Pair], class_count: int) -> list[Sighting]:
+def check_ids(pairs: Sequence[Pair], class_count: int) -> list[Issue]:
     """Finds ids that are no class, and masks of 0 and 255 where ids 0 and 1 were meant."""
     labels = [pair for pair in pairs if pair.label_pixels]
     return _binary(labels, class_count) + _beyond(labels, class_count)
 
 
-def check_use(pairs: Sequence[Pair], class_names: Sequence[str]) -> list[Finding]:
+def check_use(pairs: Sequence[Pair], class_names: Sequence[str]) -> list[IssueGroup]:
     """Finds classes that no label shows, and classes that only splits besides "train" show."""
     trained = {t for pair in pairs if pair.split == "train" for t in pair.pixels}
     others = {t for pair in pairs if pair.split != "train" for t in pair.pixels}
@@ -62,7 +65,7 @@ def check_use(pairs: Sequence[Pair], class_names: Sequence[str]) -> list[Finding
     if never := [t for t in range(len(class_names)) if t not in trained | others]:
         shifted = "; if the ids start at 1, subtract 1 from each" if never[0] == 0 else ""
         findings.append(
-            Finding(
+            IssueGroup(
                 "warning",
                 tuple(class_names[t] for t in never),
                 "classes that no label shows",
@@ -71,7 +74,7 @@ def check_use(pairs: Sequence[Pair], class_names: Sequence[str]) -> list[Finding
         )
     if trained and (unseen := sorted(others - trained)):
         findings.append(
-            Finding(
+            IssueGroup(
                 "warning",
                 tuple(class_names[t] for t in unseen),
                 "classes that labels show, but none in train",
@@ -83,7 +86,7 @@ def check_use(pairs: Sequence[Pair], class_names: Sequence[str]) -> list[Finding
 
 def _is_text(name: str) -> bool:
     try:
-        make_prompts([name])
+        fill_templates([name], [_TEMPLATE], "first", _CONTEXT_LENGTH)
     except UserError:
         return False
     return True
@@ -97,19 +100,19 @@ def _lines(path: Path) -> list[str]:
     return text.split("\n") if text else []
 
 
-def _binary(labels: Sequence[Pair], class_count: int) -> list[Sighting]:
+def _binary(labels: Sequence[Pair], class_count: int) -> list[Issue]:
     by_split: dict[str, list[Pair]] = {}
     for pair in labels:
         by_split.setdefault(pair.split, []).append(pair)
     binary = [split for split, pairs in by_split.items() if class_count > 1 and _is_binary(pairs)]
     # A single split may truly show nothing but class 0; a whole data set of many classes does not.
-    trouble = Trouble(
+    trouble = IssueKind(
         "error" if len(binary) == len(by_split) else "warning",
         "splits whose labels hold only 0 and the value for unlabelled (255, or 65535 with 16 bits), "
         "so that class 0 is all there is to learn",
         "write class ids 0, 1, ... instead of 0 and 255",
     )
-    return [Sighting(trouble, pair.label) for split in binary for pair in by_split[split] if pair.label]
+    return [Issue(trouble, pair.label) for split in binary for pair in by_split[split] if pair.label]
 
 
 def _is_binary(pairs: Sequence[Pair]) -> bool:
@@ -117,7 +120,7 @@ def _is_binary(pairs: Sequence[Pair]) -> bool:
     return held == {0} and any(pair.unlabelled for pair in pairs)
 
 
-def _beyond(labels: Sequence[Pair], class_count: int) -> list[Sighting]:
+def _beyond(labels: Sequence[Pair], class_count: int) -> list[Issue]:
     ids = sorted({t for pair in labels for t in pair.beyond})
     last = class_count - 1
     if ids == [class_count]:
@@ -127,7 +130,7 @@ def _beyond(labels: Sequence[Pair], class_count: int) -> list[Sighting]:
                 f"if ids were meant to start at 1, {fix}, and write 255 where 0 is background; if not, "
                 "add the missing class to the list"
             )
-        trouble = Trouble(
+        trouble = IssueKind(
             "error",
             f"the id {class_count} is one more than the last: ids start at 0, so that the {class_count} "
             f"classes of the list have the ids 0 to {last}",
@@ -135,7 +138,7 @@ def _beyond(labels: Sequence[Pair], class_count: int) -> list[Sighting]:
         )
     else:
         shown = ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "")
-        trouble = Trouble(
+        trouble = IssueKind(
             "error",
             f"ids that are no class: {shown}; the {class_count} classes of the list have the ids 0 to "
             f"{last}, and 255 (65535 with 16 bits) is unlabelled",
@@ -143,7 +146,7 @@ def _beyond(labels: Sequence[Pair], class_count: int) -> list[Sighting]:
             "interpolation, or from a palette, where the indices and not the colours are the ids",
         )
     return [
-        Sighting(trouble, pair.label, "palette" if pair.is_palette else "")
+        Issue(trouble, pair.label, "palette" if pair.is_palette else "")
         for pair in labels
         if pair.beyond and pair.label
     ]

@@ -11,10 +11,10 @@ from rich.progress import Progress
 
 from hclip_jax.data.check.classes import check_class_list, check_ids, check_use
 from hclip_jax.data.check.files import Files, list_files
-from hclip_jax.data.check.issues import Finding, Sighting, Trouble, group
+from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind, group
 from hclip_jax.data.check.pair import Pair, check_pair
 
-LEAK = Trouble(
+LEAK = IssueKind(
     "warning",
     "pictures that are also in another split, byte for byte",
     "remove them from one: figures on pictures that were trained with say nothing",
@@ -65,7 +65,7 @@ class Report:
     root: Path
     splits: dict[str, SplitSummary]
     classes: list[ClassSummary]
-    findings: list[Finding]
+    findings: list[IssueGroup]
     pairs: list[Pair]
 
     def count(self, level: str) -> int:
@@ -110,7 +110,7 @@ def _check(files: Files, class_count: int) -> Pair:
     return check_pair(*files, class_count)
 
 
-def _leaks(pairs: Sequence[Pair]) -> list[Sighting]:
+def _leaks(pairs: Sequence[Pair]) -> list[Issue]:
     first: dict[bytes, Pair] = {}
     sightings = []
     for pair in pairs:
@@ -118,7 +118,7 @@ def _leaks(pairs: Sequence[Pair]) -> list[Sighting]:
             continue
         known = first.setdefault(pair.digest, pair)
         if known.split != pair.split:
-            sightings.append(Sighting(LEAK, pair.picture, f"{known.split}/{known.picture.name}"))
+            sightings.append(Issue(LEAK, pair.picture, f"{known.split}/{known.picture.name}"))
     return sightings
 
 

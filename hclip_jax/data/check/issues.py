@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 Level = Literal["error", "warning"]
 
 
-class Trouble(NamedTuple):
+class IssueKind(NamedTuple):
     """A kind of trouble: training is stopped or spoiled by it (error), or may be (warning)."""
 
     level: Level
@@ -16,16 +16,16 @@ class Trouble(NamedTuple):
     fix: str
 
 
-class Sighting(NamedTuple):
+class Issue(NamedTuple):
     """A trouble, the file it was met in, and what is particular to that file."""
 
-    trouble: Trouble
+    trouble: IssueKind
     path: Path
     detail: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class IssueGroup:
     """One line of a report.
 
     Attributes:
@@ -41,13 +41,13 @@ class Finding:
     fix: str
 
 
-def group(sightings: Iterable[Sighting], root: Path) -> list[Finding]:
+def group(sightings: Iterable[Issue], root: Path) -> list[IssueGroup]:
     """Makes one finding of all sightings of the same trouble, in the order they first appear in."""
-    where: dict[Trouble, list[str]] = {}
+    where: dict[IssueKind, list[str]] = {}
     for trouble, path, detail in sightings:
         name = path.relative_to(root).as_posix()
         where.setdefault(trouble, []).append(f"{name} ({detail})" if detail else name)
-    return [Finding(t.level, tuple(names), t.what, t.fix) for t, names in where.items()]
+    return [IssueGroup(t.level, tuple(names), t.what, t.fix) for t, names in where.items()]
 
 
 def some(items: tuple[str, ...]) -> str:

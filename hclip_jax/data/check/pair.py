@@ -6,58 +6,58 @@ from pathlib import Path
 
 import numpy as np
 
-from hclip_jax.data.check.issues import Sighting, Trouble
+from hclip_jax.data.check.issues import Issue, IssueKind
 from hclip_jax.data.image_io import (
     LABEL_MODES,
     ignore_value,
     read_header,
-    read_picture,
-    read_stored_ids,
+    read_image,
+    read_raw_label,
 )
 from hclip_jax.errors import UserError
 
 SMALLEST_SIDE = 32  # pixels: two of CLIP's 16-pixel patches
 _KEPT_IDS = 256  # a label of random 16-bit numbers should not fill the memory
 
-EMPTY = Trouble("error", "empty files (0 bytes)", "copy them again from where they came, or remove them")
-BROKEN = Trouble(
+EMPTY = IssueKind("error", "empty files (0 bytes)", "copy them again from where they came, or remove them")
+BROKEN = IssueKind(
     "error",
     "files that cannot be decoded to their end: truncated, or no pictures at all",
     "copy them again from where they came, or remove them",
 )
-NOT_RGB = Trouble("error", "pictures that have no RGB form", "save them as 8-bit RGB")
-SMALL = Trouble(
+NOT_RGB = IssueKind("error", "pictures that have no RGB form", "save them as 8-bit RGB")
+SMALL = IssueKind(
     "warning",
     f"pictures with a side under {SMALLEST_SIDE} pixels",
     "use larger originals or remove them: CLIP sees patches of 16 pixels",
 )
-NOT_PNG = Trouble(
+NOT_PNG = IssueKind(
     "error",
     "labels that are not stored as PNG; lossy formats such as JPEG change the ids",
     "export them as PNG from the annotation itself: converting a JPEG does not bring its ids back",
 )
-COLOURS = Trouble(
+COLOURS = IssueKind(
     "error",
     "labels with colour channels, but a label has a single channel of class ids",
     "map each colour to its class id (or keep one channel, if all are equal) and save an 8-bit grey PNG",
 )
-TURNED = Trouble(
+TURNED = IssueKind(
     "error",
     "labels that lie on their side: the picture's EXIF orientation turns it, and the label is as "
     "large as the picture before that",
     "turn each label as its picture's EXIF orientation says",
 )
-SIZES = Trouble(
+SIZES = IssueKind(
     "error",
     "labels and (upright) pictures that differ in size",
     "make each label as large as its picture, without interpolating between ids",
 )
-UNLABELLED = Trouble(
+UNLABELLED = IssueKind(
     "warning",
     "labels without a single labelled pixel",
     "label them or remove the pictures, which show no class",
 )
-IGNORE_16_BIT = Trouble(
+IGNORE_16_BIT = IssueKind(
     "error",
     "16-bit labels that hold 255, which means unlabelled with 8 bits only",
     "write 65535 for unlabelled, or save them with 8 bits",
@@ -94,7 +94,7 @@ class Pair:
     beyond: tuple[int, ...] = ()
     is_palette: bool = False
     readable: bool = False
-    sightings: list[Sighting] = dataclasses.field(default_factory=list)
+    sightings: list[Issue] = dataclasses.field(default_factory=list)
 
 
 def check_pair(split: str, picture: Path, label: Path | None, class_count: int) -> Pair:
@@ -109,24 +109,24 @@ def check_pair(split: str, picture: Path, label: Path | None, class_count: int) 
 def _check_picture(pair: Pair) -> None:
     path = pair.picture
     if _is_empty(path):
-        pair.sightings.append(Sighting(EMPTY, path))
+        pair.sightings.append(Issue(EMPTY, path))
         return
     try:
-        height, width = read_picture(path).shape[:2]
+        height, width = read_image(path).shape[:2]
     except UserError as error:
         # Only what a decoder raised has a cause; the rest are decoded pictures of an unknown kind.
-        pair.sightings.append(Sighting(BROKEN if error.__cause__ else NOT_RGB, path))
+        pair.sightings.append(Issue(BROKEN if error.__cause__ else NOT_RGB, path))
         return
     pair.size = height, width
     with path.open("rb") as file:
         pair.digest = hashlib.file_digest(file, "sha256").digest()
     if min(pair.size) < SMALLEST_SIDE:
-        pair.sightings.append(Sighting(SMALL, path, by_width(pair.size)))
+        pair.sightings.append(Issue(SMALL, path, by_width(pair.size)))
 
 
 def _check_label(pair: Pair, path: Path, class_count: int) -> None:
-    def found(trouble: Trouble, detail: str = "") -> None:
-        pair.sightings.append(Sighting(trouble, path, detail))
+    def found(trouble: IssueKind, detail: str = "") -> None:
+        pair.sightings.append(Issue(trouble, path, detail))
 
     if _is_empty(path):
         found(EMPTY)
@@ -139,7 +139,7 @@ def _check_label(pair: Pair, path: Path, class_count: int) -> None:
         if header.mode not in LABEL_MODES:
             found(COLOURS, header.mode)
             return
-        raw = read_stored_ids(path)
+        raw = read_raw_label(path)
     except UserError:
         found(BROKEN)
         return

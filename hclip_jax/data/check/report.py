@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hclip_jax.data.check.folder import ClassSummary, Report, SplitSummary
-from hclip_jax.data.check.issues import Finding, some
+from hclip_jax.data.check.issues import IssueGroup, some
 from hclip_jax.data.check.pair import by_width
 
 _SHOWN_CLASSES = 40  # on a terminal; the files have all
@@ -115,7 +115,7 @@ def _class_table(report: Report) -> Table:
     return table
 
 
-def _markdown_finding(finding: Finding) -> str:
+def _markdown_finding(finding: IssueGroup) -> str:
     return f"**{finding.level}**: {finding.what}  \nin: {_cell(some(finding.where))}  \nfix: {finding.fix}"
 
 

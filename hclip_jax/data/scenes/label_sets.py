@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hclip_jax.data.scenes.shapes import SHAPES
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 
 STUFF = ("sky", "grass", "sand", "water", "snow", "brick wall", "wooden floor")
 COLOURS = ("red", "green", "blue", "yellow", "purple")
@@ -85,7 +85,7 @@ _NAMES = {  # vocabulary -> the names of STUFF and then of THINGS
     "synonyms": (*map(SYNONYMS.__getitem__, STUFF), *map(_synonym, THINGS)),
 }
 
-VOCABULARIES: dict[str, tuple[str, ...]] = {
+LABEL_SETS: dict[str, tuple[str, ...]] = {
     "seen": STUFF + tuple(f"{pattern} {colour} {THING}" for pattern, colour in SEEN),
     **{vocabulary: tuple(dict.fromkeys(names)) for vocabulary, names in _NAMES.items()},
 }
@@ -95,6 +95,6 @@ their `shapes`, and `regrouped` by colour and shape."""
 
 def class_ids(vocabulary: str) -> np.ndarray:
     """The class of everything that can be drawn, int32 [len(STUFF) + len(THINGS)], or IGNORE."""
-    ids = {name: index for index, name in enumerate(VOCABULARIES[vocabulary])}
+    ids = {name: index for index, name in enumerate(LABEL_SETS[vocabulary])}
     names = _NAMES["all" if vocabulary == "seen" else vocabulary]
     return np.array([ids.get(name, IGNORE) for name in names], np.int32)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from hclip_jax.data.scenes.drawing import draw
-from hclip_jax.data.scenes.label_sets import COMPOSITIONS, SEEN, VOCABULARIES, class_ids
-from hclip_jax.data.sources import Example
+from hclip_jax.data.scenes.label_sets import COMPOSITIONS, LABEL_SETS, SEEN, class_ids
+from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError
 
 COUNTS = {"train": 2000, "val": 64, "test": 128}
@@ -18,7 +18,7 @@ class ScenesSource:
 
         Args:
             split: "train" (compositions that are SEEN), "val" or "test" (all).
-            vocabulary: one of VOCABULARIES; in "seen" other objects' pixels are IGNORE. Pixels do not
+            vocabulary: one of LABEL_SETS; in "seen" other objects' pixels are IGNORE. Pixels do not
                 depend on it.
             count: how many scenes; by default 2000, 64 or 128.
 
@@ -27,11 +27,11 @@ class ScenesSource:
         """
         for kind, given, known in (
             ("split", split, COUNTS),
-            ("vocabulary", vocabulary, VOCABULARIES),
+            ("vocabulary", vocabulary, LABEL_SETS),
         ):
             if given not in known:
                 raise UserError(f"the built-in scenes have no {kind} {given!r}: choose {', '.join(known)}")
-        self.classes = VOCABULARIES[vocabulary]
+        self.class_names = LABEL_SETS[vocabulary]
         self._split = split
         self._count = COUNTS[split] if count is None else count
         self._class_of = class_ids(vocabulary)

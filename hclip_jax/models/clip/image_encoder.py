@@ -9,33 +9,30 @@ from jax import Array
 
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.layers import Block, init_blocks, run_block
+from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.ops import resize
 from hclip_jax.ops.normalization import LayerNorm
-from hclip_jax.ops.remat import keeping
-
-# CLIP's pixel statistics, RGB in 0..255.
-MEAN = (122.7709383, 116.7460125, 104.09373615)
-STD = (68.5005327, 66.6321579, 70.3231630)
+from hclip_jax.ops.remat import remat
 
 
 class ImageFeatures(NamedTuple):
     """What the segmenter reads of B images: h x w patches."""
 
-    dense: Array  # [B, h, w, D_e] in the space shared with the text
+    patch_features: Array  # [B, h, w, D_e] in the space shared with the text
     guidance: tuple[Array, ...]  # each [B, h, w, D], outputs of the blocks asked for
 
 
 class ImageEncoder(nn.Module):
-    """ViT image tower. `guidance_blocks` count from 1; `keep` is for the backward pass, see recompute.py."""
+    """ViT image tower. `guidance_blocks` count from 1; `remat_policy` is for the backward pass, see recompute.py."""
 
     config: ClipConfig
     guidance_blocks: tuple[int, ...] = ()
     dtype: Any = jnp.float32
-    keep: str = "everything"
+    remat_policy: str = "none"
 
     def setup(self) -> None:
-        tower, embed = self.config.image, self.config.embed
-        width, p, side = tower.width, tower.patch, tower.resolution // tower.patch
+        tower, embed = self.config.image, self.config.embed_dim
+        width, p, side = tower.width, tower.patch_size, tower.image_size // tower.patch_size
         normal = nn.initializers.normal(width**-0.5)
         patches = nn.initializers.lecun_normal((0, 1, 2))
         self.patch_embedding = self.param("patch_embedding", patches, (p, p, 3, width))
@@ -43,9 +40,9 @@ class ImageEncoder(nn.Module):
         self.position_embedding = self.param("position_embedding", normal, (1 + side * side, width))
         self.norm_pre = LayerNorm(dtype=jnp.float32)
         self.block = Block(
-            width, tower.heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None
+            width, tower.num_heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None
         )
-        self.blocks = self.param("blocks", init_blocks(self.block, tower.layers))
+        self.blocks = self.param("blocks", init_blocks(self.block, tower.num_layers))
         self.norm_post = LayerNorm(dtype=self.dtype)
         self.projection = self.param("projection", normal, (width, embed))
 
@@ -83,7 +80,7 @@ class ImageEncoder(nn.Module):
             return y, y
 
         x = self.norm_pre(self._tokens(images))
-        return jax.lax.scan(keeping(self.keep, run), x, blocks)
+        return jax.lax.scan(remat(self.remat_policy, run), x, blocks)
 
     def project(self, x: Array) -> Array:
         """From the tower's width to the shared space: [..., D] -> [..., D_e]."""
@@ -92,22 +89,22 @@ class ImageEncoder(nn.Module):
         )
 
     def _grid(self, images: Array) -> tuple[int, int]:
-        p = self.config.image.patch
+        p = self.config.image.patch_size
         return images.shape[1] // p, images.shape[2] // p
 
     def _tokens(self, images: Array) -> Array:
         """Class token and patch embeddings with their positions: [B, 1 + h*w, D]."""
         tower = self.config.image
         pixels = images.astype(jnp.float32)
-        pixels = (pixels - jnp.array(MEAN)[None, None, None]) / jnp.array(STD)[None, None, None]
+        pixels = (pixels - jnp.array(IMAGE_MEAN)[None, None, None]) / jnp.array(IMAGE_STD)[None, None, None]
         # Patches do not overlap, so the patch convolution is a reshape around a matrix product.
-        (h, w), p = self._grid(images), tower.patch
+        (h, w), p = self._grid(images), tower.patch_size
         patches = pixels.reshape(-1, h, p, w, p, 3).astype(self.dtype)
         kernel = self.patch_embedding.astype(self.dtype)
         x = jnp.einsum("BhpwqR,pqRD->BhwD", patches, kernel, preferred_element_type=jnp.float32)
         x = x.reshape(len(images), h * w, tower.width)
 
-        side = tower.resolution // p
+        side = tower.image_size // p
         position = self.position_embedding
         on_grid = resize.bicubic(position[1:].reshape(side, side, -1), (h, w), axes=(0, 1))
         position = jnp.concatenate([position[:1], on_grid.reshape(h * w, -1)])

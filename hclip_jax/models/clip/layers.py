@@ -51,7 +51,7 @@ class Attention(nn.Module):
         found = attend(jnp.moveaxis(self._heads(self.query(x)), 1, 3), *memory, bias)
         return self.out(jnp.moveaxis(found, 3, 1).reshape(x.shape))
 
-    def value_only(self, x: Array) -> Array:
+    def value_projection(self, x: Array) -> Array:
         """What each token would get if it attended to itself alone: the dense form of MaskCLIP."""
         return self.out(self.value(x))
 
@@ -76,8 +76,8 @@ class Block(nn.Module):
         self.norm1 = LayerNorm(dtype=self.dtype)
         self.attention = Attention(self.width, self.heads, self.dtype)
         self.norm2 = LayerNorm(dtype=self.dtype)
-        self.expand = Dense(round(self.mlp_ratio * self.width), dtype=self.dtype)
-        self.contract = Dense(self.width, dtype=self.dtype)
+        self.fc1 = Dense(round(self.mlp_ratio * self.width), dtype=self.dtype)
+        self.fc2 = Dense(self.width, dtype=self.dtype)
 
     def __call__(self, x: Array) -> Array:
         """[B, N, D] -> [B, N, D]; every token reads every other."""
@@ -113,10 +113,10 @@ class Block(nn.Module):
 
         As published, the residual that every token gets is the class token's.
         """
-        return self._mlp(_add(x[:, :1], self.attention.value_only(self.norm1(x))))
+        return self._mlp(_add(x[:, :1], self.attention.value_projection(self.norm1(x))))
 
     def _mlp(self, x: Array) -> Array:
-        return _add(x, self.contract(ACTIVATIONS[self.activation](self.expand(self.norm2(x)))))
+        return _add(x, self.fc2(ACTIVATIONS[self.activation](self.fc1(self.norm2(x)))))
 
 
 def _add(x: Array, y: Array) -> Array:

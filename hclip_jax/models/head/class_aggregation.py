@@ -14,14 +14,14 @@ from hclip_jax.ops.normalization import LayerNorm
 class ClassAggregation(nn.Module):
     """Linear attention over the classes, on costs pooled over `pooling` x `pooling` patches.
 
-    The class axis is filled up to `slots` with a learnable token, so that a network trained with many
+    The class axis is filled up to `max_classes` with a learnable token, so that a network trained with many
     classes meets few at home. All these tokens are alike and nobody reads their outputs: one is
     computed and weighs as much as all of them.
     """
 
     width: int
     heads: int
-    slots: int
+    max_classes: int
     dtype: Any
 
     @nn.compact
@@ -29,7 +29,7 @@ class ClassAggregation(nn.Module):
         """Aggregates the costs of each patch over the classes.
 
         Args:
-            x: [B, T, h, w, C] costs, T <= slots.
+            x: [B, T, h, w, C] costs, T <= max_classes.
             guidance: [B, T, G] text, the same for all patches.
             pooling: 2 in training as published, 1 in evaluation; must divide h and w.
 
@@ -40,8 +40,8 @@ class ClassAggregation(nn.Module):
         pooled = x.reshape(b, t, h // pooling, pooling, w // pooling, pooling, c).mean((3, 5))
         y = pooled + self._attention(pooled, guidance[:, :, None, None])
         z = LayerNorm(dtype=self.dtype, name="norm2")(y)
-        z = nn.relu(Dense(4 * self.width, dtype=self.dtype, name="expand")(z))
-        y = y + Dense(self.width, dtype=self.dtype, name="contract")(z)
+        z = nn.relu(Dense(4 * self.width, dtype=self.dtype, name="fc1")(z))
+        y = y + Dense(self.width, dtype=self.dtype, name="fc2")(z)
         return x + resize.bilinear_align_corners(y, (h, w))
 
     def _attention(self, x: Array, guidance: Array) -> Array:
@@ -63,7 +63,7 @@ class ClassAggregation(nn.Module):
         zeros = nn.initializers.zeros
         token = self.param("padding_token", zeros, (self.width,))
         token_guidance = self.param("padding_guidance", zeros, guidance.shape[-1:])
-        padding = self.slots - x.shape[1]
+        padding = self.max_classes - x.shape[1]
         if padding:
             token = norm(token[None].astype(self.dtype))
             words = key.guide(token_guidance[None].astype(self.dtype))
@@ -72,7 +72,7 @@ class ClassAggregation(nn.Module):
             keys = keys + padding * pad_k[None, None, None]
             pairs = pairs + padding * jnp.einsum("Kc,Kd->Kcd", pad_k, pad_v)[None, None, None]
 
-        # The published division of v by the slots before and multiplication after cancel out.
+        # The published division of v by the max_classes before and multiplication after cancel out.
         total = jnp.einsum("BThwKc,BhwKc->BThwK", q, keys) + 1e-6
         y = jnp.einsum("BThwKc,BhwKcd->BThwKd", q, pairs) / total[..., None]
         return y.reshape(x.shape).astype(self.dtype)

@@ -6,48 +6,42 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hclip_jax.ops.normalization import l2_normalize
+
 ABSENT_LOGIT = -100.0  # of classes that were not kept
 
 
 class CostVolume(NamedTuple):
-    """What is left of T classes once the `most` best are kept: T' = min(T, most) a picture."""
+    """What is left of T classes once the `max_classes` best are kept: T' = min(T, max_classes) a picture."""
 
     cost: Array  # [B, T', h, w, P] cosines, float32
     text: Array  # [B, T', P, D_e] unit features of the kept classes, float32
-    kept: Array | None  # int32 [B, T'] ids of the kept classes; None where all are
+    topk_ids: Array | None  # int32 [B, T'] ids of the kept classes; None where all are
 
 
-def unit(x: Array) -> Array:
-    """`x` in float32 with its last axis scaled to length 1."""
-    x = x.astype(jnp.float32)
-    # The floor is that of PyTorch's normalize: zero vectors stay zero and have finite gradients.
-    square = jnp.sum(x * x, axis=-1, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.maximum(square, 1e-24))
-
-
-def cost_volume(dense: Array, text: Array, most: int) -> CostVolume:
+def cost_volume(dense: Array, text: Array, max_classes: int) -> CostVolume:
     """Compares every patch with every prompt.
 
     Args:
         dense: [B, h, w, D_e] patch features.
         text: [T, P, D_e] text features, P prompts a class.
-        most: of more classes than this, those with the highest cosine anywhere in the picture are
+        max_classes: of more classes than this, those with the highest cosine anywhere in the picture are
             kept, picture by picture.
 
     Returns:
         Costs and unit text features of the kept classes.
     """
-    patches, text = unit(dense), unit(text)
+    patches, text = l2_normalize(dense), l2_normalize(text)
     cost = jnp.einsum("BhwD,TPD->BThwP", patches, text)
-    if len(text) <= most:
+    if len(text) <= max_classes:
         return CostVolume(cost, jnp.broadcast_to(text, (len(dense), *text.shape)), None)
     best = jnp.max(cost, axis=(2, 3, 4))
-    _, kept = jax.lax.top_k(best, most)
+    _, kept = jax.lax.top_k(best, max_classes)
     cost = jnp.take_along_axis(cost, kept[:, :, None, None, None], axis=1)
     return CostVolume(cost, text[kept], kept)
 
 
-def restore_classes(logits: Array, kept: Array | None, classes: int) -> Array:
+def scatter_class_logits(logits: Array, kept: Array | None, classes: int) -> Array:
     """Logits [B, T', H, W] of the kept classes among those of all: [B, T, H, W]."""
     if kept is None:
         return logits

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hclip_jax.models.head.layers import Conv, UpsampledConv
-from hclip_jax.ops.conv import convolve_up
+from hclip_jax.ops.conv import conv2d_transpose
 from hclip_jax.ops.normalization import GroupNorm
 
 _CHANNELS_PER_GROUP = 16
@@ -22,12 +22,12 @@ class Guide(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """Two guided upsampling steps and a head of one logit a class; `prior` is its first probability."""
+    """Two guided upsampling steps and a head of one logit a class; `prior_prob` is its first probability."""
 
     channels: int
     widths: tuple[int, ...]
     guidance: tuple[int, ...]
-    prior: float
+    prior_prob: float
     dtype: Any
 
     def setup(self) -> None:
@@ -62,9 +62,9 @@ class Decoder(nn.Module):
 
     def _first(self) -> dict[str, Any]:
         """How the last layer starts: with a prior at zero, so that no class is told by chance."""
-        if not self.prior:
+        if not self.prior_prob:
             return {}
-        bias = nn.initializers.constant(math.log(self.prior / (1 - self.prior)))
+        bias = nn.initializers.constant(math.log(self.prior_prob / (1 - self.prior_prob)))
         return {"kernel_init": nn.initializers.zeros, "bias_init": bias}
 
 
@@ -92,7 +92,7 @@ class DecoderStep(nn.Module):
 
     def __call__(self, x: Array, guide: Guide) -> Array:
         """[B*T, h, w, C] -> [B*T, 2h, 2w, width]."""
-        y = convolve_up(x.astype(self.dtype), guide.kernel)
+        y = conv2d_transpose(x.astype(self.dtype), guide.kernel)
         y = y.reshape(len(guide.shared), -1, *y.shape[1:]) + guide.shared[:, None]
         y = nn.relu(self.norm1(y.reshape(-1, *y.shape[2:])))
         return nn.relu(self.norm2(self.conv2(y)))

@@ -11,8 +11,8 @@ import numpy as np
 from jax import Array
 
 from hclip_jax.ops import dense
-from hclip_jax.ops.conv import convolve
-from hclip_jax.ops.dense import add_to_rows
+from hclip_jax.ops.conv import conv2d
+from hclip_jax.ops.dense import add_bias
 
 
 def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int = 0) -> Array:
@@ -43,11 +43,11 @@ class Conv(nn.Module):
         """[n, H, W, C] -> [n, H, W, features]."""
         shape = (self.side, self.side, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        y = convolve(x.astype(self.dtype), kernel.astype(self.dtype))
+        y = conv2d(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
             return y
         bias = self.param("bias", self.bias_init, (self.features,))
-        rows = add_to_rows(y.reshape(-1, self.features), bias.astype(self.dtype))
+        rows = add_bias(y.reshape(-1, self.features), bias.astype(self.dtype))
         return rows.reshape(y.shape)
 
 
@@ -96,7 +96,7 @@ class UpsampleBy(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (out,))
         columns = kernel.astype(self.dtype).transpose(2, 0, 1, 3).reshape(c, -1)
         x = (x.astype(self.dtype).reshape(-1, c) @ columns).reshape(-1, out)
-        x = add_to_rows(x, bias.astype(self.dtype)).reshape(n, h, w, f, f, out)
+        x = add_bias(x, bias.astype(self.dtype)).reshape(n, h, w, f, f, out)
         return x.swapaxes(2, 3).reshape(n, f * h, f * w, out)
 
 
@@ -119,7 +119,7 @@ class UpsampledConv(nn.Module):
             grid: pixels of the output, down and across.
 
         Returns:
-            Kernel of `convolve_up` float32 [4, 4, C, features], and what to add to its result,
+            Kernel of `conv2d_transpose` float32 [4, 4, C, features], and what to add to its result,
             [1, *grid, features].
         """
         # PyTorch counts the fan of a transposed convolution on its output side.
@@ -130,11 +130,11 @@ class UpsampledConv(nn.Module):
         kernel = self.param("kernel", pytorch_uniform, shape, jnp.float32)
         taps = jnp.einsum("D,uvDF->uvF", bias, kernel)
         edge = jnp.einsum("yu,xv,uvF->yxF", *(_taps_inside(n) for n in grid), taps)
-        return composed(up, kernel), edge[None]
+        return compose_kernels(up, kernel), edge[None]
 
 
-def composed(up: Array, kernel: Array) -> Array:
-    """[2, 2, C, D] and then [3, 3, D, F] as one kernel of `convolve_up`, [4, 4, C, F]."""
+def compose_kernels(up: Array, kernel: Array) -> Array:
+    """[2, 2, C, D] and then [3, 3, D, F] as one kernel of `conv2d_transpose`, [4, 4, C, F]."""
     # Of 2 x 2 new pixels, the one at p is read at tap u by the pixel at p - (u - 1).
     places = jnp.asarray(np.eye(4, dtype=np.float32)[np.arange(2)[:, None] + 2 - np.arange(3)])
     return jnp.einsum("puI,qvJ,pqCD,uvDF->IJCF", places, places, up, kernel)

@@ -70,8 +70,8 @@ class SwinBlock(nn.Module):
         self.norm1, self.norm2 = (LayerNorm(dtype=self.dtype) for _ in range(2))
         self.query, self.key = (GuidedDense(self.width, inputs, self.dtype) for _ in range(2))
         self.value, self.out = (Dense(self.width, dtype=self.dtype) for _ in range(2))
-        self.expand = Dense(4 * self.width, dtype=self.dtype)
-        self.contract = Dense(self.width, dtype=self.dtype)
+        self.fc1 = Dense(4 * self.width, dtype=self.dtype)
+        self.fc2 = Dense(self.width, dtype=self.dtype)
 
     def guide(self, guidance: Array) -> Guide:
         """Of [B, h, w, G]."""
@@ -89,7 +89,7 @@ class SwinBlock(nn.Module):
         if shift:
             bias = jnp.asarray(shifted_window_mask(*grid, window, shift))[None, None, :, None]
         x = x + self._attention(self.norm1(x), guide, bias)
-        y = self.contract(gelu(self.expand(self.norm2(x))))
+        y = self.fc2(gelu(self.fc1(self.norm2(x))))
         return roll(from_windows(x + y, grid), shift)
 
     def _windows(self, grid: tuple[int, ...]) -> tuple[int, int]:

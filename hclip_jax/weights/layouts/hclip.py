@@ -1,13 +1,13 @@
 """The tensors of the published segmenters, H-CLIP and CAT-Seg: CLIP, the adapters, the segmentation head."""
 
-import dataclasses
 import re
 from collections.abc import Iterator
+from typing import cast
 
-from hclip_jax.adapters.hclip import PUBLISHED
-from hclip_jax.adapters.relations import KINDS, positions
-from hclip_jax.config.schema import AdapterConfig, Architecture, ClipConfig, HeadConfig
-from hclip_jax.config.validate import changed_fields, to_dict
+from hclip_jax.adapters.relations import layer_index
+from hclip_jax.config.adapters import TARGETS, AdapterConfig, HClipConfig
+from hclip_jax.config.build import changed_fields, to_dict
+from hclip_jax.config.schema import Architecture, ClipConfig, HeadConfig
 from hclip_jax.errors import UserError
 from hclip_jax.weights.layouts.layout import Part, Tensor
 from hclip_jax.weights.layouts.openai import CONVOLUTION, LINEAR, clip_tensors, linear, norm
@@ -30,9 +30,9 @@ def hclip_tensors(architecture: Architecture) -> Iterator[Tensor]:
     Raises:
         UserError: the adapters are not those of the published code.
     """
-    _check_published(architecture.adapters)
+    adapters = _check_published(architecture.adapters)
     yield from clip_tensors(architecture.clip, CLIP_PREFIX)
-    yield from adapter_tensors(architecture.clip, architecture.adapters.block)
+    yield from adapter_tensors(architecture.clip, adapters.block_size)
     yield from head_tensors(architecture)
 
 
@@ -49,18 +49,18 @@ def adapter_tensors(clip: ClipConfig, block: int) -> Iterator[Tensor]:
     the shorter tower uses are zero.
     """
     towers = (("text", clip.text), ("vision", clip.image))
-    longest = max(tower.layers for _, tower in towers)
+    longest = max(tower.num_layers for _, tower in towers)
     parts, first = [], 0
     for leaf, tower in towers:
         own = slice(first, first + tower.width // block)
         first = own.stop
         parts += [
-            Part(f"adapters/{leaf}", (layer, kind), (2, 0, 1), (..., KINDS * place + kind, own))
-            for layer, place in enumerate(positions(tower.layers, longest))
-            for kind in range(KINDS)
+            Part(f"adapters/{leaf}", (layer, kind), (2, 0, 1), (..., len(TARGETS) * place + kind, own))
+            for layer, place in enumerate(layer_index(tower.num_layers, longest))
+            for kind in range(len(TARGETS))
         ]
-    yield _shared(clip, "layer_R", (block, block, KINDS * longest, first), tuple(parts))
-    side = KINDS * longest
+    yield _shared(clip, "layer_R", (block, block, len(TARGETS) * longest, first), tuple(parts))
+    side = len(TARGETS) * longest
     yield _shared(clip, "relation_l_R.weight", (side, side), (Part("adapters/layer"),))
     for layer in range(longest):
         part = Part("adapters/modality", (layer,))
@@ -70,44 +70,46 @@ def adapter_tensors(clip: ClipConfig, block: int) -> Iterator[Tensor]:
 def head_tensors(architecture: Architecture) -> Iterator[Tensor]:
     """The cost aggregation and the upsampling of its decoder guidance."""
     head, width = architecture.head, architecture.clip.image.width
-    for i, features in enumerate(head.decoder_guidance, start=1):
+    for i, features in enumerate(head.decoder_guidance_dims, start=1):
         leaf, side = f"head/upsample{i}", 2**i
         shape = (width, features, side, side)
         kernel = Part(f"{leaf}/kernel", axes=_TRANSPOSED_CONVOLUTION)
         yield Tensor(f"upsample{i}.weight", shape, (kernel,))
         yield Tensor(f"upsample{i}.bias", (features,), (Part(f"{leaf}/bias"),))
-    yield from aggregator_tensors(head, architecture.clip.embed, len(architecture.prompts.templates))
+    yield from aggregator_tensors(head, architecture.clip.embed_dim, len(architecture.prompts.templates))
 
 
 def aggregator_tensors(head: HeadConfig, embed: int, prompts: int) -> Iterator[Tensor]:
     """The cost aggregation alone."""
     name, leaf = AGGREGATOR_PREFIX, "head/aggregator"
-    hidden, g = head.hidden, head.guidance
+    hidden, g = head.hidden_dim, head.guidance_dim
     yield from _convolution(f"{name}conv1", f"{leaf}/embed", hidden, prompts, 7)
     yield from _convolution(f"{name}guidance_projection.0", f"{leaf}/appearance_guidance", g, embed, 3)
     yield from linear(f"{name}text_guidance_projection.0", f"{leaf}/text_guidance", g, embed)
-    for i in range(head.layers):
+    for i in range(head.num_layers):
         layer = f"{name}layers.{i}."
         yield from _spatial(f"{layer}swin_block.", f"{leaf}/spatial{i + 1}", head)
         yield from _classes(f"{layer}attention.", f"{leaf}/classes{i + 1}", head)
     yield from _decoder(name, leaf, head)
 
 
-def _check_published(config: AdapterConfig) -> None:
-    unread = {name: getattr(config, name) for name in ("block", "factors", "rank", "alpha", "neumann_terms")}
-    wanted = dataclasses.replace(PUBLISHED, **unread)
-    if changed := changed_fields(to_dict(wanted), to_dict(config), "adapters."):
+def _check_published(config: AdapterConfig) -> HClipConfig:
+    """The configuration, if the published code could have made it: it lets one choose only the block size."""
+    wanted = HClipConfig(block_size=getattr(config, "block_size", HClipConfig.block_size))
+    unread = "adapters.neumann_terms"  # the exact Cayley map does not use it
+    if changed := [f for f in changed_fields(to_dict(wanted), to_dict(config), "adapters.") if f != unread]:
         raise UserError(
             f"the published code has no names for a model of another {', '.join(changed)} than its own; "
-            f"merge the model (python -m hclip_jax.tools.merge) and pass on the CLIP that it became"
+            f"merge the model (hclip merge) and pass on the CLIP that it became"
         )
+    return cast(HClipConfig, config)
 
 
 def _shared(clip: ClipConfig, name: str, shape: tuple[int, ...], parts: tuple[Part, ...]) -> Tensor:
     """A tensor that every block of both towers holds under its own name."""
     names = [
         f"{CLIP_PREFIX}{tower}transformer.resblocks.{layer}.attn_q_proj_oft_{name}"
-        for tower, layers in (("visual.", clip.image.layers), ("", clip.text.layers))
+        for tower, layers in (("visual.", clip.image.num_layers), ("", clip.text.num_layers))
         for layer in range(layers)
     ]
     return Tensor(names[0], shape, parts, tuple(names[1:]))
@@ -131,7 +133,7 @@ def _guided(name: str, leaf: str, out: int, into: int, guidance: int) -> Iterato
 
 
 def _spatial(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
-    c, g = head.hidden, head.guidance
+    c, g = head.hidden_dim, head.guidance_dim
     yield from norm(f"{name}guidance_norm", f"{leaf}/guidance_norm", g)
     for i in (1, 2):
         block, own = f"{name}block_{i}.", f"{leaf}/block{i}"
@@ -141,12 +143,12 @@ def _spatial(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
         yield from _guided(f"{block}attn.k", f"{own}/key", c, c, g)
         yield from linear(f"{block}attn.v", f"{own}/value", c, c)
         yield from linear(f"{block}attn.proj", f"{own}/out", c, c)
-        yield from linear(f"{block}mlp.fc1", f"{own}/expand", 4 * c, c)
-        yield from linear(f"{block}mlp.fc2", f"{own}/contract", c, 4 * c)
+        yield from linear(f"{block}mlp.fc1", f"{own}/fc1", 4 * c, c)
+        yield from linear(f"{block}mlp.fc2", f"{own}/fc2", c, 4 * c)
 
 
 def _classes(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
-    c, g = head.hidden, head.guidance
+    c, g = head.hidden_dim, head.guidance_dim
     for torch_name, own, width in (
         ("padding_tokens", "padding_token", c),
         ("padding_guidance", "padding_guidance", g),
@@ -155,16 +157,16 @@ def _classes(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
     yield from _guided(f"{name}attention.q", f"{leaf}/query", c, c, g)
     yield from _guided(f"{name}attention.k", f"{leaf}/key", c, c, g)
     yield from linear(f"{name}attention.v", f"{leaf}/value", c, c)
-    yield from linear(f"{name}MLP.0", f"{leaf}/expand", 4 * c, c)
-    yield from linear(f"{name}MLP.2", f"{leaf}/contract", c, 4 * c)
+    yield from linear(f"{name}MLP.0", f"{leaf}/fc1", 4 * c, c)
+    yield from linear(f"{name}MLP.2", f"{leaf}/fc2", c, 4 * c)
     yield from norm(f"{name}norm1", f"{leaf}/norm1", c)
     yield from norm(f"{name}norm2", f"{leaf}/norm2", c)
 
 
 def _decoder(name: str, leaf: str, head: HeadConfig) -> Iterator[Tensor]:
-    into = head.hidden
+    into = head.hidden_dim
     for i, (out, wide, narrow) in enumerate(
-        zip(head.decoder, head.decoder_guidance, head.decoder_guidance_projection, strict=True),
+        zip(head.decoder_dims, head.decoder_guidance_dims, head.decoder_guidance_proj_dims, strict=True),
         start=1,
     ):
         yield from _convolution(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.errors import UserError
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 
 Index = tuple[Any, ...]
 
@@ -45,7 +45,7 @@ def read(
 
     Args:
         tensors: the table of the format.
-        file: name -> array of any float dtype, or `Stored`.
+        file: name -> array of any float dtype, or `LazyArray`.
         like: our tree of anything with a shape.
         where: what the file is called in messages.
         leftover: says which names of the file hold nothing of use (masks, counters).
@@ -59,12 +59,12 @@ def read(
     return unflatten({path: np.asarray(leaf.load(), np.float32) for path, leaf in made.items()})
 
 
-def leaves(tensors: Iterable[Tensor], file: Mapping[str, Any], like: Any, where: str) -> dict[str, Stored]:
+def leaves(tensors: Iterable[Tensor], file: Mapping[str, Any], like: Any, where: str) -> dict[str, LazyArray]:
     """Leaves of our tree by path, each made from its PyTorch tensors when it is asked for.
 
     Args:
         tensors: the table of the format, which `check` found to fit.
-        file: name -> array of any float dtype, or `Stored`.
+        file: name -> array of any float dtype, or `LazyArray`.
         like: our tree of anything with a shape.
         where: what the file is called in messages.
 
@@ -81,7 +81,7 @@ def leaves(tensors: Iterable[Tensor], file: Mapping[str, Any], like: Any, where:
         own = sources[path]
         dtype = np.result_type(*(file[tensor.name].dtype for tensor, _ in own))
         load = functools.partial(_assemble, own, file, tuple(leaf.shape), dtype, where)
-        made[path] = Stored(tuple(leaf.shape), dtype, load)
+        made[path] = LazyArray(tuple(leaf.shape), dtype, load)
     return made
 
 
@@ -100,15 +100,15 @@ def _assemble(
     return leaf
 
 
-def write(tensors: Iterable[Tensor], tree: Any) -> dict[str, Stored]:
+def write(tensors: Iterable[Tensor], tree: Any) -> dict[str, LazyArray]:
     """PyTorch tensors by name, aliases included, from our tree: the inverse of `leaves`.
 
-    The tree's leaves may be arrays or `Stored`. A tensor is made when it is asked for, in its leaf's dtype.
+    The tree's leaves may be arrays or `LazyArray`. A tensor is made when it is asked for, in its leaf's dtype.
     """
     flat, file = flatten(tree), {}
     for tensor in tensors:
         dtype = np.dtype(flat[tensor.parts[0].leaf].dtype)
-        made = Stored(tensor.shape, dtype, functools.partial(_disassemble, tensor, flat, dtype))
+        made = LazyArray(tensor.shape, dtype, functools.partial(_disassemble, tensor, flat, dtype))
         file |= dict.fromkeys((tensor.name, *tensor.aliases), made)
     return file
 

@@ -24,15 +24,15 @@ def clip_tensors(
         fused: whether the weights of q, k and v lie in one tensor.
         text_prefix: what further stands before those of the text tower ("text." in some of OpenCLIP's).
     """
-    image, text, embed = clip.image, clip.text, clip.embed
-    width, p = image.width, image.patch
+    image, text, embed = clip.image, clip.text, clip.embed_dim
+    width, p = image.width, image.patch_size
     visual, i, t = f"{prefix}visual.", "clip/image/", "clip/text/"
 
     yield Tensor(f"{prefix}logit_scale", (), (Part("clip/logit_scale"),))
     yield Tensor(f"{visual}class_embedding", (width,), (Part(f"{i}class_embedding"),))
     yield Tensor(
         f"{visual}positional_embedding",
-        (1 + (image.resolution // p) ** 2, width),
+        (1 + (image.image_size // p) ** 2, width),
         (Part(f"{i}position_embedding"),),
     )
     yield Tensor(f"{visual}conv1.weight", (width, 3, p, p), (Part(f"{i}patch_embedding", axes=CONVOLUTION),))
@@ -42,8 +42,10 @@ def clip_tensors(
     yield from _blocks(f"{visual}transformer.resblocks", f"{i}blocks", image, fused)
 
     width, prefix = text.width, f"{prefix}{text_prefix}"
-    yield Tensor(f"{prefix}token_embedding.weight", (text.vocabulary, width), (Part(f"{t}token_embedding"),))
-    yield Tensor(f"{prefix}positional_embedding", (text.context, width), (Part(f"{t}position_embedding"),))
+    yield Tensor(f"{prefix}token_embedding.weight", (text.vocab_size, width), (Part(f"{t}token_embedding"),))
+    yield Tensor(
+        f"{prefix}positional_embedding", (text.context_length, width), (Part(f"{t}position_embedding"),)
+    )
     yield from norm(f"{prefix}ln_final", f"{t}norm_final", width)
     yield Tensor(f"{prefix}text_projection", (width, embed), (Part(f"{t}projection"),))
     yield from _blocks(f"{prefix}transformer.resblocks", f"{t}blocks", text, fused)
@@ -68,7 +70,7 @@ def norm(name: str, leaf: str, width: int, at: tuple = ()) -> Iterator[Tensor]:
 
 def _blocks(name: str, leaf: str, tower: ImageTower | TextTower, fused: bool) -> Iterator[Tensor]:
     width, hidden = tower.width, round(tower.mlp_ratio * tower.width)
-    for layer in range(tower.layers):
+    for layer in range(tower.num_layers):
         block, at = f"{name}.{layer}", (layer,)
         # q, k and v lie in one tensor, in this order, along the output axis.
         third = {
@@ -90,5 +92,5 @@ def _blocks(name: str, leaf: str, tower: ImageTower | TextTower, fused: bool) ->
         yield from linear(f"{block}.attn.out_proj", f"{leaf}/attention/out", width, width, at)
         yield from norm(f"{block}.ln_1", f"{leaf}/norm1", width, at)
         yield from norm(f"{block}.ln_2", f"{leaf}/norm2", width, at)
-        yield from linear(f"{block}.mlp.c_fc", f"{leaf}/expand", hidden, width, at)
-        yield from linear(f"{block}.mlp.c_proj", f"{leaf}/contract", width, hidden, at)
+        yield from linear(f"{block}.mlp.c_fc", f"{leaf}/fc1", hidden, width, at)
+        yield from linear(f"{block}.mlp.c_proj", f"{leaf}/fc2", width, hidden, at)

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from hclip_jax.errors import shown
-from hclip_jax.weights.lazy_array import Stored, strided
+from hclip_jax.weights.lazy_array import LazyArray, strided
 from hclip_jax.weights.torch_zip.pickle_vm import ADVICE, Function, Module, Refused, short_text
 
 STORAGES: dict[str, np.dtype] = {
@@ -59,7 +59,7 @@ class TorchObjects:
         """
         self._entry = entry
         self._scripted = scripted
-        self._tensors: dict[tuple, Stored] = {}
+        self._tensors: dict[tuple, LazyArray] = {}
         self._names: dict[str, Any] = dict(STORAGES)
         self._names |= {name: Function(name, lambda arguments: arguments[0]) for name in _WRAPPERS}
         for name, call in (
@@ -99,7 +99,7 @@ class TorchObjects:
             raise ValueError("its pickle fills an OrderedDict in a way that PyTorch does not")
         return {}
 
-    def _tensor(self, arguments: tuple) -> Stored:
+    def _tensor(self, arguments: tuple) -> LazyArray:
         match arguments:
             case (Storage() as storage, int(offset), tuple(shape), tuple(strides), bool(), _):
                 pass

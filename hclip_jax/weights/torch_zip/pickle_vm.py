@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 
 # A checkpoint of a thousand tensors with its optimizer takes 160,000 steps.
 _MOST_STEPS = 4_000_000
@@ -35,7 +35,7 @@ class Module(dict[str, Any]):
 
 
 # The classes that data may have.
-_LEAVES = {str, int, float, bool, bytes, type(None), Stored}
+_LEAVES = {str, int, float, bool, bytes, type(None), LazyArray}
 _CONTAINERS = {dict, list, tuple, Module}
 
 
@@ -58,7 +58,7 @@ def run_pickle(data: bytes, find: Callable[[str], Any], persistent: Callable[[An
 
     Returns:
         Nested dicts (keys are printable text or int), lists, tuples, numbers, text, bytes, None and
-        `Stored`, without cycles, at most 64 levels deep. Parts may be shared.
+        `LazyArray`, without cycles, at most 64 levels deep. Parts may be shared.
 
     Raises:
         Refused: an instruction, name or value that is not data, or too much of it.

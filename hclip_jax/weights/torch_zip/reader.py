@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hclip_jax.errors import UserError, shown
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.objects import TorchObjects
 from hclip_jax.weights.torch_zip.pickle_vm import Refused, run_pickle
 
@@ -25,7 +25,7 @@ class TorchFile(NamedTuple):
     """What a PyTorch file holds.
 
     Attributes:
-        content: nested dicts (of str or int), lists, tuples, numbers, text, bytes, None and `Stored`;
+        content: nested dicts (of str or int), lists, tuples, numbers, text, bytes, None and `LazyArray`;
             a TorchScript module is a dict of its attributes, its submodules among them.
         scripted: whether it is of TorchScript (torch.jit.save).
     """
@@ -53,7 +53,7 @@ def read_torch(path: Path) -> TorchFile:
         return TorchFile(run_pickle(data, objects.find, objects.storage), archive.scripted)
 
 
-def tensors_by_name(content: Any) -> dict[str, Stored]:
+def tensors_by_name(content: Any) -> dict[str, LazyArray]:
     """All tensors of nested dicts by dotted name, "visual.conv1.weight".
 
     Integer keys and lists are not descended into: an optimizer's state is not weights.
@@ -61,7 +61,7 @@ def tensors_by_name(content: Any) -> dict[str, Stored]:
     Raises:
         UserError: there are too many names or levels, or two tensors of one name.
     """
-    tensors: dict[str, Stored] = {}
+    tensors: dict[str, LazyArray] = {}
     seen = 0
 
     def walk(tree: dict, prefix: str, level: int) -> None:
@@ -76,7 +76,7 @@ def tensors_by_name(content: Any) -> dict[str, Stored]:
                 )
             if not isinstance(key, str):
                 continue
-            if isinstance(value, Stored):
+            if isinstance(value, LazyArray):
                 if name in tensors:
                     raise UserError(f"the weights hold two tensors of the name {name}; rename one of them")
                 tensors[name] = value

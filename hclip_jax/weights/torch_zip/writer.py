@@ -10,8 +10,8 @@ from typing import BinaryIO
 import numpy as np
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.files import replacing
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.io.files import replace_atomically
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.objects import STORAGES
 
 _NAMES = {dtype: name.removeprefix("torch.") for name, dtype in STORAGES.items()}
@@ -30,7 +30,7 @@ _REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
 _FALSE, _MARK, _TUPLE, _CALL, _PERSISTENT, _SET_ITEMS = b"\x89", b"(", b"t", b"R", b"Q", b"u"
 
 
-def write_torch(path: Path, tensors: Mapping[str, np.ndarray | Stored]) -> None:
+def write_torch(path: Path, tensors: Mapping[str, np.ndarray | LazyArray]) -> None:
     """Writes a state dict that `torch.load(path, weights_only=True)` reads.
 
     One tensor is in memory at a time. Names of the same object share one storage, as tied weights do. The
@@ -54,7 +54,7 @@ def write_torch(path: Path, tensors: Mapping[str, np.ndarray | Stored]) -> None:
     storages = {id(tensor): tensor for tensor in tensors.values()}
     keys = {identity: str(i) for i, identity in enumerate(storages)}
     with (
-        replacing(path) as temporary,
+        replace_atomically(path) as temporary,
         temporary.open("wb") as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):
@@ -74,13 +74,13 @@ def _add(archive: zipfile.ZipFile, file: BinaryIO, name: str, values: np.ndarray
         writer.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
 
 
-def _state_dict(tensors: Mapping[str, tuple[str, np.ndarray | Stored]]) -> bytes:
+def _state_dict(tensors: Mapping[str, tuple[str, np.ndarray | LazyArray]]) -> bytes:
     """The pickle of name -> (key of the storage, tensor)."""
     items = b"".join(_text(name) + _tensor(key, tensor) for name, (key, tensor) in tensors.items())
     return b"\x80\x02" + _EMPTY_DICT + _MARK + items + _SET_ITEMS + b"."
 
 
-def _tensor(key: str, tensor: np.ndarray | Stored) -> bytes:
+def _tensor(key: str, tensor: np.ndarray | LazyArray) -> bytes:
     kind = b"ctorch\n" + _NAMES[tensor.dtype].encode() + b"\n"
     numel = math.prod(tensor.shape)
     storage = _tuple(_text("storage"), kind, _text(key), _text("cpu"), _integer(numel)) + _PERSISTENT

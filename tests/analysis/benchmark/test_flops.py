@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax import Array
 
-from hclip_jax.analysis.benchmark.flops import arithmetic
+from hclip_jax.analysis.benchmark.flops import count_flops
 
 
 def products(x: Array, w: Array) -> Array:
@@ -22,12 +22,12 @@ def convolution(x: Array, w: Array) -> Array:
 def test_without_loops_it_is_the_compilers_count(function: Any) -> None:
     x, w = jnp.ones((8, 32, 64)), jnp.ones((64, 48))
     compiler: Any = jax.jit(function).lower(x, w).compile().cost_analysis()
-    assert arithmetic(function, x, w) == pytest.approx(compiler["flops"], rel=0.05)
+    assert count_flops(function, x, w) == pytest.approx(compiler["flops"], rel=0.05)
 
 
 def test_convolutions_count_every_tap() -> None:
     x, w = jnp.ones((16, 16, 4)), jnp.ones((4, 6))
-    assert arithmetic(convolution, x, w) == 2 * 16 * 16 * 4 * 6
+    assert count_flops(convolution, x, w) == 2 * 16 * 16 * 4 * 6
 
 
 def test_loops_count_as_often_as_they_run() -> None:
@@ -36,6 +36,6 @@ def test_loops_count_as_often_as_they_run() -> None:
     def looped(w: Array) -> Array:
         return jax.lax.scan(lambda x, _: (x @ w, None), w, length=7)[0]
 
-    assert arithmetic(looped, w) == 7 * 2 * 16**3
+    assert count_flops(looped, w) == 7 * 2 * 16**3
     recomputed = jax.grad(lambda w: jax.checkpoint(lambda w: jnp.sin(w @ w))(w).sum())
-    assert arithmetic(recomputed, w) == 4 * 2 * 16**3  # forward, recomputed, and two of the gradient
+    assert count_flops(recomputed, w) == 4 * 2 * 16**3  # forward, recomputed, and two of the gradient

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from hclip_jax.adapters.energy import tower_energy
-from hclip_jax.adapters.methods import make_tuning
-from hclip_jax.adapters.targets import TARGETS
+from hclip_jax.adapters.methods import make_method
 from hclip_jax.analysis.hypersphere.measure import Geometry, measure
 from hclip_jax.analysis.hypersphere.report import percent, rows, to_json, to_markdown
 from hclip_jax.analysis.hypersphere.rotation import turning
-from hclip_jax.models.hclip import Params
+from hclip_jax.config.adapters import TARGETS
+from hclip_jax.models.params import Params
 from tests.small_models import micro_tuned
 from tests.trained import params
 
@@ -25,7 +25,7 @@ def geometry(adapters: Any = None, **fields: Any) -> Geometry:
 
 
 def fresh(**fields: Any) -> Params:
-    return make_tuning(micro_tuned(**fields).adapters).init(jax.random.key(0), params()["clip"])
+    return make_method(micro_tuned(**fields).adapters).init(jax.random.key(0), params()["clip"])
 
 
 def moved(tree: Params) -> Params:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.adapters.methods import make_tuning
+from hclip_jax.adapters.methods import make_method
 from hclip_jax.analysis.hypersphere.energy import EnergyChange
 from hclip_jax.analysis.hypersphere.measure import measure
-from hclip_jax.analysis.hypersphere.plots import plot_energy, plot_relations, plot_turning
+from hclip_jax.analysis.hypersphere.plots import plot_energy, plot_relations, plot_rotations
 from tests.small_models import micro_tuned
 from tests.trained import params
 
@@ -33,10 +33,10 @@ def pixels(path: Path) -> np.ndarray:
 )
 def test_nothing_done_can_be_painted(fields: dict[str, Any], tmp_path: Path) -> None:
     config, clip = micro_tuned(**fields).adapters, params()["clip"]
-    found = measure(config, clip, make_tuning(config).init(jax.random.key(0), clip))
+    found = measure(config, clip, make_method(config).init(jax.random.key(0), clip))
     plot_energy(tmp_path / "energy.png", found.energy)
     assert found.turned is not None
-    plot_turning(tmp_path / "turning.png", found.turned)
+    plot_rotations(tmp_path / "turning.png", found.turned)
     if found.relations is not None:
         plot_relations(tmp_path / "relations.png", found.relations)
     assert len(list(tmp_path.iterdir())) == (3 if config.method == "hclip" else 2)

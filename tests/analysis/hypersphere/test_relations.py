@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hclip_jax.adapters.relations import mix, places
-from hclip_jax.adapters.targets import choose
+from hclip_jax.adapters.relations import align_layers, mix
+from hclip_jax.adapters.targets import select_targets
 from hclip_jax.analysis.hypersphere.relations import Relations, measure_relations
-from hclip_jax.models.hclip import Params
+from hclip_jax.models.params import Params
 from tests.small_models import micro_tuned
 from tests.trained import params
 
@@ -35,7 +35,7 @@ def measured(own: Params) -> Relations:
 
 def moved(own: Params, direction: Array) -> Array:
     """[S, J, M], by how much more than `direction` [S, J, M] the mixed blocks move, mean of their entries."""
-    at = places(choose(params()["clip"], CONFIG))
+    at = align_layers(select_targets(params()["clip"], CONFIG))
 
     def mixed(text: Array, vision: Array) -> Array:
         relations = {name: own[name] for name in ("modality", "layer", "alpha")}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from hclip_jax.configs import tiny
 
-from configs import tiny
 from hclip_jax.data.scenes.captions import caption, captioned_scene, full_caption
 from hclip_jax.data.scenes.label_sets import PATTERNS, STUFF, SYNONYMS, THING, THINGS
 from hclip_jax.data.scenes.patterns import pattern_mask
@@ -53,7 +53,7 @@ def test_scenes_are_functions_of_split_and_index() -> None:
 def test_the_words_of_the_world_have_embeddings_of_their_own_in_the_tiny_clip() -> None:
     texts = [*SYNONYMS, *SYNONYMS.values(), "a photo of a and in the scene"]
     ids = {token for text in texts for token in tokenizer.encode(text)} | {tokenizer.START, tokenizer.END}
-    assert len({token % tiny.get_config().clip.text.vocabulary for token in ids}) == len(ids)
+    assert len({token % tiny.get_config().clip.text.vocab_size for token in ids}) == len(ids)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

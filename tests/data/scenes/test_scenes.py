@@ -6,7 +6,7 @@ import pytest
 from hclip_jax.data.scenes.label_sets import COMPOSITIONS, STUFF, THING, UNSEEN
 from hclip_jax.data.scenes.shapes import SHAPES
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
 
@@ -19,7 +19,7 @@ UNSEEN_NAMES = set(map(name, UNSEEN))
 
 def names_shown(source: ScenesSource, count: int) -> set[str]:
     ids = set().union(*(np.unique(source[index]["label"]).tolist() for index in range(count)))
-    return {source.classes[index] for index in ids - {IGNORE}}
+    return {source.class_names[index] for index in ids - {IGNORE}}
 
 
 def test_examples_are_what_they_claim() -> None:
@@ -52,7 +52,7 @@ def test_a_scene_is_a_function_of_split_and_index() -> None:
 def test_training_never_shows_the_unseen_but_all_else() -> None:
     shown = names_shown(ScenesSource("train", "all"), 150)
     assert not shown & UNSEEN_NAMES
-    assert shown == set(ScenesSource("train", "seen").classes)
+    assert shown == set(ScenesSource("train", "seen").class_names)
 
 
 def test_every_pattern_and_colour_is_seen_in_training() -> None:
@@ -64,7 +64,7 @@ def test_every_pattern_and_colour_is_seen_in_training() -> None:
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_evaluation_shows_each_composition_in_turn(split: str) -> None:
     source = ScenesSource(split, "all")
-    assert source.classes == STUFF + tuple(map(name, COMPOSITIONS))
+    assert source.class_names == STUFF + tuple(map(name, COMPOSITIONS))
     for index in range(64):
         shown = len(STUFF) + index % len(COMPOSITIONS)
         assert (source[index]["label"] == shown).sum() > 100
@@ -76,14 +76,14 @@ def test_vocabularies_name_the_same_pixels() -> None:
     ignored = 0
     for index in range(30):
         example = everything[index]
-        names = np.array([*everything.classes, ""])[example["label"]]
-        known = np.array([*seen.classes, "unseen"])[seen[index]["label"]]
+        names = np.array([*everything.class_names, ""])[example["label"]]
+        known = np.array([*seen.class_names, "unseen"])[seen[index]["label"]]
         np.testing.assert_array_equal(known, np.where(np.isin(names, list(UNSEEN_NAMES)), "unseen", names))
-        folded = np.array([*shapes.classes, ""])[shapes[index]["label"]]
+        folded = np.array([*shapes.class_names, ""])[shapes[index]["label"]]
         for shown in np.unique(names):
             there = set(folded[names == shown])
             assert there == {shown} if shown in STUFF else there <= set(SHAPES)
-        other_words = np.array(synonyms.classes)[synonyms[index]["label"]]
+        other_words = np.array(synonyms.class_names)[synonyms[index]["label"]]
         assert all(len(set(other_words[names == shown])) == 1 for shown in np.unique(names))
         assert not set(names.ravel()) & set(other_words.ravel())
         for other in (seen, shapes, synonyms):
@@ -98,7 +98,7 @@ def test_a_label_lies_where_its_colour_is() -> None:
     for index in range(64):
         example = source[index]
         for colour, pixels in by_colour.items():
-            ids = [i for i, name in enumerate(source.classes) if colour in name.split()]
+            ids = [i for i, name in enumerate(source.class_names) if colour in name.split()]
             pixels.append(example["image"][np.isin(example["label"], ids)])
     for channel, pixels in enumerate(by_colour.values()):
         assert (np.concatenate(pixels).argmax(axis=-1) == channel).mean() > 0.97

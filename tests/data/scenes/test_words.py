@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from hclip_jax.data.scenes.label_sets import SYNONYMS, THINGS, VOCABULARIES, class_ids
-from hclip_jax.data.sources import IGNORE
+from hclip_jax.data.scenes.label_sets import LABEL_SETS, SYNONYMS, THINGS, class_ids
+from hclip_jax.data.types import IGNORE
 
 
-@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+@pytest.mark.parametrize("vocabulary", LABEL_SETS)
 def test_every_class_is_of_something_that_can_be_drawn(vocabulary: str) -> None:
     ids = class_ids(vocabulary)
-    assert set(ids.tolist()) - {IGNORE} == set(range(len(VOCABULARIES[vocabulary])))
+    assert set(ids.tolist()) - {IGNORE} == set(range(len(LABEL_SETS[vocabulary])))
     assert (ids == IGNORE).any() == (vocabulary == "seen")
 
 

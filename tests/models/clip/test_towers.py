@@ -90,7 +90,7 @@ def test_pixels_are_normalised_with_clips_statistics() -> None:
 
 def test_synonyms_are_averaged_by_owner() -> None:
     def features(tokens: np.ndarray, owner: list[int], classes: int) -> jax.Array:
-        prompts = Prompts(tokens, np.array(owner, np.int32), classes, templates=1, alike=1)
+        prompts = Prompts(tokens, np.array(owner, np.int32), classes, num_templates=1, shared_prefix_len=1)
         return jax.jit(MODEL.encode_text)(CLIP, prompts)[:, 0]
 
     cat, sky = features(TOKENS, [0, 1], 2)

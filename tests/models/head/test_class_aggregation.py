@@ -11,8 +11,8 @@ X = jax.random.normal(jax.random.key(0), (2, 3, 4, 4, 8))
 GUIDANCE = jax.random.normal(jax.random.key(1), (2, 3, 6))
 
 
-def layer_and_params(slots: int) -> tuple[ClassAggregation, dict]:
-    layer = ClassAggregation(8, 2, slots, jnp.float32)
+def layer_and_params(max_classes: int) -> tuple[ClassAggregation, dict]:
+    layer = ClassAggregation(8, 2, max_classes, jnp.float32)
     params = jax.jit(layer.init, static_argnums=3)(jax.random.key(2), X, GUIDANCE, 1)["params"]
     keys = jax.random.split(jax.random.key(3))
     params["padding_token"] = jax.random.normal(keys[0], (8,))
@@ -20,9 +20,9 @@ def layer_and_params(slots: int) -> tuple[ClassAggregation, dict]:
     return layer, params
 
 
-def plain(params: dict, x: jax.Array, guidance: jax.Array, slots: int) -> jax.Array:
+def plain(params: dict, x: jax.Array, guidance: jax.Array, max_classes: int) -> jax.Array:
     """The published form: every padding token is there, concatenated and dropped again."""
-    missing = slots - x.shape[1]
+    missing = max_classes - x.shape[1]
     token = jnp.broadcast_to(params["padding_token"], (*x.shape[:1], missing, *x.shape[2:]))
     words = jnp.broadcast_to(params["padding_guidance"], (len(x), missing, guidance.shape[-1]))
     full = jnp.concatenate([x, token], 1)
@@ -46,20 +46,20 @@ def plain(params: dict, x: jax.Array, guidance: jax.Array, slots: int) -> jax.Ar
     heads = lambda v: v.reshape(*v.shape[:-1], 2, 4)  # noqa: E731
     n = norm("norm1", full)
     q, k = (heads(nn.elu(guided(name, n)) + 1) for name in ("query", "key"))
-    v = heads(dense("value", n)) / slots
+    v = heads(dense("value", n)) / max_classes
     weights = jnp.einsum("BThwKc,BShwKc->BhwKTS", q, k)
     top = jnp.einsum("BhwKTS,BShwKd->BThwKd", weights, v)
     bottom = jnp.moveaxis(weights.sum(-1), -1, 1)[..., None] + 1e-6
-    y = full + (top / bottom * slots).reshape(full.shape)
-    y = y + dense("contract", nn.relu(dense("expand", norm("norm2", y))))
+    y = full + (top / bottom * max_classes).reshape(full.shape)
+    y = y + dense("fc2", nn.relu(dense("fc1", norm("norm2", y))))
     return x + y[:, : x.shape[1]]
 
 
-@pytest.mark.parametrize("slots", [3, 16])
-def test_is_the_published_form(slots: int) -> None:
-    layer, params = layer_and_params(slots)
+@pytest.mark.parametrize("max_classes", [3, 16])
+def test_is_the_published_form(max_classes: int) -> None:
+    layer, params = layer_and_params(max_classes)
     with jax.numpy_rank_promotion("allow"):
-        wanted = plain(params, X, GUIDANCE, slots)
+        wanted = plain(params, X, GUIDANCE, max_classes)
     tolerance.assert_close(layer.apply({"params": params}, X, GUIDANCE, 1), wanted, atol=1e-5)
 
 

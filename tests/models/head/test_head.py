@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.analysis.benchmark.flops import arithmetic
+from hclip_jax.analysis.benchmark.flops import count_flops
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.models.clip.image_encoder import ImageFeatures
 from hclip_jax.models.head.head import SegmentationHead
-from hclip_jax.ops.remat import POLICIES
+from hclip_jax.ops.remat import REMAT_POLICIES
 from tests import tolerance
 from tests.small_models import micro_dict
 
@@ -23,11 +23,11 @@ TEXT = jax.random.normal(KEYS[3], (5, 1, 16))
 
 
 def head(
-    slots: int = 256, dtype: object = jnp.float32, chunk: int = 32, keep: str = "everything"
+    max_classes: int = 256, dtype: object = jnp.float32, chunk: int = 32, remat_policy: str = "none"
 ) -> SegmentationHead:
     c = micro_dict()
-    c.head.slots = slots
-    return SegmentationHead(from_config_dict(c).head, dtype, chunk, keep)
+    c.head.max_classes = max_classes
+    return SegmentationHead(from_config_dict(c).head, dtype, chunk, remat_policy)
 
 
 PARAMS = jax.jit(head().init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
@@ -55,27 +55,29 @@ def test_pictures_do_not_meet() -> None:
 
 
 def test_class_selection_also_trains() -> None:
-    loss = lambda p: (apply(head(slots=3), p, FEATURES, TEXT, 2) ** 2).mean()  # noqa: E731
+    loss = lambda p: (apply(head(max_classes=3), p, FEATURES, TEXT, 2) ** 2).mean()  # noqa: E731
     gradient = jax.jit(jax.grad(loss))(PARAMS)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
-@pytest.mark.parametrize("keep", ["products", "nothing"])
-def test_what_is_computed_anew_changes_nothing(keep: str) -> None:
-    def loss(keep: str, params: Any) -> jax.Array:
-        return (head(keep=keep).apply(params, FEATURES, TEXT, 2) ** 2).mean()
+@pytest.mark.parametrize("remat_policy", ["dots", "full"])
+def test_what_is_computed_anew_changes_nothing(remat_policy: str) -> None:
+    def loss(remat_policy: str, params: Any) -> jax.Array:
+        return (head(remat_policy=remat_policy).apply(params, FEATURES, TEXT, 2) ** 2).mean()
 
     value_and_gradient = jax.jit(jax.value_and_grad(loss, argnums=1), static_argnums=0)
     tolerance.assert_close(
-        value_and_gradient(keep, PARAMS), value_and_gradient("everything", PARAMS), atol=1e-6, rtol=1e-4
+        value_and_gradient(remat_policy, PARAMS), value_and_gradient("none", PARAMS), atol=1e-6, rtol=1e-4
     )
 
 
 def test_less_that_is_kept_is_more_that_is_computed() -> None:
-    def gradient(keep: str) -> Any:
-        return jax.grad(lambda p: (head(keep=keep).apply(p, FEATURES, TEXT, 2) ** 2).mean())
+    def gradient(remat_policy: str) -> Any:
+        return jax.grad(lambda p: (head(remat_policy=remat_policy).apply(p, FEATURES, TEXT, 2) ** 2).mean())
 
-    everything, products, nothing = (arithmetic(gradient(keep), PARAMS) for keep in POLICIES)
+    everything, products, nothing = (
+        count_flops(gradient(remat_policy), PARAMS) for remat_policy in REMAT_POLICIES
+    )
     assert everything < products < nothing < 1.5 * everything
 
 
@@ -102,8 +104,8 @@ def test_bfloat16_is_near(pooling: int) -> None:
 
 def test_a_prior_is_the_first_probability_of_every_class() -> None:
     c = micro_dict()
-    c.head.prior = 0.01
-    start = SegmentationHead(from_config_dict(c).head, jnp.float32, 32, "everything")
+    c.head.prior_prob = 0.01
+    start = SegmentationHead(from_config_dict(c).head, jnp.float32, 32, "none")
     params = jax.jit(start.init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
     tolerance.assert_close(
         jax.nn.sigmoid(apply(start, params, FEATURES, TEXT, 1)), np.float32(0.01), atol=1e-6

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.models.head.layers import GuidedDense, UpsampleBy, UpsampledConv
-from hclip_jax.ops.conv import convolve, convolve_up
+from hclip_jax.ops.conv import conv2d, conv2d_transpose
 from tests import tolerance
 from tests.gradients import value_and_gradients
 
@@ -45,12 +45,12 @@ def test_upsampling_and_a_convolution_are_one_layer() -> None:
 
     def at_once(params: dict, x: jax.Array) -> jax.Array:
         kernel, edge = layer.apply({"params": params}, (6, 8))
-        return convolve_up(x, kernel) + edge
+        return conv2d_transpose(x, kernel) + edge
 
     def one_by_one(params: dict, x: jax.Array) -> jax.Array:
         up = {"kernel": params["up_kernel"], "bias": params["up_bias"]}
         y = UpsampleBy(2, 6, jnp.float32).apply({"params": up}, x)
-        return convolve(y, params["kernel"])
+        return conv2d(y, params["kernel"])
 
     ours, theirs = (value_and_gradients(f, params, x) for f in (at_once, one_by_one))
     tolerance.assert_close(ours, theirs, atol=1e-4, rtol=1e-5)

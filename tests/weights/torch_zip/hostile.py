@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.reader import read_torch
 
 MEMORY = 50 * 2**20
@@ -32,7 +32,7 @@ def bounded_memory() -> Iterator[None]:
 
 def values(content: Any) -> Any:
     """The content with its tensors read; fails on anything that is not plain data."""
-    if isinstance(content, Stored):
+    if isinstance(content, LazyArray):
         array = np.asarray(content)
         assert (array.shape, array.dtype) == (content.shape, content.dtype)
         return array.dtype.name, array.shape, array.tobytes()

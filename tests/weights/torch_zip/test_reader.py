@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
 from tests.weights.sample_files import FILES
 
@@ -178,8 +178,8 @@ def test_another_zip_file_is_refused(tmp_path):
         read_torch(path)
 
 
-def leaf() -> Stored:
-    return Stored((), np.dtype(np.float32), lambda: np.zeros((), np.float32))
+def leaf() -> LazyArray:
+    return LazyArray((), np.dtype(np.float32), lambda: np.zeros((), np.float32))
 
 
 def test_names_are_dotted_paths_of_tensors_alone():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.weights.lazy_array import Stored
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.reader import read_torch
 from hclip_jax.weights.torch_zip.writer import write_torch
 from tests.weights.sample_files import FILES
@@ -70,8 +70,8 @@ def test_large_counts_are_written_whole(tmp_path):
 
 def test_one_tensor_is_in_memory_at_a_time(tmp_path):
     size = 2**20
-    stored = Stored((size,), np.dtype(np.float32), lambda: np.ones(size, np.float32))
-    tensors = {f"x{i}": Stored(stored.shape, stored.dtype, stored.load) for i in range(8)}
+    stored = LazyArray((size,), np.dtype(np.float32), lambda: np.ones(size, np.float32))
+    tensors = {f"x{i}": LazyArray(stored.shape, stored.dtype, stored.load) for i in range(8)}
     tracemalloc.start()
     write_torch(tmp_path / "x.pth", tensors)
     _, peak = tracemalloc.get_traced_memory()
@@ -92,7 +92,7 @@ def test_a_tensor_that_cannot_be_read_leaves_the_old_file(tmp_path):
 
     path = tmp_path / "x.pth"
     path.write_text("old")
-    tensors = {"a": np.zeros(3, np.float32), "b": Stored((2,), np.dtype(np.float32), broken)}
+    tensors = {"a": np.zeros(3, np.float32), "b": LazyArray((2,), np.dtype(np.float32), broken)}
     with pytest.raises(UserError, match=r"source\.pth is broken"):
         write_torch(path, tensors)
     assert path.read_text() == "old"
