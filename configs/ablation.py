@@ -8,8 +8,9 @@ One training of it: python -m hclip_jax.main --config=configs/ablation.py --conf
     --workdir=runs/lora
 """
 
-from hclip_jax.configs import tiny, vitb
 from ml_collections import ConfigDict
+
+from hclip_jax.configs import tiny, vitb
 
 SEEDS = (0, 1, 2)
 

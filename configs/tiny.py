@@ -9,8 +9,9 @@ labels of 22 names, and is judged by names that no pixel label ever named.
 On photos of your own: --config.data.root=FOLDER (the other sets stay those of the scenes).
 """
 
-from hclip_jax.configs import vitb
 from ml_collections import ConfigDict
+
+from hclip_jax.configs import vitb
 
 
 def get_config() -> ConfigDict:

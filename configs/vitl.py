@@ -7,8 +7,9 @@ Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
           16.5 / 24.2 / 38.4 / 64.1 / 97.7 / 83.2. Not yet reproduced with this code.
 """
 
-from hclip_jax.configs import vitb
 from ml_collections import ConfigDict
+
+from hclip_jax.configs import vitb
 
 
 def get_config() -> ConfigDict:

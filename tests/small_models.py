@@ -1,17 +1,20 @@
 """The two small models of the tests."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import jax
 import numpy as np
-from hclip_jax.configs import vitb
 from ml_collections import ConfigDict
 
+from hclip_jax.config.overrides import switch_method
 from hclip_jax.config.schema import Config
-from hclip_jax.config.validate import from_config_dict
+from hclip_jax.config.validate import from_config_dict, from_dict
+from hclip_jax.configs import vitb
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
+from hclip_jax.text.prompts import Prompts, make_prompts
 from hclip_jax.weights.layouts.hclip import hclip_tensors
 from hclip_jax.weights.layouts.layout import read
 from tests.parity import recipe
@@ -35,7 +38,7 @@ def mini_dict() -> ConfigDict:
     c.clip.image.update(width=96, num_heads=1)
     c.clip.text.update(width=64, num_heads=1)
     c.adapters.block_size = 16
-    c.head.update(hidden_dim=32, guidance_dim=16, decoder_dims=(32, 16), decoder_guidance_projection=(16, 8))
+    c.head.update(hidden_dim=32, guidance_dim=16, decoder_dims=(32, 16), decoder_guidance_proj_dims=(16, 8))
     c.model.tower_remat_policy = c.model.head_remat_policy = "none"
     c.data.root = "scenes"
     return c
@@ -51,7 +54,7 @@ def micro_dict() -> ConfigDict:
     c.head.update(
         hidden_dim=8, num_layers=1, num_heads=2, window_size=2, guidance_dim=8, guidance_layers=(1, 2)
     )
-    c.head.update(decoder_dims=(8, 4), decoder_guidance=(8, 8), decoder_guidance_projection=(4, 4))
+    c.head.update(decoder_dims=(8, 4), decoder_guidance_dims=(8, 8), decoder_guidance_proj_dims=(4, 4))
     c.model.image_size = 32
     c.data.update(crop_size=32, num_workers=0, label_set="shapes")
     c.train.update(num_train_steps=4, batch_size=8, learning_rate=1e-2, max_grad_norm=1.0, log_every=1)
@@ -74,9 +77,11 @@ def micro(**train: Any) -> Config:
 
 def micro_tuned(**adapters: Any) -> Config:
     """The micro configuration with fields of `adapters` changed."""
-    c = micro_dict()
-    c.adapters.update(adapters)
-    return from_config_dict(c)
+    tree = micro_dict().to_dict()
+    if "method" in adapters:
+        tree["adapters"] = switch_method(tree["adapters"], adapters["method"])
+    tree["adapters"] |= adapters
+    return from_dict(tree)
 
 
 def attention_alone(seed: int = 0) -> Params:
@@ -105,13 +110,18 @@ def attention_alone(seed: int = 0) -> Params:
 def mini_params(salt: int = 0) -> Params:
     """The weights that the published code was given in the parity cases, in our tree."""
     config = mini()
-    tensors = list(hclip_tensors(config))
+    tensors = list(hclip_tensors(config.architecture))
     text_blocks = config.clip.text.width // config.adapters.block_size
     file = {t.name: recipe.param(t.name, t.shape, text_blocks, salt) for t in tensors}
-    like = jax.eval_shape(Model(config).init, jax.random.key(0))
+    like = jax.eval_shape(Model(config.architecture).init, jax.random.key(0))
     return read(tensors, file, like, "the recipe")
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:
     """[B, C, H, W] as PyTorch has it -> [B, H, W, C]."""
     return x.transpose(0, 2, 3, 1)
+
+
+def prompts_of(class_names: Sequence[str]) -> Prompts:
+    """The published prompts of class names."""
+    return make_prompts(class_names, vitb.get_config().prompts.templates, "first", 77)

@@ -26,7 +26,7 @@ def test_text_features(segmenter: Segmenter) -> None:
     assert text.dtype == np.float32
     tolerance.assert_within(np.linalg.norm(text, axis=-1), np.ones((3, 1)), 1e-5)
     config = micro()
-    predictor = Predictor(Model(config), trained.params(), WORDS, make_mesh(1), config.protocol)
+    predictor = Predictor(Model(config.architecture), trained.params(), WORDS, make_mesh(1), config.protocol)
     tolerance.assert_within(text, predictor.text, 1e-6)
 
     first, second = (segmenter.embed_text([name])[0] for name in ("road", "street"))

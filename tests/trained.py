@@ -11,10 +11,10 @@ import numpy as np
 from hclip_jax.models.params import Params
 from hclip_jax.segmenter import Segmenter
 from hclip_jax.sharding import make_mesh
-from hclip_jax.training.checkpoints import Checkpoints
+from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.state import init_state, split
-from hclip_jax.training.workdir import claim_workdir, write_classes
+from hclip_jax.training.workdir import claim_workdir, write_trained_class_names
 from tests.small_models import micro
 
 CLASSES = ("cat", "sky, clouds", "traffic light", "wall")
@@ -47,11 +47,11 @@ def train(workdir: Path) -> Path:
     """Makes the directory of a training that holds `params`."""
     config = micro()
     claim_workdir(workdir, config)
-    write_classes(workdir, CLASSES)
+    write_trained_class_names(workdir, CLASSES)
     (workdir / "metrics.jsonl").write_text("")
     trainable, _ = split(params(), config.train.trainable)
     state = init_state(trainable, config).replace(step=jnp.asarray(4, jnp.int32))
-    checkpoints = Checkpoints(workdir / "checkpoints", 1)
+    checkpoints = TrainCheckpoints(workdir / "checkpoints", 1)
     checkpoints.save(4, state, {})
     checkpoints.close()
     return workdir

@@ -1,7 +1,7 @@
 """What `config.adapters` may be: one class a tuning method, with the method's defaults."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from hclip_jax.config.ranges import NonNegative, Positive, PositiveInt
 
@@ -94,3 +94,6 @@ class HClipConfig(BlockConfig):
 
 AdapterConfig = HClipConfig | NoneConfig | FullConfig | AttentionConfig | LoraConfig | OftConfig | BoftConfig
 """`config.adapters`; its `method` says which."""
+
+METHODS = {kind.method: kind for kind in get_args(AdapterConfig)}
+"""The class of each method."""

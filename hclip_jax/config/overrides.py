@@ -8,19 +8,17 @@ import ast
 import dataclasses
 import importlib.resources
 import runpy
-import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hclip_jax.config.adapters import AdapterConfig
+from hclip_jax.config.adapters import METHODS
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError
 
 _FLAG = "--config."
-_METHODS = {kind.method: kind for kind in typing.get_args(AdapterConfig)}
 
 
 def read_config(config: str, changes: Sequence[str] = ()) -> Config:
@@ -81,7 +79,7 @@ def _apply(change: str, tree: dict[str, Any]) -> None:
             f"--workdir=DIR and --mode=MODE (see --help)"
         )
     if path == f"{_FLAG}adapters.method" and isinstance(tree.get("adapters"), dict):
-        tree["adapters"] = _with_method(tree["adapters"], text)
+        tree["adapters"] = switch_method(tree["adapters"], text)
         return
     *groups, name = path.removeprefix(_FLAG).split(".")
     for group in groups:
@@ -91,13 +89,13 @@ def _apply(change: str, tree: dict[str, Any]) -> None:
     tree[name] = text if isinstance(tree.get(name), str) else _literal(text)
 
 
-def _with_method(adapters: dict[str, Any], method: str) -> dict[str, Any]:
-    """The fields of another tuning method.
+def switch_method(adapters: dict[str, Any], method: str) -> dict[str, Any]:
+    """The fields of `config.adapters` for another tuning method.
 
     It starts from its own defaults. What the configuration changed from the defaults of its method is kept
     where the other one has that field.
     """
-    old, new = _METHODS.get(adapters.get("method", "")), _METHODS.get(method)
+    old, new = METHODS.get(adapters.get("method", "")), METHODS.get(method)
     if old is None or new is None:
         return {**adapters, "method": method}
     defaults, fields = to_dict(old()), {field.name for field in dataclasses.fields(new)}

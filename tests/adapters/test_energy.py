@@ -10,9 +10,9 @@ from hclip_jax.models.hclip import Model
 from tests import tolerance
 from tests.small_models import micro
 
-TEXT = jax.jit(Model(micro()).init)(jax.random.key(0))["clip"]["text"]
+TEXT = jax.jit(Model(micro().architecture).init)(jax.random.key(0))["clip"]["text"]
 CHOICE = select_targets({"text": TEXT}, HClipConfig(towers=("text",)))["text"]
-SHAPE = CHOICE.blocks(8)
+SHAPE = CHOICE.block_shape(8)
 
 
 def test_energy_is_the_sum_over_pairs() -> None:

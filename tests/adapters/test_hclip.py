@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hclip_jax.configs import vitb, vitl
 
 from hclip_jax.adapters import hclip
 from hclip_jax.adapters.energy import relative_energy
@@ -12,6 +11,7 @@ from hclip_jax.adapters.methods import make_method
 from hclip_jax.config.adapters import AdapterConfig, HClipConfig
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict
+from hclip_jax.configs import vitb, vitl
 from hclip_jax.models.hclip import Model
 from tests import tolerance
 from tests.small_models import attention_alone, micro
@@ -159,7 +159,7 @@ def test_coft_and_the_series_are_read_from_the_config() -> None:
 
 def test_published_counts() -> None:
     def count(config: Config) -> int:
-        clip = jax.eval_shape(Model(config).init, RNG)["clip"]
+        clip = jax.eval_shape(Model(config.architecture).init, RNG)["clip"]
         shapes = jax.eval_shape(make_method(config.adapters).init, RNG, clip)
         return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 

@@ -8,11 +8,11 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hclip_jax.configs import vitb, vitl
 
-from hclip_jax.adapters.methods import METHODS, degrees_of_freedom, make_method, rotations
-from hclip_jax.config.adapters import TARGETS, AdapterConfig
+from hclip_jax.adapters.methods import degrees_of_freedom, make_method, rotation_blocks
+from hclip_jax.config.adapters import METHODS, TARGETS, AdapterConfig
 from hclip_jax.config.validate import from_config_dict
+from hclip_jax.configs import vitb, vitl
 from hclip_jax.models.hclip import init_clip
 from tests import tolerance
 from tests.small_models import attention_alone, micro_tuned
@@ -173,7 +173,7 @@ def test_rotations_are_what_weights_are_multiplied_by() -> None:
         config = adapters_of(case)
         tuning = make_method(config)
         adapters = moved(tuning.init(RNG, CLIP))
-        blocks = jax.jit(lambda c, a, config=config: rotations(config, c, a))(CLIP, adapters)
+        blocks = jax.jit(lambda c, a, config=config: rotation_blocks(config, c, a))(CLIP, adapters)
         if config.method not in ("hclip", "oft"):
             assert blocks is None
             continue

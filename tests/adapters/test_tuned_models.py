@@ -11,15 +11,14 @@ import numpy as np
 import optax
 import pytest
 
-from hclip_jax.adapters.methods import METHODS
+from hclip_jax.config.adapters import METHODS
 from hclip_jax.config.schema import Architecture, Config
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.load import open_model
 from hclip_jax.models.hclip import Model
-from hclip_jax.sharding import make_mesh, place, sharding
-from hclip_jax.text.prompts import make_prompts
+from hclip_jax.sharding import make_mesh, named_sharding, place
 from hclip_jax.training import loop
-from hclip_jax.training.checkpoints import Checkpoints
+from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, init_state, join, split
@@ -30,14 +29,14 @@ from hclip_jax.weights.layouts.layout import flatten
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance
-from tests.small_models import micro, micro_dict, micro_tuned
+from tests.small_models import micro, micro_dict, micro_tuned, prompts_of
 
-PARAMS = jax.device_get(jax.jit(Model(micro()).init)(jax.random.key(0)))
+PARAMS = jax.device_get(jax.jit(Model(micro().architecture).init)(jax.random.key(0)))
 
 
 def start(config: Config) -> Any:
     """The micro model with fresh adapters of another method."""
-    adapters = jax.jit(Model(config).tuning.init)(jax.random.key(1), PARAMS["clip"])
+    adapters = jax.jit(Model(config.architecture).tuning.init)(jax.random.key(1), PARAMS["clip"])
     return {**PARAMS, "adapters": jax.device_get(adapters)}
 
 
@@ -56,12 +55,12 @@ def stored(config: Config, params: Any) -> Checkpoint:
 
 def update_on(config: Config, params: Any, devices: int) -> TrainState:
     """The state after one update by a loss on both towers' features: all that adapters have an effect on."""
-    rng, mesh, model = np.random.default_rng(0), make_mesh(devices), Model(config)
+    rng, mesh, model = np.random.default_rng(0), make_mesh(devices), Model(config.architecture)
     images = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
-    prompts = make_prompts([f"{word} thing" for word in "abcdefgh"])
-    images, prompts = place(images, mesh, "pictures"), place(prompts, mesh, "sentences")
-    trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
-    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
+    prompts = prompts_of([f"{word} thing" for word in "abcdefgh"])
+    images, prompts = place(images, mesh, "images"), place(prompts, mesh, "prompts")
+    trainable, frozen = split(place(params, mesh, "params"), config.train.trainable)
+    state = jax.device_put(init_state(trainable, config), named_sharding(mesh, "params"))
     optimizer = make_optimizer(config.train)
 
     def loss(trainable: Any, frozen: Any) -> jax.Array:
@@ -96,13 +95,13 @@ def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: P
     ):
         assert (np.asarray(leaf) != before).any()
 
-    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints = TrainCheckpoints(tmp_path, keep=1)
     checkpoints.save(1, one, {"position": 3})
     checkpoints.close()
     mesh = make_mesh(1)
-    fresh, _ = split(place(start(config), mesh, "parameters"), config.train.trainable)
-    reader = Checkpoints(tmp_path, keep=1)
-    again, data = reader.restore(jax.device_put(init_state(fresh, config), sharding(mesh, "parameters")))
+    fresh, _ = split(place(start(config), mesh, "params"), config.train.trainable)
+    reader = TrainCheckpoints(tmp_path, keep=1)
+    again, data = reader.restore(jax.device_put(init_state(fresh, config), named_sharding(mesh, "params")))
     reader.close()
     assert data == {"position": 3}
     assert set(again.trainable) == {"adapters", "head"}
@@ -128,7 +127,7 @@ def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
     assert after.parts == ("clip", "head")
 
     images, tokens = fixed_inputs(config.clip)
-    kept = Model(config).adapt(params)
+    kept = Model(config.architecture).adapt(params)
     unmerged, found, plain = (
         clip_features(config.clip, clip, images, tokens)
         for clip in (kept, after.load_params()["clip"], params["clip"])
@@ -147,7 +146,7 @@ def test_adapters_start_from_the_weights_that_are_given(method: str, tmp_path: P
     c.adapters.method, c.clip.weights = method, str(tmp_path / "model")
     config = from_config_dict(c)
     params = initial_params(config, make_mesh(1))
-    tolerance.assert_same(jax.jit(Model(config).adapt)(params), params["clip"])
+    tolerance.assert_same(jax.jit(Model(config.architecture).adapt)(params), params["clip"])
     tolerance.assert_same(jax.device_get(params["clip"]), nudged(PARAMS)["clip"])
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hclip_jax.configs import tiny, vitb, vitl
 
 from hclip_jax.config.build import changed_fields, to_dict
 from hclip_jax.config.validate import from_config_dict, from_dict
+from hclip_jax.configs import tiny, vitb, vitl
 from hclip_jax.errors import UserError
 from tests.small_models import micro, micro_dict, mini
 
@@ -71,7 +71,7 @@ def test_the_real_configurations_build(module: Any) -> None:
     c = module.get_config()
     c.clip.weights, c.data.root = "clip.safetensors", "pictures"
     config = from_config_dict(c)
-    assert (config.clip.weights, config.data.root) == ("clip.safetensors", "pictures")
+    assert (config.clip.weights, config.data.root) == ("clip.safetensors", "images")
     assert to_dict(config) == json.loads(json.dumps(c.to_dict()))  # nothing added, nothing lost
 
 

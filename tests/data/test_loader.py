@@ -41,7 +41,7 @@ def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
 
 @pytest.mark.parametrize("count", [1, 2, 7, 12])
 def test_every_epoch_shows_every_picture_once(count: int) -> None:
-    batches = train_batches(Numbers(count), batch=5, size=8, seed=0, num_workers=0)
+    batches = train_batches(Numbers(count), batch=5, crop_size=8, seed=0, num_workers=0)
     stream = numbers(batches, 2 * count)
     epochs = [stream[start : start + count] for start in range(0, len(stream), count)]
     assert len(epochs) == 10
@@ -52,7 +52,7 @@ def test_every_epoch_shows_every_picture_once(count: int) -> None:
 
 
 def test_a_batch_is_what_it_claims() -> None:
-    with_one = train_batches(Numbers(1), batch=4, size=6, seed=3, num_workers=0)
+    with_one = train_batches(Numbers(1), batch=4, crop_size=6, seed=3, num_workers=0)
     batch = next(with_one)
     assert set(batch) == {"image", "label"}
     assert (batch["image"].shape, batch["image"].dtype) == ((4, 6, 6, 3), np.uint8)
@@ -63,7 +63,7 @@ def test_a_batch_is_what_it_claims() -> None:
 
 def test_the_seed_decides() -> None:
     first, again, other = (
-        next(train_batches(Numbers(9), batch=9, size=8, seed=seed, num_workers=0)) for seed in (1, 1, 2)
+        next(train_batches(Numbers(9), batch=9, crop_size=8, seed=seed, num_workers=0)) for seed in (1, 1, 2)
     )
     assert same(first, again)
     assert not same(first, other)
@@ -71,7 +71,7 @@ def test_the_seed_decides() -> None:
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_processes_together_see_what_one_would_see(count: int) -> None:
-    alone = train_batches(Numbers(7), batch=2 * count, size=8, seed=0, num_workers=0)
+    alone = train_batches(Numbers(7), batch=2 * count, crop_size=8, seed=0, num_workers=0)
     parts = [
         train_batches(
             Numbers(7), batch=2, size=8, seed=0, num_workers=0, process_index=i, process_count=count
@@ -86,14 +86,14 @@ def test_processes_together_see_what_one_would_see(count: int) -> None:
         batches.close()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("num_workers", [0, 1])
 def test_resuming_gives_the_batches_that_would_have_followed(num_workers: int) -> None:
     source = ScenesSource("train", count=5)
-    through = train_batches(source, batch=3, size=48, seed=7, num_workers=0)
+    through = train_batches(source, batch_size=3, crop_size=48, seed=7, num_workers=0)
     expected = [next(through) for _ in range(7)]
     through.close()
 
-    stopped = train_batches(source, batch=3, size=48, seed=7, num_workers=num_workers)
+    stopped = train_batches(source, batch_size=3, crop_size=48, seed=7, num_workers=num_workers)
     assert all(same(next(stopped), batch) for batch in expected[:4])
     state = json.loads(json.dumps(stopped.get_state()))
     next(stopped)
@@ -101,7 +101,7 @@ def test_resuming_gives_the_batches_that_would_have_followed(num_workers: int) -
     assert same(next(stopped), expected[4])
     stopped.close()
 
-    resumed = train_batches(source, batch=3, size=48, seed=7, num_workers=num_workers)
+    resumed = train_batches(source, batch_size=3, crop_size=48, seed=7, num_workers=num_workers)
     resumed.set_state(state)
     assert resumed.get_state() == state
     following = [next(resumed) for _ in range(3)]
@@ -110,13 +110,13 @@ def test_resuming_gives_the_batches_that_would_have_followed(num_workers: int) -
     resumed.close()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("num_workers", [0, 1])
 def test_closing_leaves_nothing_running(num_workers: int) -> None:
     def running() -> list[object]:
         threads = [t for t in threading.enumerate() if t.name.startswith("grain-prefetch")]
         return [*threads, *multiprocessing.active_children()]
 
-    batches = train_batches(ScenesSource("train"), batch=1, size=32, seed=0, num_workers=num_workers)
+    batches = train_batches(ScenesSource("train"), batch=1, crop_size=32, seed=0, num_workers=num_workers)
     next(batches)
     assert running()
     batches.close()
@@ -131,7 +131,7 @@ def test_closing_leaves_nothing_running(num_workers: int) -> None:
 
 def test_no_pictures() -> None:
     with pytest.raises(UserError, match="holds no pictures"):
-        train_batches(Numbers(0), batch=1, size=8, seed=0, num_workers=0)
+        train_batches(Numbers(0), batch=1, crop_size=8, seed=0, num_workers=0)
 
 
 @pytest.mark.parametrize(("workers", "count", "processes"), [(0, 20, 1), (0, 7, 3), (0, 2, 3), (2, 5, 1)])
@@ -147,14 +147,14 @@ def test_evaluation_gives_every_example_once_in_order(num_workers: int, count: i
             assert all(np.array_equal(pair[0][key], pair[1][key]) for key in ("image", "label"))
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("num_workers", [0, 1])
 def test_what_is_wrong_with_a_file_reaches_the_consumer(folder: Path, num_workers: int) -> None:
     Image.fromarray(np.full((25, 25), 77, np.uint8)).save(folder / "labels/train/pet.3.png")
     Image.new("RGB", (25, 25)).save(folder / "images/train/pet.3.png")
     source = FolderSource(folder, "train")
     examples = evaluation_examples(source, num_workers=num_workers)
     assert [next(examples)["name"] for _ in range(3)] == ["pet.0", "pet.1", "pet.2"]
-    batches = train_batches(source, batch=6, size=16, seed=0, num_workers=num_workers)
+    batches = train_batches(source, batch_size=6, crop_size=16, seed=0, num_workers=num_workers)
     for stream in (examples, batches):
         with pytest.raises(UserError, match=r"pet\.3\.png holds the class id 77") as caught:
             next(stream)

@@ -57,7 +57,7 @@ def protocol(kind: str) -> InferenceProtocol:
 
 
 def make(params: Params, kind: str, classes: Sequence[str] = MINI_CLASSES, devices: int = 1) -> Predictor:
-    return Predictor(Model(micro()), params, classes, make_mesh(devices), protocol(kind))
+    return Predictor(Model(micro().architecture), params, classes, make_mesh(devices), protocol(kind))
 
 
 def both(predictor: Predictor, which: slice = slice(None)) -> list[tuple[Prediction, np.ndarray]]:

@@ -14,7 +14,7 @@ from tests.parity import recipe
 from tests.small_models import channels_last, mini, mini_params
 
 CASE = np.load(Path(__file__).parent / "clip.npz")
-MODEL = Model(mini())
+MODEL = Model(mini().architecture)
 
 
 @pytest.fixture(scope="module")

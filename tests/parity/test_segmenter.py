@@ -12,19 +12,18 @@ from hclip_jax.config.validate import from_config_dict
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
-from hclip_jax.sharding import make_mesh, sharding
-from hclip_jax.text.prompts import make_prompts
+from hclip_jax.sharding import make_mesh, named_sharding
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.step import make_loss, make_step
 from hclip_jax.weights.layouts.hclip import hclip_tensors
 from hclip_jax.weights.layouts.layout import write
 from tests import tolerance
 from tests.parity import recipe
-from tests.small_models import MINI_CLASSES, channels_last, mini, mini_dict, mini_params
+from tests.small_models import MINI_CLASSES, channels_last, mini, mini_dict, mini_params, prompts_of
 
 FOLDER = Path(__file__).parent
 CASE = np.load(FOLDER / "segmenter.npz")
-PROMPTS = make_prompts(MINI_CLASSES)
+PROMPTS = prompts_of(MINI_CLASSES)
 
 
 def batch() -> dict[str, jax.Array]:
@@ -39,7 +38,7 @@ def batch() -> dict[str, jax.Array]:
 def by_published_name(trainable: Params) -> dict[str, np.ndarray]:
     """Trainable tensors under the published names, without the aliases."""
     frozen = {"clip": jax.tree.map(np.zeros_like, mini_params()["clip"])}
-    tensors = [t for t in hclip_tensors(mini()) if not t.parts[0].leaf.startswith("clip/")]
+    tensors = [t for t in hclip_tensors(mini().architecture) if not t.parts[0].leaf.startswith("clip/")]
     named = write(tensors, {**frozen, **trainable})
     return {t.name: np.asarray(named[t.name]) for t in tensors}
 
@@ -73,7 +72,7 @@ def test_the_loss_of_bfloat16_is_near(head_dtype: str) -> None:
 
 
 def test_probabilities() -> None:
-    model, params = Model(mini()), mini_params()
+    model, params = Model(mini().architecture), mini_params()
 
     @jax.jit
     def predict(params: Params, images: jax.Array) -> jax.Array:
@@ -101,7 +100,7 @@ def test_training(name: str, allowed: float) -> None:
     trainable, frozen = jax.tree.map(jnp.array, split(mini_params(), config.train.trainable))
     mesh = make_mesh(1)
     # Placed as the step returns it, or its second call would compile once more.
-    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
+    state = jax.device_put(init_state(trainable, config), named_sharding(mesh, "params"))
     step = make_step(config, mesh)
     losses = []
     for _ in range(config.train.num_train_steps):

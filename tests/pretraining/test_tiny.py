@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hclip_jax.configs import tiny
 
 from hclip_jax.config.validate import from_config_dict
+from hclip_jax.configs import tiny
 from hclip_jax.pretraining.pairs import test_pairs as pairs_of_the_test_split
 from hclip_jax.pretraining.pairs import training_pairs
 from hclip_jax.pretraining.train import retrieval

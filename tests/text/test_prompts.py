@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.text.prompts import make_prompts, pad_prompts
+from hclip_jax.text.prompts import Prompts, make_prompts, pad_prompts
 from hclip_jax.text.tokenizer import tokenize
 
 NAMES = ("person, child, girl", "traffic light", "sky, clouds")
@@ -15,8 +15,14 @@ def sentences(*texts, length):
     return tokenize(texts, length).tolist()
 
 
-def test_the_default_is_the_published_prompt_of_the_first_synonym():
-    prompts = make_prompts(NAMES)
+def prompts_of(
+    class_names, templates=("A photo of a {} in the scene",), synonyms="first", context_length=77
+) -> Prompts:
+    return make_prompts(class_names, templates, synonyms, context_length)
+
+
+def test_the_published_prompt_is_of_the_first_synonym():
+    prompts = prompts_of(NAMES)
     assert prompts.tokens.tolist() == sentences(
         "A photo of a person in the scene",
         "A photo of a traffic light in the scene",
@@ -29,7 +35,7 @@ def test_the_default_is_the_published_prompt_of_the_first_synonym():
 
 
 def test_order_is_class_then_template_then_synonym():
-    prompts = make_prompts(NAMES, TEMPLATES, synonyms="mean")
+    prompts = prompts_of(NAMES, TEMPLATES, synonyms="mean")
     assert prompts.tokens.tolist() == sentences(
         "a photo of a person",
         "a photo of a child",
@@ -51,17 +57,17 @@ def test_order_is_class_then_template_then_synonym():
 
 @pytest.mark.parametrize(("words", "length"), [(1, 4), (2, 4), (3, 8), (6, 8), (14, 16), (15, 18), (16, 18)])
 def test_length_is_a_multiple_of_four_within_the_context(words, length):
-    prompts = make_prompts(["a", "cat " * words], ["{}"], context_length=18)
+    prompts = prompts_of(["a", "cat " * words], ["{}"], context_length=18)
     assert prompts.tokens.shape == (2, length)
 
 
 def test_too_long_a_class_is_named():
     with pytest.raises(UserError, match=r"'(cat ?){19}' .*'\{\}' has 21 tokens.*at most 20"):
-        make_prompts(["a", " ".join(["cat"] * 19)], ["{}"], context_length=20)
+        prompts_of(["a", " ".join(["cat"] * 19)], ["{}"], context_length=20)
 
 
 def test_braces_in_a_class_name_stay_as_they_are():
-    assert make_prompts(["{a}"], ["{}"]).tokens.tolist() == sentences("{a}", length=8)
+    assert prompts_of(["{a}"], ["{}"]).tokens.tolist() == sentences("{a}", length=8)
 
 
 @pytest.mark.parametrize(
@@ -76,14 +82,14 @@ def test_braces_in_a_class_name_stay_as_they_are():
     ],
 )
 def test_sentences_start_alike(names, templates, alike):
-    prompts = make_prompts(names, templates)
+    prompts = prompts_of(names, templates)
     assert prompts.shared_prefix_len == alike
     assert (prompts.tokens[:, :alike] == prompts.tokens[:1, :alike]).all()
 
 
 @pytest.mark.parametrize("multiple", [1, 4, 8, 12, 13])
 def test_padding_changes_no_class_prompt(multiple):
-    prompts = make_prompts(NAMES, TEMPLATES, synonyms="mean")
+    prompts = prompts_of(NAMES, TEMPLATES, synonyms="mean")
     padded = pad_prompts(prompts, multiple)
     assert len(padded.tokens) == len(padded.segment_ids) == -(-12 // multiple) * multiple
     assert (padded.num_classes, padded.num_templates) == (3, 2)
@@ -92,8 +98,8 @@ def test_padding_changes_no_class_prompt(multiple):
 
     def mean(of):
         features = jnp.asarray(of.tokens, jnp.float32)
-        total = jax.ops.segment_sum(features, of.owner, num_segments=6)
-        return total / jax.ops.segment_sum(jnp.ones_like(features), of.owner, num_segments=6)
+        total = jax.ops.segment_sum(features, of.segment_ids, num_segments=6)
+        return total / jax.ops.segment_sum(jnp.ones_like(features), of.segment_ids, num_segments=6)
 
     np.testing.assert_array_equal(mean(padded), mean(prompts))
 
@@ -114,4 +120,4 @@ def test_padding_changes_no_class_prompt(multiple):
 )
 def test_bad_input_is_named(arguments, message):
     with pytest.raises(UserError, match=message):
-        make_prompts(**{"class_names": NAMES, **arguments})
+        prompts_of(**{"class_names": NAMES, **arguments})

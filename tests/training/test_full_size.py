@@ -6,17 +6,17 @@ from types import ModuleType
 import jax
 import jax.numpy as jnp
 import pytest
-from hclip_jax.configs import vitb, vitl
 
 from hclip_jax.analysis.benchmark.flops import count_flops
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict
+from hclip_jax.configs import vitb, vitl
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
-from hclip_jax.text.prompts import make_prompts
 from hclip_jax.training.report import parameter_counts
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.step import Step, make_step
+from tests.small_models import prompts_of
 
 CLASSES = 171
 
@@ -29,10 +29,10 @@ def config(module: ModuleType) -> Config:
 
 def step_of(whole: Config, pictures: int) -> tuple[Step, tuple]:
     """A training step and the shapes of what it takes."""
-    params = jax.eval_shape(Model(whole).init, jax.random.key(0))
+    params = jax.eval_shape(Model(whole.architecture).init, jax.random.key(0))
     trainable, frozen = split(params, whole.train.trainable)
     state = jax.eval_shape(lambda t: init_state(t, whole), trainable)
-    words = make_prompts([f"{i}" for i in range(CLASSES)])
+    words = prompts_of([f"{i}" for i in range(CLASSES)])
     batch = {
         "image": jax.ShapeDtypeStruct((pictures, 384, 384, 3), jnp.uint8),
         "label": jax.ShapeDtypeStruct((pictures, 384, 384), jnp.int32),

@@ -5,23 +5,22 @@ import pytest
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.models.hclip import Model
-from hclip_jax.sharding import make_mesh, place, sharding
-from hclip_jax.text.prompts import make_prompts
+from hclip_jax.sharding import make_mesh, named_sharding, place
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import make_loss, make_step, place_prompts, text_energy
 from tests import tolerance
-from tests.small_models import micro
+from tests.small_models import micro, prompts_of
 
 SOURCE = ScenesSource("train", "shapes")
-PROMPTS = make_prompts(SOURCE.class_names)
+PROMPTS = prompts_of(SOURCE.class_names)
 CONFIG = micro()
-MODEL = Model(CONFIG)
+MODEL = Model(CONFIG.architecture)
 
 
 @pytest.fixture(scope="module")
 def batches() -> list[dict[str, np.ndarray]]:
-    stream = train_batches(SOURCE, batch=8, size=CONFIG.data.crop_size, seed=0, num_workers=0)
+    stream = train_batches(SOURCE, batch_size=8, crop_size=CONFIG.data.crop_size, seed=0, num_workers=0)
     try:
         return [next(stream) for _ in range(4)]
     finally:
@@ -38,13 +37,13 @@ def run(params: dict, batches: list, devices: int, **train: object) -> tuple[lis
     config = micro(**train)
     mesh = make_mesh(devices)
     words = place_prompts(PROMPTS, mesh)
-    trainable, frozen = split(place(params, mesh, "parameters"), config.train.trainable)
+    trainable, frozen = split(place(params, mesh, "params"), config.train.trainable)
     # Placed as the step returns it, or its second call would compile once more.
-    state = jax.device_put(init_state(trainable, config), sharding(mesh, "parameters"))
+    state = jax.device_put(init_state(trainable, config), named_sharding(mesh, "params"))
     step = make_step(config, mesh)
     losses = []
     for batch in batches:
-        state, metrics = step(state, frozen, words, place(batch, mesh, "pictures"))
+        state, metrics = step(state, frozen, words, place(batch, mesh, "images"))
         losses.append(float(metrics["loss"]))
     assert int(state.step) == len(batches)
     return losses, jax.device_get(join(state.trainable, frozen))

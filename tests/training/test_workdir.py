@@ -7,7 +7,7 @@ import pytest
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError
-from hclip_jax.training.workdir import check, claim_workdir
+from hclip_jax.training.workdir import check_workdir, claim_workdir
 from tests.small_models import micro
 
 # Fields of which a training's weights are independent, and what to set them to.
@@ -123,11 +123,11 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_check_writes_nothing(tmp_path: Path) -> None:
-    check(tmp_path / "new", micro())
+    check_workdir(tmp_path / "new", micro())
     assert not list(tmp_path.iterdir())
     claim_workdir(tmp_path, micro())
     before = (tmp_path / "config.json").read_bytes()
-    check(tmp_path, changed({"train.log_every": 9}))
+    check_workdir(tmp_path, changed({"train.log_every": 9}))
     with pytest.raises(UserError, match="seed differ"):
-        check(tmp_path, changed({"seed": 9}))
+        check_workdir(tmp_path, changed({"seed": 9}))
     assert (tmp_path / "config.json").read_bytes() == before

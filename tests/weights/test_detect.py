@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-from hclip_jax.configs import vitb, vitl
 
 from hclip_jax.config.schema import Architecture, ClipConfig, Config, ImageTower, TextTower
 from hclip_jax.config.validate import from_config_dict
+from hclip_jax.configs import vitb, vitl
 from hclip_jax.errors import UserError
 from hclip_jax.weights.detect import DetectedFormat, detect_format
 from hclip_jax.weights.layouts.layout import check

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from hclip_jax.configs import vitb, vitl
 
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict
+from hclip_jax.configs import vitb, vitl
 from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.weights.layouts.hclip import adapter_tensors, hclip_tensors, leftover
@@ -32,7 +32,7 @@ def full_size(module: object) -> Config:
 
 def test_published_hclip_state_dict() -> None:
     published = json.loads((FOLDER / "hclip_vitb.json").read_text())
-    ours = list(hclip_tensors(full_size(vitb)))
+    ours = list(hclip_tensors(full_size(vitb).architecture))
     by_name = {name: list(t.shape) for t in ours for name in (t.name, *t.aliases)}
     assert by_name == published["parameters"]
     assert all(leftover(name) for name in published["buffers"])
@@ -46,9 +46,9 @@ def test_published_openai_state_dict() -> None:
 
 @pytest.mark.parametrize("config", [full_size(vitb), full_size(vitl), mini(), micro()])
 def test_every_element_of_our_tree_has_one_place(config: Config) -> None:
-    like = jax.eval_shape(Model(config).init, jax.random.key(0))
+    like = jax.eval_shape(Model(config.architecture).init, jax.random.key(0))
     leaves = flatten(like)
-    parts = [p for t in hclip_tensors(config) for p in t.parts]
+    parts = [p for t in hclip_tensors(config.architecture) for p in t.parts]
     assert {p.leaf for p in parts} == set(leaves)
     # Regions of a leaf are whole or one a layer (and matrix): they tile it if they are all different.
     places = [(p.leaf, p.at) for p in parts]
@@ -62,9 +62,9 @@ def test_every_element_of_our_tree_has_one_place(config: Config) -> None:
 
 
 def test_round_trip() -> None:
-    tensors = list(hclip_tensors(mini()))
+    tensors = list(hclip_tensors(mini().architecture))
     file = write(tensors, mini_params())
-    like = jax.eval_shape(Model(mini()).init, jax.random.key(0))
+    like = jax.eval_shape(Model(mini().architecture).init, jax.random.key(0))
     tolerance.assert_same(read(tensors, file, like, "the file"), mini_params())
 
 
@@ -72,7 +72,7 @@ def test_towers_of_unequal_depth() -> None:
     config = micro()  # 2 text layers, 3 vision layers
     tensors = list(adapter_tensors(config.clip, config.adapters.block_size))
     rng = np.random.default_rng(0)
-    like = {"adapters": jax.eval_shape(Model(config).init, jax.random.key(0))["adapters"]}
+    like = {"adapters": jax.eval_shape(Model(config.architecture).init, jax.random.key(0))["adapters"]}
     tree = jax.tree.map(lambda x: rng.standard_normal(x.shape, np.float32), like)
     file = write(tensors, tree)
     shared = np.asarray(file[tensors[0].name])
@@ -99,7 +99,7 @@ def test_towers_of_unequal_depth() -> None:
 def test_other_methods_than_the_published_have_no_names(field: str, value: Any) -> None:
     config = micro_tuned(**{field: value})
     with pytest.raises(UserError, match=rf"no names for a model of another adapters.{field} .*; merge"):
-        list(hclip_tensors(config))
+        list(hclip_tensors(config.architecture))
     assert list(hclip_tensors(micro_tuned(rank=3)))  # nothing that H-CLIP reads
 
 
@@ -120,7 +120,7 @@ def test_difference_names_all_three_kinds() -> None:
 
 
 def test_aliases_must_agree() -> None:
-    tensors = list(hclip_tensors(mini()))
+    tensors = list(hclip_tensors(mini().architecture))
     file = write(tensors, mini_params())
     alias = next(t for t in tensors if t.aliases).aliases[3]
     file[alias] = LazyArray.of(np.asarray(file[alias]) + 1)

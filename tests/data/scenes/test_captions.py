@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from hclip_jax.configs import tiny
 
+from hclip_jax.configs import tiny
 from hclip_jax.data.scenes.captions import caption, captioned_scene, full_caption
 from hclip_jax.data.scenes.label_sets import PATTERNS, STUFF, SYNONYMS, THING, THINGS
 from hclip_jax.data.scenes.patterns import pattern_mask

@@ -12,7 +12,7 @@ from hclip_jax.text.tokenizer import tokenize
 from tests import tolerance
 from tests.small_models import micro, mini, mini_params
 
-MODEL = Model(micro())
+MODEL = Model(micro().architecture)
 CLIP = jax.jit(MODEL.init)(jax.random.key(0))["clip"]
 TOKENS = tokenize(["a photo of a cat", "sky"])
 
