@@ -11,6 +11,7 @@ import hclip_jax
 from hclip_jax import Segmenter
 from hclip_jax.errors import UserError
 from hclip_jax.load import open_model
+from hclip_jax.models.hclip import Model
 from hclip_jax.weights.export import merged
 from hclip_jax.weights.model_directory import save_model
 from tests import tolerance, trained
@@ -33,8 +34,8 @@ def test_a_training_a_model_and_a_merged_model_are_the_same(tmp_path: Path) -> N
         tolerance.assert_within(found.probabilities, in_memory.probabilities, atol)
         tolerance.assert_within(found.confidence, in_memory.confidence, atol)
     # The adapters do something, so leaving them out would be seen.
-    untouched = {part: tree for part, tree in trained.load_params().items() if part != "adapters"}
-    without = Segmenter(micro(), untouched, micro().protocol)(RGB, WORDS)
+    untouched = {part: tree for part, tree in trained.params().items() if part != "adapters"}
+    without = Segmenter(Model(micro().architecture), untouched, micro().protocol)(RGB, WORDS)
     assert np.abs(without.probabilities - in_memory.probabilities).max() > 1e-3
 
     half = Segmenter.load(tmp_path / "model", dtype="bfloat16")(RGB, WORDS)

@@ -33,8 +33,19 @@ def read_config(config: str, changes: Sequence[str] = ()) -> Config:
     Raises:
         UserError: the file cannot be run, a change has another form, or `validate.from_dict` refuses.
     """
-    file = config_path(config)
-    tree = _run(config, file)
+    return apply_overrides(_run(config, config_path(config)), changes)
+
+
+def apply_overrides(tree: dict[str, Any], changes: Sequence[str]) -> Config:
+    """Changes fields of a configuration and checks the result.
+
+    Args:
+        tree: plain nested dicts, as `build.to_dict` returns them; modified in place.
+        changes: as in `read_config`.
+
+    Raises:
+        UserError: a change has another form, or `validate.from_dict` refuses.
+    """
     # The method first: it decides which fields there are.
     for change in sorted(changes, key=lambda change: not change.startswith(f"{_FLAG}adapters.method=")):
         _apply(change, tree)
@@ -74,10 +85,7 @@ def _apply(change: str, tree: dict[str, Any]) -> None:
     """Sets a field, even an unknown one: `build.build` says best what is wrong with it."""
     path, equals, text = change.partition("=")
     if not equals or not path.startswith(_FLAG):
-        raise UserError(
-            f"{change!r} is not a flag; the flags are --config=FILE, --config.FIELD=VALUE, "
-            f"--workdir=DIR and --mode=MODE (see --help)"
-        )
+        raise UserError(f"{change!r} is not an override; give {_FLAG}FIELD=VALUE")
     if path == f"{_FLAG}adapters.method" and isinstance(tree.get("adapters"), dict):
         tree["adapters"] = switch_method(tree["adapters"], text)
         return

@@ -1,1 +1,12 @@
-"""Labelled pictures: where they come from, and how they become batches and examples."""
+"""Labelled images: data set sources, decoding, augmentation and batches.
+
+types       Example and Source: the interface of every data set
+sources     opens a data set by its root
+folder      a labelled folder        scan  pairs its files, for training and for the check
+tfds        a TFDS directory
+scenes/     built-in images without a download
+image_io    image and label files to arrays
+transforms  training augmentation; resize for evaluation
+loader      training batches and evaluation examples
+check/      the report on a labelled folder
+"""

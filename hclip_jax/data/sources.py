@@ -9,38 +9,38 @@ from hclip_jax.data.types import Source
 from hclip_jax.errors import UserError
 
 SCENES = "scenes"
-"""The root of the built-in images; a folder of that name is ./scenes."""
+"""The root of the built-in scenes; a folder of that name is ./scenes."""
 
 
 def open_source(root: str, split: str, classes_file: str = "", label_set: str = "") -> Source:
-    """Opens the split of a labelled folder, of a prepared TFDS data set, or of the built-in scenes.
+    """Opens a split of a labelled folder, of a prepared TFDS data set, or of the built-in scenes.
 
     Args:
-        root: a labelled folder (`data/folder.py`), a directory prepared by TFDS (`data/tfds.py`), or
-            "scenes", the built-in images (`data/scenes/`).
+        root: a labelled folder (`data/scan.py`), a directory prepared by TFDS (`data/tfds.py`), or "scenes",
+            the built-in scenes (`data/scenes/`).
         split: for example "train" or "val".
-        classes_file: path of a class list that replaces the data set's own; not for the scenes.
+        classes_file: path of a class list that replaces the data set's class names; not for the scenes.
         label_set: class names of the built-in scenes; only for them.
 
     Raises:
-        UserError: an argument that this kind of source cannot use, or a root it cannot read.
+        UserError: an argument does not apply to this kind of data set, or the data set cannot be opened.
     """
     if not root:
         raise UserError(
             f"config.data.root is empty: give a labelled folder or a prepared TFDS directory, or "
-            f"{SCENES!r} for the built-in images"
+            f"{SCENES!r} for the built-in scenes"
         )
     if root == SCENES:
         if classes_file:
             raise UserError(
-                f"the class list {classes_file} cannot name the built-in scenes: choose a label_set "
+                f"the class list {classes_file} does not apply to the built-in scenes: choose a label_set "
                 "instead, or give the root of your data"
             )
         return ScenesSource(split, label_set) if label_set else ScenesSource(split)
     if label_set:
         raise UserError(
-            f"the label_set {label_set!r} belongs to the built-in scenes, but the data root is "
-            f"{root}: leave label_set empty and give a class list instead"
+            f"the label_set {label_set!r} belongs to the built-in scenes, but the data root is {root}: leave "
+            "label_set empty and give a class list instead"
         )
     if is_prepared(Path(root)):
         return TfdsSource(root, split, classes_file)

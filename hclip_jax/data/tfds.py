@@ -1,4 +1,4 @@
-"""A directory prepared by TensorFlow Datasets as a data set, read without TensorFlow."""
+"""A directory prepared by TensorFlow Datasets (TFDS) as a data set; TensorFlow is not imported."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,30 +16,30 @@ NAME_FEATURES = ("name", "file_name", "filename")
 
 
 def is_prepared(root: Path) -> bool:
-    """Tells whether TFDS has prepared a data set in this very directory."""
+    """Whether TFDS has prepared a data set in this directory itself, not below it."""
     return (root / "dataset_info.json").exists() and (root / "features.json").exists()
 
 
 class TfdsSource:
-    """The records of one split, in their stored order.
+    """The labelled images of one split, in their stored order.
 
     A record has the features `image` (uint8 [H, W, 3] or [H, W, 1]) and `label`, `annotation` or
-    `segmentation_mask` (class ids [H, W] or [H, W, 1]; to ignore, uint8 has 255 and uint16 65535).
+    `segmentation_mask` (class ids [H, W] or [H, W, 1]; unlabelled pixels are 255 in uint8, 65535 in uint16).
     """
 
     def __init__(self, root: str | Path, split: str, classes_file: str = "") -> None:
-        """Opens the split; pictures are decoded when they are read.
+        """Opens the split; images are decoded by `source[index]`.
 
         Args:
-            root: the directory that holds dataset_info.json and features.json.
+            root: the directory with dataset_info.json and features.json.
             split: a TFDS split, for example "train" or "train[:5%]".
             classes_file: a class list; by default ROOT/classes.txt, else the label feature's names.
 
         Raises:
-            UserError: an unknown split, a file format without random access, missing features or
-                no class names.
+            UserError: the split is unknown, the file format has no random access, or features or class
+                names are missing.
         """
-        import tensorflow_datasets as tfds  # slow, and only this source needs it
+        import tensorflow_datasets as tfds  # here, because the import is slow and only this class needs it
 
         builder = tfds.builder_from_directory(root)
         features = builder.info.features
@@ -49,8 +49,8 @@ class TfdsSource:
                 f"{root} has the features {', '.join(features)}, but needs image and one of "
                 f"{', '.join(LABEL_FEATURES)}: prepare it with these features"
             )
-        self._root, self._split, self._label = str(root), split, label
-        self._name = next((name for name in NAME_FEATURES if name in features), None)
+        self._root, self._split, self._label_feature = str(root), split, label
+        self._name_feature = next((name for name in NAME_FEATURES if name in features), None)
         self.class_names = _class_names(Path(root), classes_file, features[label])
         try:
             records = builder.as_data_source(split=split)
@@ -70,19 +70,19 @@ class TfdsSource:
 
     def __getitem__(self, index: int) -> Example:
         record = self._records[index]
-        where = f"record {index} of {self._split} in {self._root}"
+        record_name = f"record {index} of {self._split} in {self._root}"
         image: np.ndarray = record["image"]
-        label: np.ndarray = record[self._label]
+        label: np.ndarray = record[self._label_feature]
         if label.ndim == 3 and label.shape[-1] == 1:
             label = label[..., 0]
         if label.ndim != 2 or label.dtype not in (np.uint8, np.uint16):
             raise UserError(
-                f"{where} has a label of {label.dtype} {list(label.shape)}, but a label is uint8 "
+                f"{record_name} has a label of {label.dtype} {list(label.shape)}, but a label is uint8 "
                 "or uint16 [H, W] or [H, W, 1]: store class ids in a single channel"
             )
         if image.dtype != np.uint8 or image.shape not in ((*label.shape, 3), (*label.shape, 1)):
             raise UserError(
-                f"{where} has an image of {image.dtype} {list(image.shape)} and a label of "
+                f"{record_name} has an image of {image.dtype} {list(image.shape)} and a label of "
                 f"{list(label.shape)}, but the image must be uint8, RGB or grey, and as large as "
                 "its label: correct the record"
             )
@@ -90,22 +90,22 @@ class TfdsSource:
             image = np.repeat(image, 3, axis=-1)
         return {
             "image": image,
-            "label": decode_label(label, len(self.class_names), where),
+            "label": decode_label(label, len(self.class_names), record_name),
             "name": self._stem(record) or f"{index:08d}",
         }
 
     def _stem(self, record: Mapping[str, Any]) -> str:
-        name = record[self._name] if self._name else b""
+        name = record[self._name_feature] if self._name_feature else b""
         return Path(name.decode() if isinstance(name, bytes) else str(name)).stem
 
 
 def _class_names(root: Path, classes_file: str, label: object) -> tuple[str, ...]:
-    """Takes the names from the given file, from ROOT/classes.txt or from the label feature."""
+    """Class names of the given file, of ROOT/classes.txt or of the label feature."""
     if classes_file or (root / "classes.txt").exists():
         return read_class_names(classes_file or root / "classes.txt")
     names = getattr(label, "names", []) if getattr(label, "num_classes", None) else []
-    stand_ins = [str(index) for index in range(len(names))]  # TFDS's, if it only knows the count
-    if not names or list(names) == stand_ins:
+    placeholders = [str(index) for index in range(len(names))]  # TFDS sets them if only the count is known
+    if not names or list(names) == placeholders:
         raise UserError(
             f"{root} has no class names: write classes.txt there, one name a line, or give a class list"
         )

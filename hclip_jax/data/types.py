@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the code: class names, and labelled images by index."""
+"""The interface of a data set: class names, and labelled images by index."""
 
 from typing import Protocol, TypedDict
 
@@ -13,7 +13,7 @@ class Example(TypedDict):
 
     Attributes:
         image: uint8 [H, W, 3], RGB.
-        label: int32 [H, W], class ids, IGNORE where there is none.
+        label: int32 [H, W], class ids, IGNORE for unlabelled pixels.
         name: the stem of the image file, or a number where there is no file.
     """
 
@@ -23,7 +23,7 @@ class Example(TypedDict):
 
 
 class Source(Protocol):
-    """A split of a data set. Threads may read it concurrently; it pickles, so processes may too."""
+    """A split of a data set. Threads may index it concurrently; it can be pickled for worker processes."""
 
     class_names: tuple[str, ...]
 

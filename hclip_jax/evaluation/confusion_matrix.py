@@ -1,7 +1,7 @@
-"""The confusion matrix and the figures read off it, under detectron2's names.
+"""The confusion matrix of a data set and its metrics, under detectron2's names.
 
-Source: detectron2's SemSegEvaluator. Ignored pixels count nowhere, and a class that the ground
-truth never shows is left out of the means.
+Source: detectron2's SemSegEvaluator. Ignored pixels are not counted, and a class without ground truth is left
+out of the means.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,22 +14,23 @@ from hclip_jax.errors import UserError
 
 METRICS = ("mIoU", "fwIoU", "mACC", "pACC")
 OPEN_METRICS = ("mIoU_seen", "mIoU_unseen", "hIoU")
-"""mIoU of the classes that training had pixel labels of, of the others, and the two's harmonic mean.
+"""mIoU over the classes with pixel labels in training, mIoU over the others, and their harmonic mean.
 
-The figures of generalised zero-shot segmentation (Xian et al., CVPR 2019): any pixel may get any class.
+These are the metrics of generalised zero-shot segmentation (Xian et al., CVPR 2019): every pixel may be
+assigned any class.
 """
 
 
 class ClassMetrics(TypedDict):
-    """The figures of one class, in percent; None where they are undefined.
+    """Metrics of one class in percent, None where they are undefined.
 
     Attributes:
-        name: the class.
-        IoU: of the pixels that are or are called this class, how many are both.
-        ACC: of the pixels of this class, how many are called so (recall).
-        ground_truth: its share of the labelled pixels.
-        prediction: the share of the labelled pixels that are called so.
-        mistaken_for: the class that takes most of its missed pixels; None if none are missed.
+        name: class name.
+        IoU: intersection of ground truth and prediction over their union.
+        ACC: correctly predicted share of the class's ground truth (recall).
+        ground_truth: share of the labelled pixels that have this class.
+        prediction: share of the labelled pixels that are predicted as this class.
+        mistaken_for: class that most of the missed pixels are predicted as; None if no pixel is missed.
     """
 
     name: str
@@ -41,13 +42,13 @@ class ClassMetrics(TypedDict):
 
 
 class ConfusionMatrix:
-    """Counts of labelled pixels, over as many pictures as wanted.
+    """Counts of labelled pixels of any number of images.
 
     Attributes:
         class_names: T names.
-        seen: names that training had pixel labels of; may hold others.
-        matrix: int64 [T, T]; rows are the ground truth, columns the prediction. It is all the
-            state: the sum of several processes' matrices is the matrix of all their pictures.
+        seen: names with pixel labels in training; may hold names that are not in `class_names`.
+        matrix: int64 [T, T]; rows are the ground truth, columns the prediction. It is all the state: the sum
+            of the matrices of several processes is the matrix of all their images.
     """
 
     def __init__(self, class_names: Sequence[str], seen: Collection[str] = ()):
@@ -56,58 +57,48 @@ class ConfusionMatrix:
         self.matrix = np.zeros((len(class_names),) * 2, np.int64)
 
     def update(self, prediction: np.ndarray, label: np.ndarray) -> None:
-        """Counts one picture.
+        """Counts the pixels of one image.
 
         Args:
             prediction: integers [H, W], class ids.
-            label: integers [H, W], class ids, or IGNORE where nothing is to be counted.
+            label: integers [H, W], class ids; IGNORE pixels are not counted.
 
         Raises:
-            UserError: the shapes differ, or an id that counts is none of the T classes.
+            UserError: the shapes differ, or a counted id is not one of the T classes.
         """
         if prediction.shape != label.shape:
             raise UserError(
-                f"The prediction is {prediction.shape} but the label is {label.shape}; resize the "
-                "prediction to the label."
+                f"the prediction is {prediction.shape} but the label is {label.shape}; resize the prediction "
+                f"to the size of the label"
             )
-        counted = label != IGNORE
+        labelled = label != IGNORE
         T = len(self.class_names)
-        truth = self._checked("label", label[counted])
-        called = self._checked("prediction", prediction[counted])
-        self.matrix += np.bincount(truth * T + called, minlength=T * T).reshape(T, T)
-
-    def merge(self, other: "ConfusionMatrix") -> None:
-        """Adds the counts of other pictures of the same classes.
-
-        Raises:
-            UserError: the classes differ.
-        """
-        if self.class_names != other.class_names:
-            raise UserError(
-                f"Confusion matrices of different classes ({len(self.class_names)} and "
-                f"{len(other.class_names)}) cannot be merged; use one class list in one order."
-            )
-        self.matrix += other.matrix
+        truth = self._check_ids("label", label[labelled])
+        predicted = self._check_ids("prediction", prediction[labelled])
+        self.matrix += np.bincount(truth * T + predicted, minlength=T * T).reshape(T, T)
 
     def summary(self) -> dict[str, float | None]:
-        """The figures in percent: METRICS, each None before any pixel is counted.
+        """Metrics over all classes in percent.
 
-        With OPEN_METRICS, where the ground truth shows both seen and unseen classes.
+        Returns:
+            METRICS, each None before any pixel is counted; and OPEN_METRICS, if the ground truth has both
+            seen and unseen classes.
         """
         truth = self.matrix.sum(axis=1)
-        shown = truth > 0
-        if not shown.any():
+        present = truth > 0
+        if not present.any():
             return dict.fromkeys(METRICS)
-        iou, accuracy = self._iou()[shown], self._accuracy()[shown]
-        frequency = truth[shown] / truth.sum()
-        figures = (iou.mean(), (iou * frequency).sum(), accuracy.mean(), _share_right(self.matrix))
-        summary = {key: 100 * float(value) for key, value in zip(METRICS, figures, strict=True)}
-        return {**summary, **self._open_figures(shown)}
+        iou, accuracy = self._iou()[present], self._accuracy()[present]
+        frequency = truth[present] / truth.sum()
+        pixel_accuracy = np.trace(self.matrix) / self.matrix.sum()
+        metrics = (iou.mean(), (iou * frequency).sum(), accuracy.mean(), pixel_accuracy)
+        summary = {name: 100 * float(value) for name, value in zip(METRICS, metrics, strict=True)}
+        return {**summary, **self._open_metrics(present)}
 
     def per_class(self) -> list[ClassMetrics]:
-        """Returns the figures of every class in class order, those without ground truth too."""
+        """Metrics of every class in class order, including classes without ground truth."""
         total = self.matrix.sum()
-        truth, called = self.matrix.sum(axis=1), self.matrix.sum(axis=0)
+        truth, predicted = self.matrix.sum(axis=1), self.matrix.sum(axis=0)
         iou, accuracy = self._iou(), self._accuracy()
         missed = self.matrix - np.diag(np.diag(self.matrix))
         return [
@@ -116,49 +107,45 @@ class ConfusionMatrix:
                 IoU=100 * float(iou[t]) if truth[t] else None,
                 ACC=100 * float(accuracy[t]) if truth[t] else None,
                 ground_truth=100 * float(truth[t] / total) if total else None,
-                prediction=100 * float(called[t] / total) if total else None,
+                prediction=100 * float(predicted[t] / total) if total else None,
                 mistaken_for=self.class_names[missed[t].argmax()] if missed[t].any() else None,
             )
             for t, name in enumerate(self.class_names)
         ]
 
-    def _open_figures(self, shown: np.ndarray) -> dict[str, float]:
+    def _open_metrics(self, present: np.ndarray) -> dict[str, float]:
         seen = np.array([name in self.seen for name in self.class_names])
-        if not (seen & shown).any() or not (~seen & shown).any():
+        if not (seen & present).any() or not (~seen & present).any():
             return {}
         iou = 100 * self._iou()
-        a, b = float(iou[seen & shown].mean()), float(iou[~seen & shown].mean())
-        return dict(zip(OPEN_METRICS, (a, b, 2 * a * b / (a + b) if a + b else 0.0), strict=True))
+        a, b = float(iou[seen & present].mean()), float(iou[~seen & present].mean())
+        harmonic_mean = 2 * a * b / (a + b) if a + b else 0.0
+        return dict(zip(OPEN_METRICS, (a, b, harmonic_mean), strict=True))
 
     def _iou(self) -> np.ndarray:
-        """float64 [T]; 0 for classes without ground truth, which no figure reads."""
+        """float64 [T]; 0 for classes without ground truth, which enter no metric."""
         union = self.matrix.sum(axis=0) + self.matrix.sum(axis=1) - np.diag(self.matrix)
         return np.diag(self.matrix) / np.maximum(union, 1)
 
     def _accuracy(self) -> np.ndarray:
-        """float64 [T]; 0 for classes without ground truth, which no figure reads."""
+        """float64 [T]; 0 for classes without ground truth, which enter no metric."""
         return np.diag(self.matrix) / np.maximum(self.matrix.sum(axis=1), 1)
 
-    def _checked(self, what: str, ids: np.ndarray) -> np.ndarray:
-        # An id out of range would be counted silently in another class's cell.
+    def _check_ids(self, name: str, ids: np.ndarray) -> np.ndarray:
+        # Without this check an id out of range would be counted in the cell of another class.
         T = len(self.class_names)
         if ids.size and not 0 <= ids.min() <= ids.max() < T:
-            wrong = np.unique(ids[(ids < 0) | (ids >= T)])
+            invalid = np.unique(ids[(ids < 0) | (ids >= T)])
             raise UserError(
-                f"The {what} holds class id {wrong[0]}, but the {T} classes have ids 0 to {T - 1}; "
-                "use the class list it was made with."
+                f"the {name} holds class id {invalid[0]}, but the {T} classes have ids 0 to {T - 1}; use the "
+                f"class list that the {name} belongs to"
             )
         return ids.astype(np.int64)
 
 
 def fold_background(prediction: np.ndarray, first: int) -> np.ndarray:
-    """Calls every class from `first` on by the one id `first`.
+    """Replaces every class id from `first` on by `first`; shape and dtype do not change.
 
-    This is the rule of PAS-20b: 59 prompts, of which those from 20 on are background, 21 classes in
-    all. Shape and dtype stay.
+    This is the rule of PAS-20b: 59 prompts, of which those from 20 on are background, 21 classes in all.
     """
     return np.minimum(prediction, np.asarray(first, prediction.dtype))
-
-
-def _share_right(matrix: np.ndarray) -> float:
-    return np.trace(matrix) / matrix.sum()

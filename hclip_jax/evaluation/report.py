@@ -1,49 +1,46 @@
-"""The report of one evaluation: JSON for programs, CSV for spreadsheets, Markdown to read."""
+"""The report of one evaluation as JSON, CSV and Markdown."""
 
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from hclip_jax.evaluation.confusion_matrix import ClassMetrics, ConfusionMatrix
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.tables import markdown_table
 
 _COLUMNS = tuple(ClassMetrics.__annotations__)
+_TEXT_COLUMNS = ("name", "mistaken_for")
 
 
 def write_report(
     directory: Path, name: str, confusion: ConfusionMatrix, details: dict[str, object]
 ) -> dict[str, object]:
-    """Writes `<name>.json`, `<name>.csv` and `<name>.md`, each whole or not at all.
+    """Writes NAME.json, NAME.csv and NAME.md, each file atomically.
 
     Args:
-        directory: where to; made if missing.
-        name: the data set, which names the files.
-        confusion: the counts.
-        details: how the figures were made (step, protocol, pictures, ...); finite JSON values.
+        directory: output directory; created if it is missing.
+        name: name of the evaluation set, which names the files.
+        confusion: counts of the evaluation.
+        details: conditions of the evaluation (step, protocol, number of images, ...); finite JSON values.
 
     Returns:
-        What the JSON file holds: `summary` (of the confusion matrix, null if nothing was
-        counted), `per_class` (a list of ClassMetrics) and `details`.
+        The content of the JSON file: `summary` (of the confusion matrix, null if no pixel was counted),
+        `per_class` (a list of ClassMetrics) and `details`.
 
     Raises:
         UserError: a file cannot be written.
     """
-    classes = confusion.per_class()
-    report: dict[str, object] = {
-        "summary": confusion.summary(),
-        "per_class": classes,
-        "details": details,
-    }
-    texts = {
+    summary, classes = confusion.summary(), confusion.per_class()
+    report: dict[str, object] = {"summary": summary, "per_class": classes, "details": details}
+    contents = {
         "json": json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "csv": _csv(classes),
-        "md": _markdown(name, confusion.summary(), classes),
+        "md": _markdown(name, summary, classes),
     }
-    for kind, text in texts.items():
-        write_atomically(directory / f"{name}.{kind}", text)
+    for suffix, content in contents.items():
+        write_atomically(directory / f"{name}.{suffix}", content)
     return report
 
 
@@ -56,47 +53,15 @@ def _csv(classes: Sequence[ClassMetrics]) -> str:
 
 
 def _markdown(name: str, summary: dict[str, float | None], classes: Sequence[ClassMetrics]) -> str:
-    figures = [[_cell(figure) for figure in summary.values()]]
-    rows = [[_cell(figure) for figure in row.values()] for row in classes]
+    metrics = markdown_table(list(summary), [list(map(_cell, summary.values()))], "right")
     header = [column.replace("_", " ") for column in _COLUMNS]
-    return (
-        f"# {name}\n\n{_table(list(summary), figures)}\n"
-        f"Percent; – where the ground truth never shows the class, which the means leave out.\n\n"
-        f"{_table(header, rows)}"
-    )
+    align = ["left" if column in _TEXT_COLUMNS else "right" for column in _COLUMNS]
+    per_class = markdown_table(header, [list(map(_cell, row.values())) for row in classes], align)
+    note = "Percent; – where a class has no ground truth, which excludes it from the means."
+    return f"# {name}\n\n{metrics}\n{note}\n\n{per_class}"
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "–"
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return " ".join(str(value).split()).replace("|", r"\|")
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns also line up as plain text; numbers to the right."""
-    table = [header, *rows]
-    widths = [max(3, *(_width(line[i]) for line in table)) for i in range(len(header))]
-    left = [name in ("name", "mistaken for") for name in header]
-    rule = [
-        ":" + "-" * (w - 1) if is_left else "-" * (w - 1) + ":"
-        for w, is_left in zip(widths, left, strict=True)
-    ]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = []
-        for cell, width, is_left in zip(cells, widths, left, strict=True):
-            space = " " * (width - _width(cell))
-            padded.append(cell + space if is_left else space + cell)
-        return f"| {' | '.join(padded)} |\n"
-
-    return "".join(map(line, [header, rule, *rows]))
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that the text takes: East Asian letters take two, accents none."""
-    return sum(
-        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
-        for letter in text
-    )
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

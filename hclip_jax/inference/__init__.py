@@ -1,1 +1,9 @@
-"""Segmentation of images of any size with given class names."""
+"""Segmentation of images of any size with given class names.
+
+predictor       class ids or probabilities of a batch of images
+sliding_window  views of an image, and how their probabilities are averaged
+text_cache      text features on disk
+segmentation    the result for one image
+overlay         class colours and a legend over an image
+palette         class colours
+"""

@@ -1,4 +1,4 @@
-"""What came out of segmenting one picture."""
+"""The result of segmenting one image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from hclip_jax.inference.overlay import overlay
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """A picture of H x W pixels, labelled with T classes.
+    """An image of H x W pixels labelled with T classes.
 
     Attributes:
         image: uint8 [H, W, 3] RGB, upright.
-        class_names: the names in the order of their ids; the last may be "background".
-        ids: int32 [H, W], -1 where the most probable class is less probable than the threshold.
-        confidence: float32 [H, W], the probability of the most probable class.
+        class_names: class names in the order of their ids; the last may be "background".
+        ids: int32 [H, W], -1 (unknown) where the most probable class is below the threshold.
+        confidence: float32 [H, W], probability of the most probable class.
     """
 
     image: np.ndarray
@@ -31,26 +31,31 @@ class Segmentation:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """float32 [T, H, W], made when first asked for. A class is a yes-or-no question: no sum of 1.
+        """float32 [T, H, W], computed at the first access. A sigmoid a class: no sum of 1 over the classes.
 
         Raises:
-            UserError: they would fill the memory.
+            UserError: they would need too much memory.
         """
         return self._probabilities()
 
     def overlay(self, opacity: float = 0.55) -> Image.Image:
-        """The labels painted over the picture, with a legend that tells of unknown pixels too.
+        """The labels painted over the image, with a legend that has a row for unknown pixels.
 
         See `hclip_jax.inference.overlay.overlay`.
         """
         return overlay(self.image, self.ids, self.class_names, opacity, "unknown")
 
     def summary(self) -> dict[str, Any]:
-        """What is where, in JSON's types: for each class its share of the picture and mean probability."""
+        """Size of the image, and for each class its share of the image and mean probability.
+
+        Returns:
+            JSON types. "area" and "unknown_area" are shares from 0 to 1; "mean_probability" is None for a
+            class without pixels.
+        """
         known = self.ids != IGNORE
-        ids, count = self.ids[known], len(self.class_names)
-        pixels = np.bincount(ids, minlength=count)
-        total = np.bincount(ids, weights=self.confidence[known], minlength=count)
+        ids, num_classes = self.ids[known], len(self.class_names)
+        pixels = np.bincount(ids, minlength=num_classes)
+        total = np.bincount(ids, weights=self.confidence[known], minlength=num_classes)
         rows = [
             {
                 "id": t,
@@ -70,7 +75,7 @@ class Segmentation:
         }
 
     def label_image(self) -> Image.Image:
-        """The ids as a picture of one channel, unknown as 255; from 256 classes on 16 bits and 65535."""
+        """The ids as a single-channel image; unknown is 255, or 65535 (16 bits) from 256 classes on."""
         wide = len(self.class_names) > 255
         ids = np.where(self.ids == IGNORE, 65535 if wide else 255, self.ids)
         return Image.fromarray(ids.astype(np.uint16 if wide else np.uint8))

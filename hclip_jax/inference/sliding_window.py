@@ -1,9 +1,8 @@
-"""The published sliding window: windows of a square canvas, averaged with the picture as a whole.
+"""The published sliding window: windows of a square canvas, averaged with a view of the whole image.
 
-The picture (short side 640) is stretched to a 640 x 640 canvas, which 384 x 384 windows at stride 256
-tile; a further view is the whole picture at 384 x 384, taken from the picture and not from the canvas.
-Where windows overlap their probabilities are averaged; the result and the whole view's are averaged half
-and half.
+The image (shortest edge 640) is resized to a 640 x 640 canvas, which 384 x 384 windows at stride 256 tile.
+One further view is the whole image at 384 x 384, resized from the image and not from the canvas.
+Probabilities are averaged where windows overlap; the result is averaged with the whole view's, half and half.
 """
 
 import jax
@@ -14,59 +13,61 @@ from jax import Array
 from hclip_jax.ops import resize
 
 
-def corners(canvas: int, crop: int, stride: int) -> list[tuple[int, int]]:
-    """Top left corners (y, x) of the windows, row by row."""
-    starts = range(0, canvas - crop + 1, stride)
+def window_corners(canvas_size: int, crop_size: int, stride: int) -> list[tuple[int, int]]:
+    """Top left corners (y, x) of the windows in row-major order."""
+    starts = range(0, canvas_size - crop_size + 1, stride)
     return [(y, x) for y in starts for x in starts]
 
 
-def views(picture: np.ndarray, canvas: int, crop: int, stride: int) -> np.ndarray:
-    """The windows of a picture, then the whole of it.
+def window_views(image: np.ndarray, canvas_size: int, crop_size: int, stride: int) -> np.ndarray:
+    """The V views of an image: its windows, then the whole image.
 
     Args:
-        picture: uint8 [H, W, 3], already at the protocol's short side.
-        canvas: side of the square the picture is stretched to.
-        crop: side of the windows.
-        stride: between windows.
+        image: uint8 [H, W, 3], already resized to the shortest edge of the protocol.
+        canvas_size: height and width of the canvas in pixels.
+        crop_size: height and width of a window in pixels.
+        stride: pixels between windows.
 
     Returns:
-        float32 [V, crop, crop, 3] in 0..255, not rounded.
+        float32 [V, crop_size, crop_size, 3] from 0 to 255, not rounded.
     """
-    stretched = resize_square(picture, canvas)
-    windows = [stretched[y : y + crop, x : x + crop] for y, x in corners(canvas, crop, stride)]
-    return np.stack([*windows, resize_square(picture, crop)])
+    canvas = resize_square(image, canvas_size)
+    windows = [
+        canvas[y : y + crop_size, x : x + crop_size]
+        for y, x in window_corners(canvas_size, crop_size, stride)
+    ]
+    return np.stack([*windows, resize_square(image, crop_size)])
 
 
-def resize_square(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture [H, W, 3] resized bilinearly to float32 [side, side, 3], not rounded."""
-    (height, width), channels = picture.shape[:2], picture.astype(np.float32).transpose(2, 0, 1)
-    out = resize.sample(channels, resize.bilinear_weights(side, height), resize.bilinear_weights(side, width))
-    return out.transpose(1, 2, 0)
+def resize_square(image: np.ndarray, size: int) -> np.ndarray:
+    """An image [H, W, 3] resized bilinearly to float32 [size, size, 3], not rounded."""
+    (height, width), channels = image.shape[:2], image.astype(np.float32).transpose(2, 0, 1)
+    rows, columns = resize.bilinear_weights(size, height), resize.bilinear_weights(size, width)
+    return resize.gather_bilinear(channels, rows, columns).transpose(1, 2, 0)
 
 
-def merge(logits: Array, canvas: int, crop: int, stride: int) -> Array:
-    """Probabilities of a picture from the logits of its `views`.
+def merge_views(logits: Array, canvas_size: int, crop_size: int, stride: int) -> Array:
+    """Class probabilities of the canvas from the logits of the V views of `window_views`.
 
     Args:
-        logits: float32 [V, T, H', W'].
-        canvas: as in `views`.
-        crop: as in `views`.
-        stride: as in `views`.
+        logits: float32 [V, T, 4h, 4w].
+        canvas_size: as in `window_views`.
+        crop_size: as in `window_views`.
+        stride: as in `window_views`.
 
     Returns:
-        float32 [T, canvas, canvas].
+        float32 [T, canvas_size, canvas_size].
     """
-    places = corners(canvas, crop, stride)
-    count = np.zeros((canvas, canvas), np.float32)
-    total = jnp.zeros((logits.shape[1], canvas, canvas))
-    # One view after another: at full size those of a large vocabulary are gigabytes each.
-    for view, (y, x) in enumerate(places):
-        window = (slice(None), slice(y, y + crop), slice(x, x + crop))
-        total = total.at[window].add(_probabilities(logits[view], crop))
+    count = np.zeros((canvas_size, canvas_size), np.float32)
+    total = jnp.zeros((logits.shape[1], canvas_size, canvas_size))
+    # One view after another: at full size the probabilities of many classes take gigabytes a view.
+    for view, (y, x) in enumerate(window_corners(canvas_size, crop_size, stride)):
+        window = (slice(None), slice(y, y + crop_size), slice(x, x + crop_size))
+        total = total.at[window].add(_probabilities(logits[view], crop_size))
         count[window[1:]] += 1
-    whole = resize.bilinear(_probabilities(logits[-1], crop), (canvas, canvas), axes=(1, 2))
+    whole = resize.bilinear(_probabilities(logits[-1], crop_size), (canvas_size, canvas_size), axes=(1, 2))
     return (total / count[None] + whole) / 2
 
 
-def _probabilities(logits: Array, crop: int) -> Array:
-    return jax.nn.sigmoid(resize.bilinear(logits, (crop, crop), axes=(1, 2)))
+def _probabilities(logits: Array, crop_size: int) -> Array:
+    return jax.nn.sigmoid(resize.bilinear(logits, (crop_size, crop_size), axes=(1, 2)))

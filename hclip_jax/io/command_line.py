@@ -1,43 +1,90 @@
-"""What the commands of this package share: how they refuse and how they end."""
+"""Argument parsing and exit statuses that all commands share."""
 
 import argparse
+import difflib
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from hclip_jax import runtime
 from hclip_jax.errors import UserError
+
+OVERRIDE = "--config."
+"""Prefix of the arguments that change a field of a configuration."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser without abbreviations that raises UserError for wrong usage, and keeps its help's lines."""
+    """A parser without abbreviations that raises UserError for wrong use."""
 
-    def __init__(self, *, prog: str, description: str) -> None:
-        """Takes the command's name and, as its description, usually the docstring of its module."""
+    def __init__(self, *, prog: str, description: str | None) -> None:
+        """Creates a parser.
+
+        Args:
+            prog: the command, such as "hclip train".
+            description: the text of --help, usage included, printed line by line; the docstring of
+                the module.
+        """
         super().__init__(
             prog=prog,
+            usage=argparse.SUPPRESS,  # the description says it better
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
 
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        """Parses arguments; an unknown option is reported before a missing one.
+
+        Raises:
+            UserError: an argument is unknown, missing or has a wrong value.
+        """
+        options = [option for action in self._actions for option in action.option_strings]
+        for argument in args:
+            name = argument.partition("=")[0]
+            if name.startswith("--") and name not in options:
+                near = difflib.get_close_matches(name, options, n=1)
+                self.error(f"{name} is not an option{f'; did you mean {near[0]}?' if near else ''}")
+        return super().parse_args(args)
+
+    def parse_with_overrides(self, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """Parses `argv` without its overrides `--config.FIELD=VALUE`.
+
+        Returns:
+            The parsed arguments, and the overrides for `hclip_jax.config.overrides`.
+
+        Raises:
+            UserError: an argument is unknown, missing or has a wrong value.
+        """
+        # Before argparse, which takes an argument with a space for a positional one.
+        overrides = [argument for argument in argv if argument.startswith(OVERRIDE)]
+        for override in overrides:
+            if "=" not in override:
+                self.error(f"{override} has no value; give {override}=VALUE")
+        return self.parse_args([argument for argument in argv if argument not in overrides]), overrides
+
     def error(self, message: str) -> NoReturn:
-        """Raises UserError instead of leaving the process."""
-        raise UserError(f"{message} (see --help)")
+        """Raises UserError; argparse itself prints the usage and ends the process."""
+        raise UserError(f"{message} (see {self.prog} --help)")
 
 
-def run(main: Callable[[list[str]], int], argv: list[str], interrupted: str = "interrupted") -> int:
-    """Runs a command and returns its exit status: 2 for a UserError, 130 when interrupted.
+def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = True) -> int:
+    """Runs a command and returns its exit status: 2 for a UserError, 130 for an interruption.
 
     Args:
-        main: the command; gets argv, returns its own exit status.
-        argv: the arguments as `main` takes them.
-        interrupted: what is said when the user interrupts it.
+        main: the command; takes `argv` and returns its exit status.
+        argv: the arguments without the program's name.
+        uses_jax: whether to call `runtime.prepare` first. JAX itself is imported by `main`, after it has
+            checked the arguments, so that --help and errors need no JAX.
     """
+    if uses_jax:
+        runtime.prepare()
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every file it writes
     try:
         return main(argv)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(str(error) or "interrupted", file=sys.stderr)
         return 130

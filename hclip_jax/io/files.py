@@ -1,5 +1,6 @@
-"""Writing files so that a reader never meets half of one."""
+"""Atomic writing: other programs see the old file or the new one, never a part. Checksums."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -7,100 +8,113 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from hclip_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside a file's place and renames it over what is there at the end.
+    """Yields a temporary path in the same folder and renames it to `path` at the end of the block.
 
-    Missing folders are made. If the block fails, the previous file is untouched and nothing is left.
+    Missing folders are created. If the block fails, the old file is unchanged and the temporary one removed.
 
     Args:
-        path: where the file is to be.
+        path: the file to write or replace.
 
     Yields:
-        Where to write it.
+        The temporary path to write to.
 
     Raises:
         UserError: the file cannot be written (no permission, a full disk, a folder of that name).
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with _os_errors_name(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}); "
-            f"choose a folder with space that you may write to."
-        ) from error
 
 
 def check_absent(target: Path) -> None:
-    """Raises UserError if there is something at `target` already; an empty folder is nothing."""
+    """Raises UserError if `target` exists; an empty folder counts as absent."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UserError(f"{target} exists already; give another target, or remove it first")
 
 
 @contextmanager
 def create_atomically(target: Path) -> Iterator[Path]:
-    """Gives a place for a file or folder of the name of `target` and moves it to that at the end.
+    """Yields a temporary path named like `target` and renames it to `target` at the end of the block.
 
-    If the block fails, nothing is left.
+    If the block fails, nothing remains.
 
     Args:
-        target: where it is to be; there must be nothing yet.
+        target: the file or folder to create; it must not exist yet.
 
     Yields:
-        Where to write it.
+        The temporary path to write to; nothing exists there yet.
 
     Raises:
-        UserError: there is something already, or it cannot be written.
+        UserError: `target` exists already, or cannot be written.
     """
     check_absent(target)
     temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with _os_errors_name(target):
         temporary.mkdir(parents=True)
         try:
             yield temporary / target.name
             (temporary / target.name).replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise UserError(
-            f"{target} cannot be written ({error.strerror or error}); "
-            f"choose a folder with space that you may write to."
-        ) from error
 
 
 @contextmanager
 def create_dir_atomically(target: Path) -> Iterator[Path]:
-    """Gives an empty folder to write into, which is moved to `target` at the end; else as `create_atomically`."""
+    """As `create_atomically`; the yielded path is an empty folder."""
     with create_atomically(target) as folder:
         folder.mkdir()
         yield folder
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a whole file as `replace_atomically` does, with its errors.
+    """Writes a whole file, as `replace_atomically`.
 
     Args:
-        path: where the file is to be.
-        content: bytes, or text, which is stored as UTF-8 with its newlines as they are.
+        path: the file to write or replace.
+        content: bytes, or text, which is stored as UTF-8 with its newlines unchanged.
+
+    Raises:
+        UserError: the file cannot be written.
     """
     with replace_atomically(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def write_png(path: Path, picture: Image.Image) -> None:
-    """Writes a picture as PNG, as `write_atomically` does."""
+def write_png(path: Path, image: "Image.Image") -> None:
+    """Writes an image as PNG, as `write_atomically`."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _os_errors_name(path: Path) -> Iterator[None]:
+    """Converts an OSError of the block to a UserError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}); "
+            f"choose a folder with space that you may write to."
+        ) from error

@@ -1,4 +1,4 @@
-"""What people see while they wait."""
+"""The console and progress bars of the commands."""
 
 from rich.console import Console
 from rich.progress import (
@@ -15,18 +15,18 @@ from rich.text import Text
 console = Console(highlight=False, soft_wrap=True)
 
 
-class _Rate(ProgressColumn):
+class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.2f}/s" if task.speed else "")
 
 
 def bar() -> Progress:
-    """A progress bar with rate and time left; nothing where output goes to a file."""
+    """A progress bar with rate and remaining time; it prints nothing where output is not a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _Rate(),
+        _RateColumn(),
         TimeRemainingColumn(),
     )
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,33 +1,46 @@
-"""The exact Gaussian error linear unit with a derivative of one pass."""
+"""GELU and quick GELU, the activations of CLIP's MLPs."""
 
 import math
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
+
+from hclip_jax.ops import backend
 
 
-@jax.custom_vjp
-def gelu(x: Array) -> Array:
-    """X times the normal distribution below x, elementwise; as PyTorch, by the error function.
+def quick_gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """X * sigmoid(1.702 x), the approximation of GELU that OpenAI's CLIP uses."""
+    return x * jax.nn.sigmoid(1.702 * x)
 
-    `jax.nn.gelu(approximate=False)` goes by its complement, whose longer series and its gradient XLA on
-    CPUs keeps in several arrays of the size of x.
+
+def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """X * Phi(x), Phi the standard normal CDF, by erf as in PyTorch.
+
+    `jax.nn.gelu(approximate=False)` uses erfc instead. Its series is longer, and XLA on CPUs stores
+    intermediate arrays of the size of x for its gradient.
     """
-    return x * _below(x)
+    return _gelu_cpu(x) if backend.on_cpu() else x * _normal_cdf(x)
 
 
-def _below(x: Array) -> Array:
+def _normal_cdf(x: Array) -> Array:
     return 0.5 * (1 + jax.lax.erf(x * math.sqrt(0.5)))
 
 
-def _forward(x: Array) -> tuple[Array, Array]:
-    return gelu(x), x
+@jax.custom_vjp
+def _gelu_cpu(x: Array) -> Array:
+    """`gelu` with dx = dy (Phi(x) + x phi(x)), phi the standard normal density, in one pass over x."""
+    return x * _normal_cdf(x)
 
 
-def _backward(x: Array, g: Array) -> tuple[Array]:
+def _gelu_fwd(x: Array) -> tuple[Array, Array]:
+    return _gelu_cpu(x), x
+
+
+def _gelu_bwd(x: Array, dy: Array) -> tuple[Array]:
     density = jnp.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-    return (g * (_below(x) + x * density),)
+    return (dy * (_normal_cdf(x) + x * density),)
 
 
-gelu.defvjp(_forward, _backward)
+_gelu_cpu.defvjp(_gelu_fwd, _gelu_bwd)

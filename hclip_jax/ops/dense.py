@@ -1,4 +1,4 @@
-"""The dense layer of the whole system, with a gradient that is fast for arrays of many axes."""
+"""The dense layer of both towers and the head."""
 
 from typing import Any
 
@@ -6,13 +6,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
+
+from hclip_jax.ops import backend
+from hclip_jax.ops.rows import matmul_over_rows, sum_over_rows
 
 
 class Dense(nn.Module):
-    """`flax.linen.Dense` that reads its input as rows.
+    """`flax.linen.Dense` on an input reshaped to rows.
 
-    The gradient of a product of five axes, left as it is, costs XLA on CPUs four times that of the same
-    product of two.
+    XLA on CPUs takes four times as long for the gradient of a product of five axes as for that of two.
     """
 
     features: int
@@ -21,71 +24,64 @@ class Dense(nn.Module):
     kernel_init: Any = nn.initializers.lecun_normal()
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """[..., C] -> [..., features]."""
+    def __call__(self, x: Float[Array, "*rows D"]) -> Float[Array, "*rows F"]:
+        """X @ kernel + bias over the last axis, in `dtype`. F is `features`."""
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
-        y = _times(x.reshape(-1, x.shape[-1]).astype(self.dtype), kernel.astype(self.dtype))
+        y = matmul(x.reshape(-1, x.shape[-1]).astype(self.dtype), kernel.astype(self.dtype))
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             y = add_bias(y, bias.astype(self.dtype))
         return y.reshape(*x.shape[:-1], self.features)
 
 
+def matmul(x: Float[Array, "rows D"], kernel: Float[Array, "D F"]) -> Float[Array, "rows F"]:
+    """X @ kernel. F is the number of output features."""
+    return _matmul_cpu(x, kernel) if backend.on_cpu() else x @ kernel
+
+
+def add_bias(x: Float[Array, "rows D"], bias: Float[Array, " D"]) -> Float[Array, "rows D"]:
+    """X + bias, broadcast over the rows."""
+    return _add_bias_cpu(x, bias) if backend.on_cpu() else x + bias[None]
+
+
 @jax.custom_vjp
-def _times(x: Array, kernel: Array) -> Array:
-    """[n, C] @ [C, F]."""
+def _matmul_cpu(x: Array, kernel: Array) -> Array:
+    """`matmul` with dx = dy kernel^T and dkernel = x^T dy, the latter by `matmul_over_rows`.
+
+    A frozen kernel gets no gradient, and x is not stored for it.
+    """
     return x @ kernel
 
 
-def _times_forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array | None, Array]]:
-    # A frozen kernel needs no gradient, and x need not be kept for it. Not `_times`: recompute.py looks for
-    # products, and sees none in what has a gradient of its own.
+def _matmul_fwd(x: Any, kernel: Any) -> tuple[Array, tuple[Array | None, Array]]:
+    # Not `_matmul_cpu`: the remat policy "dots" saves matrix products, and finds none inside a custom_vjp.
     return x.value @ kernel.value, (x.value if kernel.perturbed else None, kernel.value)
 
 
-def _times_backward(saved: tuple[Array | None, Array], g: Array) -> tuple[Array, Array | None]:
+def _matmul_bwd(saved: tuple[Array | None, Array], dy: Array) -> tuple[Array, Array | None]:
     x, kernel = saved
-    return g @ kernel.T, None if x is None else matmul_over_rows(x, g)
+    return dy @ kernel.T, None if x is None else matmul_over_rows(x, dy)
 
 
-_times.defvjp(_times_forward, _times_backward, symbolic_zeros=True)
-
-
-def matmul_over_rows(x: Array, y: Array) -> Array:
-    """[n, C] and [n, F] -> [C, F]: x^T y, with many rows and few columns.
-
-    XLA on CPUs runs such a product on one core, but two of them on two, and sooner if the first has fewer
-    columns.
-    """
-    if x.shape[1] > y.shape[1]:
-        return matmul_over_rows(y, x).T
-    if len(x) % 2 or jax.default_backend() != "cpu":
-        return x.T @ y
-    x, y = (a.reshape(2, -1, a.shape[1]) for a in (x, y))
-    return jnp.einsum("hnc,hnf->hcf", x, y).sum(0)
+_matmul_cpu.defvjp(_matmul_fwd, _matmul_bwd, symbolic_zeros=True)
 
 
 @jax.custom_vjp
-def add_bias(x: Array, bias: Array) -> Array:
-    """[n, C] + [C].
+def _add_bias_cpu(x: Array, bias: Array) -> Array:
+    """`add_bias` with dx = dy and dbias = the sum of the rows of dy, by `sum_over_rows`.
 
-    The compiler's gradient of the bias computes anew all that led to the gradient of x, in one thread: it
-    took half the time of a Swin block.
+    For XLA's own dbias a CPU repeats the computation of dy in one thread, which took half the time of a Swin
+    block.
     """
     return x + bias[None]
 
 
-def _forward(x: Array, bias: Array) -> tuple[Array, None]:
-    return add_bias(x, bias), None
+def _add_bias_fwd(x: Array, bias: Array) -> tuple[Array, None]:
+    return _add_bias_cpu(x, bias), None
 
 
-def _backward(_: None, g: Array) -> tuple[Array, Array]:
-    return g, sum_over_rows(g)
+def _add_bias_bwd(_: None, dy: Array) -> tuple[Array, Array]:
+    return dy, sum_over_rows(dy)
 
 
-def sum_over_rows(x: Array) -> Array:
-    """[n, C] -> [C], as a product with ones, which runs in parallel."""
-    return jnp.ones(len(x), x.dtype) @ x
-
-
-add_bias.defvjp(_forward, _backward)
+_add_bias_cpu.defvjp(_add_bias_fwd, _add_bias_bwd)

@@ -1,4 +1,4 @@
-"""Normalisation as PyTorch defines it, computed in float32 and returned as `dtype`."""
+"""Layer, group and L2 normalization as PyTorch defines them, computed in float32."""
 
 from functools import partial
 from typing import Any
@@ -6,44 +6,41 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jaxtyping import Float, Float32
 
-from hclip_jax.ops.dense import sum_over_rows
+from hclip_jax.ops import backend
+from hclip_jax.ops.rows import sum_over_rows
 
-EPSILON = 1e-5  # PyTorch's; Flax has 1e-6
+EPSILON = 1e-5  # PyTorch's default; Flax has 1e-6
 
 
 class LayerNorm(nn.Module):
-    """Normalisation over the last axis: [..., D] -> [..., D]."""
+    """Normalization over the last axis; the result has `dtype`."""
 
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "*rows D"]) -> Float[Array, "*rows D"]:
+        """`layer_norm` with trained scale and bias."""
         scale, bias = _scale_and_bias(self, x)
-        rows = _normalize_rows(x.reshape(-1, x.shape[-1]).astype(jnp.float32), scale, bias)
+        rows = layer_norm(x.reshape(-1, x.shape[-1]).astype(jnp.float32), scale, bias)
         return rows.reshape(x.shape).astype(self.dtype)
 
 
 class GroupNorm(nn.Module):
-    """Normalisation over the pixels and channels of each group: [n, h, w, C] -> [n, h, w, C]."""
+    """Normalization over the pixels and the channels of each group; the result has `dtype`."""
 
-    groups: int
+    num_groups: int
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "n h w C"]) -> Float[Array, "n h w C"]:
+        """`group_norm` of each of n images with trained scale and bias."""
         scale, bias = _scale_and_bias(self, x)
         pixels = x.reshape(len(x), -1, x.shape[-1]).astype(jnp.float32)
-        return _normalize_groups(pixels, scale, bias, self.groups).reshape(x.shape).astype(self.dtype)
-
-
-def l2_normalize(x: Array) -> Array:
-    """`x` in float32 with its last axis scaled to length 1."""
-    x = x.astype(jnp.float32)
-    # The floor is that of PyTorch's normalize: zero vectors stay zero and have finite gradients.
-    square = jnp.sum(x * x, axis=-1, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.maximum(square, 1e-24))
+        return group_norm(pixels, scale, bias, self.num_groups).reshape(x.shape).astype(self.dtype)
 
 
 def _scale_and_bias(module: nn.Module, x: Array) -> tuple[Array, Array]:
@@ -51,67 +48,109 @@ def _scale_and_bias(module: nn.Module, x: Array) -> tuple[Array, Array]:
     return scale, module.param("bias", nn.initializers.zeros, x.shape[-1:])
 
 
-def _standardize(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """X with mean 0 and variance 1 over `axes`, and what it was multiplied by."""
-    x = x - x.mean(axes, keepdims=True)
-    # The mean of squares of what is already centred: E[x^2] - E[x]^2 loses digits.
-    factor = jax.lax.rsqrt((x * x).mean(axes, keepdims=True) + EPSILON)
-    return x * factor, factor
+def l2_normalize(x: Float[Array | np.ndarray, "*batch D"]) -> Float32[Array, "*batch D"]:
+    """`x` in float32 with its last axis scaled to length 1."""
+    x = x.astype(jnp.float32)
+    # The lower bound is that of PyTorch's normalize: zero vectors stay zero and have finite gradients.
+    square = jnp.sum(x * x, axis=-1, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.maximum(square, 1e-24))
+
+
+def layer_norm(
+    x: Float32[Array, "rows D"], scale: Float32[Array, " D"], bias: Float32[Array, " D"]
+) -> Float32[Array, "rows D"]:
+    """x_hat * scale + bias, x_hat being x with mean 0 and variance 1 in each row."""
+    if backend.on_cpu():
+        return _layer_norm_cpu(x, scale, bias)
+    mean, variance = x.mean(1, keepdims=True), x.var(1, keepdims=True)
+    return (x - mean) * jax.lax.rsqrt(variance + EPSILON) * scale[None] + bias[None]
+
+
+def group_norm(
+    x: Float32[Array, "n N C"], scale: Float32[Array, " C"], bias: Float32[Array, " C"], num_groups: int
+) -> Float32[Array, "n N C"]:
+    """x_hat * scale + bias, x_hat being x with mean 0 and variance 1 in each group of each of n images.
+
+    A group holds C / num_groups channels of all N pixels.
+    """
+    if backend.on_cpu():
+        return _group_norm_cpu(x, scale, bias, num_groups)
+    grouped = x.reshape(*x.shape[:2], num_groups, -1)
+    mean, variance = grouped.mean((1, 3), keepdims=True), grouped.var((1, 3), keepdims=True)
+    x_hat = ((grouped - mean) * jax.lax.rsqrt(variance + EPSILON)).reshape(x.shape)
+    return x_hat * scale[None, None] + bias[None, None]
 
 
 @jax.custom_vjp
-def _normalize_rows(x: Array, scale: Array, bias: Array) -> Array:
-    """[n, D] -> [n, D], with a gradient of few passes: the compiler's own takes four times as long."""
-    return _standardize(x, (1,))[0] * scale[None] + bias[None]
+def _layer_norm_cpu(x: Array, scale: Array, bias: Array) -> Array:
+    """`layer_norm` with a gradient of few passes over x; XLA's own takes four times as long on CPUs.
+
+    dx_hat = dy * scale
+    dx     = rstd * (dx_hat - mean(dx_hat) - x_hat * mean(dx_hat * x_hat)),  means over the row
+    dscale = sum over rows of dy * x_hat
+    dbias  = sum over rows of dy
+    """
+    return _standardize_rows(x)[0] * scale[None] + bias[None]
 
 
-def _rows_forward(x: Array, scale: Array, bias: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _normalize_rows(x, scale, bias), (x, scale)
+def _standardize_rows(x: Array) -> tuple[Array, Array]:
+    """Returns (x_hat, rstd): rows with mean 0 and variance 1, and 1 / standard deviation of each, [n, 1]."""
+    x = x - x.mean((1,), keepdims=True)
+    # The mean of squares of centred values: E[x^2] - E[x]^2 loses digits.
+    rstd = jax.lax.rsqrt((x * x).mean((1,), keepdims=True) + EPSILON)
+    return x * rstd, rstd
 
 
-def _rows_backward(saved: tuple[Array, Array], g: Array) -> tuple[Array, Array, Array]:
+def _layer_norm_fwd(x: Array, scale: Array, bias: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _layer_norm_cpu(x, scale, bias), (x, scale)
+
+
+def _layer_norm_bwd(saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array, Array]:
     x, scale = saved
-    standard, factor = _standardize(x, (1,))
-    slope = g * scale[None]
-    along = (slope * standard).mean(1, keepdims=True)
-    across = slope - slope.mean(1, keepdims=True) - standard * along
-    return factor * across, sum_over_rows(g * standard), sum_over_rows(g)
+    x_hat, rstd = _standardize_rows(x)
+    dx_hat = dy * scale[None]
+    projection = (dx_hat * x_hat).mean(1, keepdims=True)
+    dx = rstd * (dx_hat - dx_hat.mean(1, keepdims=True) - x_hat * projection)
+    return dx, sum_over_rows(dy * x_hat), sum_over_rows(dy)
 
 
-_normalize_rows.defvjp(_rows_forward, _rows_backward)
+_layer_norm_cpu.defvjp(_layer_norm_fwd, _layer_norm_bwd)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _normalize_groups(x: Array, scale: Array, bias: Array, groups: int) -> Array:
-    """[n, N, C] -> [n, N, C], normalised over N and the channels of each group."""
-    return _standardize_groups(x, groups)[0] * scale[None, None] + bias[None, None]
+def _group_norm_cpu(x: Array, scale: Array, bias: Array, num_groups: int) -> Array:
+    """`group_norm` with the gradient of `_layer_norm_cpu`, its means over groups instead of rows."""
+    return _standardize_groups(x, num_groups)[0] * scale[None, None] + bias[None, None]
 
 
-def _standardize_groups(x: Array, groups: int) -> tuple[Array, Array]:
-    """X with mean 0 and variance 1, and what it was multiplied by, [n, 1, C]."""
-    x = x - _group_means(x, groups)
-    factor = jax.lax.rsqrt(_group_means(x * x, groups) + EPSILON)
-    return x * factor, factor
+def _standardize_groups(x: Array, num_groups: int) -> tuple[Array, Array]:
+    """Returns (x_hat, rstd) like `_standardize_rows`, for groups: rstd is [n, 1, C]."""
+    x = x - _group_means(x, num_groups)
+    rstd = jax.lax.rsqrt(_group_means(x * x, num_groups) + EPSILON)
+    return x * rstd, rstd
 
 
-def _group_means(x: Array, groups: int) -> Array:
-    """[n, N, C] -> [n, 1, C], alike within a group."""
+def _group_means(x: Array, num_groups: int) -> Array:
+    """Mean of each channel's group, [n, 1, C], from x [n, N, C]."""
     n, pixels, channels = x.shape
-    means = (jnp.ones((n, 1, pixels)) @ x).reshape(n, groups, -1).mean(2) / pixels
-    return jnp.repeat(means, channels // groups, axis=1)[:, None]
+    # A product with ones sums over the pixels in parallel, see `sum_over_rows`.
+    means = (jnp.ones((n, 1, pixels)) @ x).reshape(n, num_groups, -1).mean(2) / pixels
+    return jnp.repeat(means, channels // num_groups, axis=1)[:, None]
 
 
-def _groups_forward(x: Array, scale: Array, bias: Array, groups: int) -> tuple[Array, tuple[Array, Array]]:
-    return _normalize_groups(x, scale, bias, groups), (x, scale)
+def _group_norm_fwd(
+    x: Array, scale: Array, bias: Array, num_groups: int
+) -> tuple[Array, tuple[Array, Array]]:
+    return _group_norm_cpu(x, scale, bias, num_groups), (x, scale)
 
 
-def _groups_backward(groups: int, saved: tuple[Array, Array], g: Array) -> tuple[Array, Array, Array]:
+def _group_norm_bwd(num_groups: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array, Array]:
     x, scale = saved
-    standard, factor = _standardize_groups(x, groups)
-    slope, rows = g * scale[None, None], (-1, x.shape[-1])
-    along = _group_means(slope * standard, groups)
-    across = slope - _group_means(slope, groups) - standard * along
-    return factor * across, sum_over_rows((g * standard).reshape(rows)), sum_over_rows(g.reshape(rows))
+    x_hat, rstd = _standardize_groups(x, num_groups)
+    dx_hat, rows = dy * scale[None, None], (-1, x.shape[-1])
+    projection = _group_means(dx_hat * x_hat, num_groups)
+    dx = rstd * (dx_hat - _group_means(dx_hat, num_groups) - x_hat * projection)
+    return dx, sum_over_rows((dy * x_hat).reshape(rows)), sum_over_rows(dy.reshape(rows))
 
 
-_normalize_groups.defvjp(_groups_forward, _groups_backward)
+_group_norm_cpu.defvjp(_group_norm_fwd, _group_norm_bwd)

@@ -1,36 +1,45 @@
-"""Resampling as PyTorch's `interpolate` does it, so that published numbers can be met.
+"""Resampling that equals PyTorch's `interpolate`, so that published results can be reproduced.
 
-All of it is half-pixel (`align_corners=False`) and without antialias, except `bilinear_align_corners`.
-Each is two small matrix products along the two picture axes, but for `sample`, which gathers.
+All functions but `bilinear_align_corners` are half-pixel (`align_corners=False`), and none antialiases. Each is
+two small matrix products along the two image axes, except `gather_bilinear`, which gathers.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
+
+AnyArray = Array | np.ndarray
 
 
-def bilinear(x: Array, size: tuple[int, int], axes: tuple[int, int]) -> Array:
-    """Resizes `axes` of `x` (the picture's height and width) to `size`, bilinear and half-pixel."""
+def bilinear(
+    x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]
+) -> Float[AnyArray, "..."]:
+    """Resizes `axes` of `x`, the height and the width of the image, to `size`: bilinear, half-pixel."""
     return _half_pixel(x, size, axes, "bilinear")
 
 
-def bicubic(x: Array, size: tuple[int, int], axes: tuple[int, int]) -> Array:
-    """Resizes `axes` of `x` to `size` with the cubic kernel of a = -0.75, half-pixel."""
+def bicubic(
+    x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]
+) -> Float[AnyArray, "..."]:
+    """Resizes `axes` of `x` to `size` with Keys' cubic kernel, a = -0.75, half-pixel."""
     return _half_pixel(x, size, axes, "bicubic-pytorch")
 
 
-def bilinear_align_corners(x: Array, size: tuple[int, int]) -> Array:
-    """Resizes the axes h, w of `x` [..., h, w, C] to `size`; corner samples stay on corner samples."""
+def bilinear_align_corners(
+    x: Float[AnyArray, "*batch h w C"], size: tuple[int, int]
+) -> Float[Array, "*batch H W C"]:
+    """Resizes the grid h x w to `size` = (H, W), bilinear; corner pixels stay corner pixels."""
     height, width = (
         jnp.asarray(_align_corners_matrix(n, m), x.dtype) for n, m in zip(size, x.shape[-3:-1], strict=True)
     )
     return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x)
 
 
-def _half_pixel(x: Array, size: tuple[int, int], axes: tuple[int, int], method: str) -> Array:
+def _half_pixel(x: AnyArray, size: tuple[int, int], axes: tuple[int, int], method: str) -> AnyArray:
     shape = list(x.shape)
     for axis, length in zip(axes, size, strict=True):
         shape[axis] = length
@@ -40,35 +49,43 @@ def _half_pixel(x: Array, size: tuple[int, int], axes: tuple[int, int], method: 
 
 
 def _align_corners_matrix(new: int, old: int) -> np.ndarray:
-    """Weights [new, old] of one axis."""
+    """Interpolation weights [new, old] of one axis."""
     position = np.linspace(0.0, old - 1.0, new)
     return np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(old)))
 
 
 class BilinearWeights(NamedTuple):
-    """For every output sample of one axis: the two input samples it lies between, and where."""
+    """Bilinear resampling of one axis to `new` samples, each a weighted mean of two neighbours.
 
-    low: np.ndarray  # int32 [new]
-    high: np.ndarray  # int32 [new]
-    weight: np.ndarray  # float32 [new], of `high`
+    Attributes:
+        low: int32 [new], index of the first neighbour.
+        high: int32 [new], index of the second.
+        weight: float32 [new], weight of the second; the first has 1 - weight.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    weight: np.ndarray
 
 
 def bilinear_weights(new: int, old: int, padded: int = 0) -> BilinearWeights:
-    """Bilinear half-pixel sampling of an axis; `padded` > new repeats the last sample up to there."""
+    """Half-pixel weights from `old` to `new` samples; `padded` > new repeats the last up to that length."""
     position = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
     position = np.pad(position, (0, max(0, padded - new)), mode="edge")
     low = np.floor(position).astype(np.int32)
     return BilinearWeights(low, np.minimum(low + 1, old - 1), (position - low).astype(np.float32))
 
 
-def sample(x: Any, rows: BilinearWeights, columns: BilinearWeights) -> Any:
-    """`x` [..., h, w] float32 at given rows and columns; NumPy in, NumPy out, likewise JAX.
+def gather_bilinear(
+    x: Float[AnyArray, "*batch h w"], rows: BilinearWeights, columns: BilinearWeights
+) -> Float[AnyArray, "*batch H W"]:
+    """`x` resampled to H rows and W columns; NumPy arrays give a NumPy array.
 
-    As `bilinear`, with the size in the data instead of the program: pictures of all sizes share one
-    compiled form once their taps are padded to the same length.
+    The result is that of `bilinear`, with the size in the data and not in the program: images of all sizes
+    share one compiled program once their weights are padded to the same length.
     """
     expand = (None,) * (x.ndim - 1)
-    # Columns first: gathering whole rows is quick, so single values are gathered where there are fewer.
+    # Columns first: gathering whole rows is fast, so single values are gathered while there are fewer rows.
     weight = columns.weight[(*expand, slice(None))]
     x = x[..., columns.low] * (1 - weight) + x[..., columns.high] * weight
     weight = rows.weight[(*expand[:-1], slice(None), None)]

@@ -1,1 +1,1 @@
-"""Commands: python -m hclip_jax.tools.NAME."""
+"""The commands of `hclip` (see `cli.py`); python -m hclip_jax.tools.NAME runs one of them."""

@@ -1,19 +1,20 @@
-"""Labels your pictures with your words.
+"""Segments images with any class names.
 
-python -m hclip_jax.tools.segment PICTURE... --model=DIR --output=OUT [--classes="cat,traffic light,sky"]
+hclip segment IMAGE... --model=DIR [--classes="cat,traffic light,sky"] [--output=OUT]
 
-PICTURE is a file, a folder or a pattern such as "photos/*.jpg". For each picture NAME, OUT holds
+IMAGE is a file, a folder or a pattern such as "photos/*.jpg". For each image NAME, the folder OUT (default:
+segmentation/) gets
 
-    NAME.png           class ids in the order given; unknown = 255 (from 256 classes on 16 bits and 65535)
-    NAME_overlay.png   the labels painted over the picture, with a legend
-    NAME.json          the classes with their area and mean probability
+    NAME.png           class ids in the order of the class names; unknown = 255 (65535 from 256 classes on,
+                       with 16 bits)
+    NAME_overlay.png   the labels painted over the image, with a legend
+    NAME.json          area and mean probability of each class
     NAME.npz           with --probabilities: `probabilities` float32 [T, H, W], and `classes`
 
-Example:
-    python -m hclip_jax.tools.segment holiday/ --model=runs/vitb --classes="person,sea,sand,sky" --output=out
+Exit status: 0 = all images are segmented; 1 = some were skipped (unreadable, or too large for
+--probabilities); 2 = wrong use. Example:
 
-Exit status 0 if every picture was done, 1 if some were skipped (unreadable, or too large for --probabilities;
-the others are done), 2 for wrong use.
+    hclip segment holiday/ --model=runs/vitb --classes="person,sea,sand,sky" --output=holiday_labels
 """
 
 import argparse
@@ -22,160 +23,214 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from hclip_jax.config.schema import Dtype
 from hclip_jax.data.image_io import IMAGE_SUFFIXES, read_image
 from hclip_jax.errors import UserError
-from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
 from hclip_jax.io.progress import bar, console
 from hclip_jax.text.class_groups import SYNONYMS
 from hclip_jax.text.class_names import check_class_names, read_class_names
 
+if TYPE_CHECKING:
+    from hclip_jax.inference.segmentation import Segmentation
+
 
 def main(argv: list[str]) -> int:
-    """Runs the command line `argv`, without the program's name, and returns the exit status."""
+    """Runs the command.
+
+    Args:
+        argv: the arguments without the program's name.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UserError: wrong use, or as `Segmenter.load` and `Segmenter.many`.
+    """
     args = _parser().parse_args(argv)
     if args.classes and args.classes_file:
         raise UserError("--classes and --classes_file are both given; give one of them")
     if not 0 <= args.opacity <= 1:
         raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
-    pictures = _pictures(args.pictures)
-    _check_outputs(pictures, args.output)
-    classes = read_class_names(args.classes_file) if args.classes_file else _names(args.classes)
-    background = _names(args.background)
+    paths = _image_paths(args.images)
+    _check_outputs(paths, args.output)
+    class_names = read_class_names(args.classes_file) if args.classes_file else _split_names(args.classes)
+    background = _split_names(args.background)
 
-    # Only now: a mistyped path should not wait for JAX to start.
+    # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.segmenter import Segmenter
 
     segmenter = Segmenter.load(args.model, args.base, args.dtype)
-    done, read = 0, list[Path]()
+    num_done = 0
     with bar() as progress:
-        shown = progress.add_task("segmenting", total=len(pictures))
+        task = progress.add_task("segmenting", total=len(paths))
 
         def skip(reason: object) -> None:
             progress.console.print(f"skipped: {reason}", markup=False)
-            progress.advance(shown)
+            progress.advance(task)
 
-        found = segmenter.many(
-            _readable(pictures, read, skip),
-            classes,
-            batch=args.batch,
+        pending: list[Path] = []  # read, and not yet segmented
+        segmentations = segmenter.many(
+            _read_images(paths, pending, skip),
+            class_names,
+            batch_size=args.batch_size,
             background=background,
             synonyms=args.synonyms,
             threshold=args.threshold,
             fast=args.fast,
         )
-        for segmentation in found:
-            path = read.pop(0)
+        for segmentation in segmentations:
+            path = pending.pop(0)
             try:
                 probabilities = segmentation.probabilities if args.probabilities else None
             except UserError as error:
                 skip(f"{path}: {error}")
                 continue
             _write(segmentation, probabilities, path, args)
-            done += 1
-            progress.advance(shown)
-    console.print(f"{done} of {len(pictures)} pictures done, in {args.output}", markup=False)
-    return 0 if done == len(pictures) else 1
+            num_done += 1
+            progress.advance(task)
+    console.print(f"{num_done} of {len(paths)} images are segmented, in {args.output}/", markup=False)
+    return 0 if num_done == len(paths) else 1
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m hclip_jax.tools.segment", description=__doc__)
+    parser = Parser(prog="hclip segment", description=__doc__)
     add = parser.add_argument
-    add("pictures", nargs="+", metavar="PICTURE", help="file, folder or pattern")
-    add("--model", required=True, metavar="DIR", help="model directory, or the directory of a training")
-    add("--output", required=True, type=Path, metavar="OUT", help="folder for what is found")
-    add("--classes", default="", metavar="A,B,C", help="names; those the model was trained with by default")
-    add("--classes_file", default="", metavar="FILE", help='one name a line, synonyms separated by ", "')
+    add("images", nargs="+", metavar="IMAGE", help="file, folder or pattern")
+    add("--model", required=True, metavar="DIR", help="model directory, or the --workdir of a training")
     add(
-        "--background", default="", metavar="D,E", help="names of all else: together one more class, the last"
+        "--output",
+        type=Path,
+        default=Path("segmentation"),
+        metavar="OUT",
+        help="folder for the results (default: segmentation/)",
     )
-    add("--synonyms", default="", choices=SYNONYMS, help="of a name (default: as the model was trained)")
-    add("--threshold", type=float, default=0.0, help="less probable pixels are unknown (default: 0)")
-    add("--fast", action="store_true", help="one look at the picture instead of the published sliding window")
-    add("--batch", type=int, default=1, help="pictures the devices work on together (default: 1)")
+    add("--classes", default="", metavar="A,B,C", help="class names (default: those of the training)")
+    add(
+        "--classes_file",
+        default="",
+        metavar="FILE",
+        help='file with one class a line, synonyms separated by ", "',
+    )
+    add(
+        "--background",
+        default="",
+        metavar="D,E",
+        help="names of everything else; together one more class, the last",
+    )
+    add(
+        "--synonyms",
+        default="",
+        choices=SYNONYMS,
+        help="use the first synonym, the mean feature or the most probable (default: as in training)",
+    )
+    add(
+        "--threshold",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="less probable pixels are unknown (default: 0)",
+    )
+    add(
+        "--fast",
+        action="store_true",
+        help="one pass over the whole image instead of the published sliding window",
+    )
+    add(
+        "--batch_size",
+        type=int,
+        default=1,
+        metavar="B",
+        help="images the devices process together (default: 1)",
+    )
     add("--probabilities", action="store_true", help="write NAME.npz too")
-    add("--opacity", type=float, default=0.55, help="of the overlay's paint, 0 to 1 (default: 0.55)")
-    add("--base", metavar="CLIP", help="the CLIP of a model directory that holds adapters alone")
-    add("--dtype", default="", choices=("float32", "bfloat16"), help="of CLIP's towers (default: as trained)")
+    add("--opacity", type=float, default=0.55, metavar="A", help="of the overlay, 0 to 1 (default: 0.55)")
+    add("--base", metavar="CLIP", help="the CLIP of a model directory that holds only adapters")
+    add(
+        "--dtype",
+        default="",
+        choices=get_args(Dtype),
+        help="dtype of CLIP's activations (default: as in training)",
+    )
     return parser
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Names between commas; synonyms need a file, where a line ends a name."""
+def _split_names(text: str) -> tuple[str, ...]:
+    """Names separated by commas. Synonyms need a class list file, where a line ends a name."""
     return check_class_names(text.split(","), f"{text!r}") if text else ()
 
 
-def _pictures(arguments: Sequence[str]) -> list[Path]:
-    """The files that are meant, in the order given, each once."""
-    found: dict[Path, None] = {}
+def _image_paths(arguments: Sequence[str]) -> list[Path]:
+    """The files that the arguments name, in their order, each once."""
+    paths: dict[Path, None] = {}
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            own = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         else:
-            own = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
-        if not own:
-            reason = "holds no pictures" if path.is_dir() else "does not exist"
-            raise UserError(f"{argument} {reason}; give a picture, a folder of pictures or a pattern")
-        found |= dict.fromkeys(own)
-    return list(found)
+            matches = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
+        if not matches:
+            reason = "holds no images" if path.is_dir() else "does not exist"
+            raise UserError(f"{argument} {reason}; give an image, a folder of images or a pattern")
+        paths |= dict.fromkeys(matches)
+    return list(paths)
 
 
-def _check_outputs(pictures: Sequence[Path], output: Path) -> None:
-    """Nothing may be written twice, nor over one of the pictures."""
+def _check_outputs(paths: Sequence[Path], output: Path) -> None:
+    """Raises UserError if a file would be written twice, or over one of the images."""
     if output.exists() and not output.is_dir():
         raise UserError(f"--output={output} is a file; give a folder")
-    inputs = {path.resolve() for path in pictures}
-    writer: dict[Path, Path] = {}
-    for path in pictures:
+    inputs = {path.resolve() for path in paths}
+    input_of: dict[Path, Path] = {}
+    for path in paths:
         for suffix in (".png", "_overlay.png"):
             target = (output / f"{path.stem}{suffix}").resolve()
             if target in inputs:
                 raise UserError(
-                    f"{target} is one of the pictures and would be written over; give another --output"
+                    f"{target} is one of the images and would be overwritten; give another --output"
                 )
-            if target in writer:
+            if target in input_of:
                 raise UserError(
-                    f"{writer[target]} and {path} would both be written to {target}; rename one, or give "
-                    f"them in two runs with two outputs"
+                    f"{input_of[target]} and {path} would both be written to {target}; rename one, or "
+                    f"segment them in two runs with two outputs"
                 )
-            writer[target] = path
+            input_of[target] = path
 
 
-def _readable(
-    pictures: Sequence[Path], read: list[Path], skip: Callable[[object], None]
+def _read_images(
+    paths: Sequence[Path], pending: list[Path], skip: Callable[[object], None]
 ) -> Iterator[np.ndarray]:
-    """The pictures that can be read; their paths go to `read`, why others cannot be to `skip`."""
-    for path in pictures:
+    """Yields the readable images and appends their paths to `pending`; passes other errors to `skip`."""
+    for path in paths:
         try:
-            pixels = read_image(path)
+            image = read_image(path)
         except UserError as error:
             skip(error)
             continue
-        read.append(path)
-        yield pixels
+        pending.append(path)
+        yield image
 
 
 def _write(
-    found: Segmentation, probabilities: np.ndarray | None, path: Path, args: argparse.Namespace
+    segmentation: "Segmentation", probabilities: np.ndarray | None, path: Path, args: argparse.Namespace
 ) -> None:
-    """Writes what was found of one picture: NAME.png and its companions."""
+    """Writes NAME.png and its companions for the image at `path`."""
 
-    def beside(suffix: str) -> Path:
+    def target(suffix: str) -> Path:
         return args.output / f"{path.stem}{suffix}"
 
     if probabilities is not None:
-        with replace_atomically(beside(".npz")) as temporary, temporary.open("wb") as file:
-            np.savez(file, probabilities=probabilities, classes=np.array(found.class_names))
-    write_png(beside("_overlay.png"), found.overlay(args.opacity))
-    facts = {"picture": str(path), "model": str(args.model)}
-    summary = json.dumps({**facts, **found.summary()}, indent=2, ensure_ascii=False)
-    write_atomically(beside(".json"), f"{summary}\n")
-    write_png(beside(".png"), found.label_image())
+        with replace_atomically(target(".npz")) as temporary, temporary.open("wb") as file:
+            np.savez(file, probabilities=probabilities, classes=np.array(segmentation.class_names))
+    write_png(target("_overlay.png"), segmentation.overlay(args.opacity))
+    summary = {"image": str(path), "model": str(args.model), **segmentation.summary()}
+    write_atomically(target(".json"), json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    write_png(target(".png"), segmentation.label_image())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
-"""Training as the published code does it, on any number of devices.
+"""Training as in the published code, on any number of devices.
 
 losses       sigmoid cross-entropy over classes and pixels
-optimizer    AdamW, one schedule, a multiplier for each part
-state        what trains, what is frozen, and what is saved
+optimizer    AdamW, one schedule, a learning-rate multiplier for each part
+state        the training state; trainable and frozen parameters
 step         one update, compiled once
+init         parameters at the start
 checkpoints  Orbax: state and data position, the newest few
+restore      the newest weights of a work directory
+workdir      config.json and the check that a resumed run uses the same configuration
 metrics      metrics.jsonl
+report       what a run prints
 loop         all of it in order
 """

@@ -7,16 +7,17 @@ from hclip_jax.io.files import write_atomically
 
 
 class MetricsFile:
-    """Appends lines to `path`.
+    """Appends lines to a file.
 
-    A training that resumes at `step` first drops the lines it will write again: those beyond that step,
-    and an evaluation of it.
+    A run that resumes at `step` first drops the lines that it will write again: those beyond that step, and
+    an evaluation of that step.
     """
 
     def __init__(self, path: Path, step: int):
+        """Opens `path`, which need not exist, for a run that starts after `step` updates."""
         self._path = path
         if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _stays(line, step)]
+            kept = [line for line in path.read_text().splitlines() if _precedes(line, step)]
             write_atomically(path, "".join(f"{line}\n" for line in kept))
 
     def write(self, step: int, **values: object) -> None:
@@ -25,9 +26,9 @@ class MetricsFile:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
 
-def _stays(line: str, step: int) -> bool:
+def _precedes(line: str, step: int) -> bool:
     try:
         record = json.loads(line)
-    except ValueError:  # half a line, which a killed process left
+    except ValueError:  # an incomplete line, left by a killed process
         return False
     return record["step"] < step or (record["step"] == step and "evaluation" not in record)

@@ -1,4 +1,4 @@
-"""What a training tells people while it runs."""
+"""What a training run prints: the parameter table, lines on steps and evaluations, the throughput."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -11,25 +11,26 @@ from hclip_jax.models.hclip import Model
 
 
 class Throughput:
-    """Pictures a second since the last question, compilation and evaluation left out."""
+    """Images a second since the last call, without compilation and evaluation."""
 
     def __init__(self, batch_size: int):
+        """Starts with the first step."""
         self._batch_size, self._images = batch_size, 0
         self._start: float | None = None
 
     def tick(self) -> None:
-        """A step has ended; the first after a pause only starts the clock."""
+        """Counts a finished step; the first one after a pause only starts the timer."""
         if self._start is None:
             self._start = time.perf_counter()
         else:
             self._images += self._batch_size
 
     def pause(self) -> None:
-        """Something else than training begins."""
+        """Leaves out everything until the next step is finished."""
         self._start, self._images = None, 0
 
     def images_per_second(self) -> float | None:
-        """Pictures a second; None where no whole step was timed."""
+        """Images a second since the last call; None if no whole step was timed."""
         if not self._images or self._start is None:
             return None
         now = time.perf_counter()
@@ -39,7 +40,7 @@ class Throughput:
 
 
 def parameter_counts(model: Model, trainable: Collection[str]) -> list[tuple[str, int, int]]:
-    """Rows (part, trainable, frozen) of parameter counts, without making any parameter."""
+    """Rows (part, trainable, frozen) of parameter counts; no parameter is allocated."""
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     parts = {
         "CLIP image tower": ("clip", shapes["clip"]["image"]),
@@ -50,40 +51,38 @@ def parameter_counts(model: Model, trainable: Collection[str]) -> list[tuple[str
     rows = []
     for name, (part, tree) in parts.items():
         count = sum(leaf.size for leaf in jax.tree.leaves(tree))
-        trains = part in trainable
-        rows.append((name, count if trains else 0, 0 if trains else count))
+        rows.append((name, count, 0) if part in trainable else (name, 0, count))
     return rows
 
 
 def parameter_table(model: Model, trainable: Collection[str]) -> Table:
-    """The tuning method, and of each part what trains, what is frozen, and how free the former is."""
-    table = Table(f"parameters ({model.architecture.adapters.method})", title_justify="left")
+    """For each part the trainable and frozen parameters, and the degrees of freedom of the trainable ones."""
+    adapters = model.architecture.adapters
+    table = Table(f"parameters ({adapters.method})", title_justify="left")
     for title in ("trainable", "frozen", "degrees of freedom"):
         table.add_column(title, justify="right")
     clip = jax.eval_shape(model.init, jax.random.key(0))["clip"]
     rows = []
     for name, trains, frozen in parameter_counts(model, trainable):
-        free = (
-            degrees_of_freedom(model.architecture.adapters, clip) if trains and name == "adapters" else trains
-        )
+        free = degrees_of_freedom(adapters, clip) if trains and name == "adapters" else trains
         rows.append((name, trains, frozen, free))
     for name, *counts in [*rows, ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))]:
         table.add_row(name, *(f"{count:,}" for count in counts))
     return table
 
 
-def step_line(step: int, steps: int, line: dict[str, float | None]) -> str:
-    """One line on a step: loss, gradient norm, text energy and rate."""
-    rate = line["images_per_second"]
+def step_line(step: int, num_steps: int, metrics: Mapping[str, float | None]) -> str:
+    """One line on a step: loss, gradient norm, text energy and throughput."""
+    rate = metrics["images_per_second"]
     return (
-        f"step {step}/{steps}  loss {line['loss']:.4f}  gradient {line['grad_norm']:.3g}  "
-        f"text energy {line['text_energy']:.6f}" + (f"  {rate:.1f} pictures/s" if rate else "")
+        f"step {step}/{num_steps}  loss {metrics['loss']:.4f}  gradient norm {metrics['grad_norm']:.3g}  "
+        f"text energy {metrics['text_energy']:.6f}" + (f"  {rate:.1f} images/s" if rate else "")
     )
 
 
 def evaluation_line(step: int, name: str, summary: Mapping[str, float | None]) -> str:
-    """One line on an evaluation, figures in detectron2's order."""
+    """One line on an evaluation, metrics in detectron2's order."""
     values = "  ".join(
-        f"{figure} {'-' if value is None else f'{value:.2f}'}" for figure, value in summary.items()
+        f"{metric} {'-' if value is None else f'{value:.2f}'}" for metric, value in summary.items()
     )
     return f"step {step}  {name}: {values}"

@@ -1,4 +1,4 @@
-"""The directory of a training: whose it is."""
+"""Work directory: config.json and the check that a resumed run uses the same configuration."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
 from hclip_jax.text.class_names import read_class_names
 
-_NAME, _CLASSES = "config.json", "classes.txt"
-# What may change between runs on one directory: nothing that the weights depend on.
-_FREE = (
+_CONFIG, _CLASS_NAMES = "config.json", "classes.txt"
+# Fields that may change between runs in one work directory: the weights do not depend on them.
+_MAY_CHANGE = (
     "evaluation.",
     "data.num_workers",
     "train.log_every",
@@ -23,56 +23,56 @@ _FREE = (
 
 
 def is_workdir(path: Path) -> bool:
-    """Whether a folder is that of a training."""
-    return (path / _NAME).is_file() and (path / "metrics.jsonl").is_file()
+    """Whether a folder is a work directory in which training has started."""
+    return (path / _CONFIG).is_file() and (path / "metrics.jsonl").is_file()
 
 
 def read_config_json(workdir: Path) -> Config:
-    """The configuration that `workdir` was trained with.
+    """The configuration of the training in `workdir`.
 
     Raises:
         UserError: its config.json is missing, broken, or of another version of hclip_jax.
     """
-    path = workdir / _NAME
+    path = workdir / _CONFIG
     try:
         tree = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is no configuration ({error}); give the directory of a training") from error
+        raise UserError(f"{path} is no configuration ({error}); give the --workdir of a training") from error
     return from_dict(tree)
 
 
 def write_trained_class_names(workdir: Path, class_names: tuple[str, ...]) -> None:
-    """Writes the class names that are trained with, one a line."""
-    write_atomically(workdir / _CLASSES, "\n".join(class_names) + "\n")
+    """Writes the class names of the training, one a line."""
+    write_atomically(workdir / _CLASS_NAMES, "\n".join(class_names) + "\n")
 
 
 def read_trained_class_names(workdir: Path) -> tuple[str, ...]:
-    """The class names that `workdir` was trained with."""
-    return read_class_names(workdir / _CLASSES)
+    """The class names of the training in `workdir`."""
+    return read_class_names(workdir / _CLASS_NAMES)
 
 
 def claim_workdir(workdir: Path, config: Config) -> None:
-    """Makes `workdir` and writes config.json there, after `check`.
+    """Creates `workdir` and writes config.json, after `check_workdir`.
 
     Raises:
-        UserError: as `check`, or the file cannot be written.
+        UserError: as `check_workdir`, or the file cannot be written.
     """
     check_workdir(workdir, config)
-    write_atomically(workdir / _NAME, json.dumps(to_dict(config), indent=2) + "\n")
+    write_atomically(workdir / _CONFIG, json.dumps(to_dict(config), indent=2) + "\n")
 
 
 def check_workdir(workdir: Path, config: Config) -> None:
-    """Checks that `workdir`, if it holds a training at all, holds one of this configuration.
+    """Checks that `workdir` is new, or holds a training of the same configuration.
 
     Raises:
         UserError: it holds a training of another configuration.
     """
-    path = workdir / _NAME
+    path = workdir / _CONFIG
     if not path.exists():
         return
     try:
-        there = json.loads(path.read_text())
-        changed = [f for f in changed_fields(there, to_dict(config)) if not f.startswith(_FREE)]
+        existing = json.loads(path.read_text())
+        changed = [f for f in changed_fields(existing, to_dict(config)) if not f.startswith(_MAY_CHANGE)]
     except (ValueError, AttributeError, TypeError, OSError) as error:
         raise UserError(f"{path} is no configuration ({error}); give another --workdir") from error
     if changed:

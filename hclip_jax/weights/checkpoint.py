@@ -1,59 +1,71 @@
-"""A model that is still on disk: what it is, and its parameters by path."""
+"""A model whose parameters are still on disk."""
 
 import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from hclip_jax.config.schema import Architecture, ClipConfig, InferenceProtocol
 from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model, init_clip
-from hclip_jax.weights.layouts.layout import unflatten
+from hclip_jax.models.params import Params
 from hclip_jax.weights.lazy_array import LazyArray
 
 PARTS = ("clip", "adapters", "head")
 
 
 class ModelSpec(NamedTuple):
-    """What a model needs beside CLIP to segment."""
+    """The description of a segmenter, beside its parameters."""
 
     architecture: Architecture
     protocol: InferenceProtocol
-    class_names: tuple[str, ...]  # it was trained with; empty if nobody knows
+    class_names: tuple[str, ...]  # of the training; empty if unknown
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Parameters by path, "clip/image/projection", and what they are the parameters of."""
+    """Parameters by path and the description of their model.
 
-    where: str  # in messages
-    source: str  # what the weights once came from
+    Attributes:
+        where: name in messages.
+        source: origin of the weights.
+        clip: configuration of CLIP.
+        spec: description of the segmenter; None for CLIP alone.
+        params: path such as "clip/image/projection" -> parameter.
+        base_fingerprint: of adapters without CLIP: fingerprint of the CLIP they were trained on.
+        buffers: names of the file that are no parameters and were ignored.
+        activation_assumed: whether the activation is a default, because neither the file nor the caller
+            states it.
+    """
+
+    where: str
+    source: str
     clip: ClipConfig
-    spec: ModelSpec | None  # None: CLIP alone
+    spec: ModelSpec | None
     params: Mapping[str, LazyArray]
-    base: str = ""  # fingerprint of the CLIP that adapters without CLIP belong to
-    unused: tuple[str, ...] = ()  # names of the file that hold nothing learnt
-    activation_assumed: bool = False  # the file does not say it
+    base_fingerprint: str = ""
+    buffers: tuple[str, ...] = ()
+    activation_assumed: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Which of clip, adapters and head there are."""
+        """Those of clip, adapters and head that have parameters."""
         return tuple(part for part in PARTS if any(path.startswith(f"{part}/") for path in self.params))
 
     def only(self, *parts: str) -> "Checkpoint":
-        """The same with fewer parts."""
-        leaves = {path: leaf for path, leaf in self.params.items() if path.split("/")[0] in parts}
-        return replace(self, params=leaves)
+        """A copy with the parameters of some parts."""
+        return replace(self, params={path: x for path, x in self.params.items() if path.split("/")[0] in parts})
 
     def require_spec(self) -> ModelSpec:
-        """What it needs to segment.
+        """Returns the description of the segmenter.
 
         Raises:
-            UserError: it is CLIP alone, or adapters without CLIP.
+            UserError: the model is CLIP alone, or adapters without CLIP.
         """
         if self.spec is None or "head" not in self.parts:
             raise UserError(
@@ -64,7 +76,7 @@ class Checkpoint:
         return self.spec
 
     def require_clip(self) -> None:
-        """Raises UserError if it is adapters without CLIP."""
+        """Raises UserError if the model is adapters without CLIP."""
         if "clip" not in self.parts:
             raise UserError(
                 f"{self.where} holds adapters without CLIP; give the CLIP they were trained on as --base"
@@ -74,42 +86,53 @@ class Checkpoint:
         """Adapters and head with the CLIP they were trained on.
 
         Raises:
-            UserError: `self` has a CLIP already, or `base` is not that CLIP, or has none.
+            UserError: `self` has CLIP already, or `base` is another CLIP or has none.
         """
         if "clip" in self.parts:
             raise UserError(f"{self.where} has a CLIP of its own; leave --base out")
         base.require_clip()
-        found = base.fingerprint()
-        if found != self.base:
+        fingerprint = base.fingerprint()
+        if fingerprint != self.base_fingerprint:
             raise UserError(
-                f"{base.where} is not the CLIP that {self.where} was trained on (its weights have the "
-                f"fingerprint {found[:16]}, wanted is {self.base[:16]}); give that one as --base"
+                f"{base.where} is not the CLIP that {self.where} was trained on (the fingerprint of its "
+                f"weights is {fingerprint[:16]}, it must be {self.base_fingerprint[:16]}); give that CLIP as "
+                f"--base"
             )
         return replace(self, params={**base.only("clip").params, **self.params})
 
     def fingerprint(self) -> str:
-        """sha256 of CLIP's weights, whatever file and dtype they lie in: of paths, shapes, float32 values."""
+        """The sha256 of CLIP's paths, shapes and float32 values: independent of file format and dtype."""
         if "clip" not in self.parts:
-            return self.base
+            return self.base_fingerprint
         digest = hashlib.sha256()
-        for path, leaf in sorted(self.only("clip").params.items()):
-            value = np.asarray(leaf, np.float32)
+        for path, param in sorted(self.only("clip").params.items()):
+            value = np.asarray(param, np.float32)
             digest.update(f"{path}{value.shape}".encode())
             digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
-    def load_params(self) -> Any:
-        """The parameters in memory: our tree of float32 arrays."""
-        return unflatten({path: np.asarray(leaf, np.float32) for path, leaf in self.params.items()})
+    def load_params(self) -> Params:
+        """Loads the parameter tree, float32."""
+        return unflatten_dict({p: np.asarray(x, np.float32) for p, x in self.params.items()}, sep="/")
 
 
 @functools.lru_cache(maxsize=4)
-def expected(clip: ClipConfig, architecture: Architecture | None, parts: frozenset[str]) -> Any:
-    """Our tree of shapes, of some parts of a model; without an architecture there is only CLIP."""
+def param_shapes(
+    clip: ClipConfig, architecture: Architecture | None, parts: frozenset[str]
+) -> Mapping[str, tuple[int, ...]]:
+    """Shapes of the parameters of a model by path, without initialising them.
+
+    Args:
+        clip: configuration of CLIP.
+        architecture: the segmenter; None for CLIP alone.
+        parts: those of clip, adapters and head to return; only read if there is an architecture.
+    """
     rng = jax.random.key(0)
     if architecture is None:
-        return {"clip": jax.eval_shape(lambda r: init_clip(clip, r, r), rng)}
-    # Shapes do not depend on the resolution, and of one patch they are found quickly.
-    patch = replace(architecture.model, image_size=architecture.clip.image.patch_size)
-    shapes = jax.eval_shape(Model(replace(architecture, model=patch)).init, rng)
-    return {part: tree for part, tree in shapes.items() if part in parts}
+        tree = {"clip": jax.eval_shape(lambda r: init_clip(clip, r, r), rng)}
+    else:
+        # Shapes do not depend on the image size; one patch is traced fastest.
+        patch = replace(architecture.model, image_size=architecture.clip.image.patch_size)
+        tree = jax.eval_shape(Model(replace(architecture, model=patch)).init, rng)
+        tree = {part: tree[part] for part in PARTS if part in parts}
+    return {path: x.shape for path, x in flatten_dict(tree, sep="/").items()}

@@ -1,66 +1,70 @@
-"""The config.json beside a file of weights, in which anything may stand."""
+"""The config.json (or open_clip_config.json) beside a weights file, in which any value may be wrong."""
 
 import reprlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hclip_jax.errors import UserError
 
 
-class Settings:
-    """A group of settings, false if it is empty; one that is null counts as not given."""
+@dataclass(frozen=True)
+class HfConfig:
+    """Checked access to the fields of a parsed config.json by dotted path, "text_config.hidden_act".
 
-    def __init__(self, tree: Mapping[str, Any], where: str, path: str = "") -> None:
-        """Takes parsed JSON, the file of weights for messages, and where in the JSON the group stands."""
-        self._tree, self._where, self._path = tree, where, path
+    Attributes:
+        tree: the parsed JSON object; empty if there is no file.
+        where: name of the weights file in messages.
+    """
 
-    def __bool__(self) -> bool:
-        return bool(self._tree)
+    tree: Mapping[str, Any]
+    where: str
 
-    def group(self, name: str) -> "Settings":
-        """A group within this one; empty if it is not given.
-
-        Raises:
-            UserError: it is something else.
-        """
-        tree = self._get(name, {})
-        if not isinstance(tree, Mapping):
-            raise self.wrong(name, "a group of settings")
-        return Settings(tree, self._where, f"{self._path}{name}.")
-
-    def count(self, name: str, default: int) -> int:
-        """A whole number of 1 or more, or `default` if it is not given.
+    def get(self, path: str) -> Any:
+        """The value of a field; None if it, or a group that contains it, is absent or null.
 
         Raises:
-            UserError: it is something else.
+            UserError: a group that contains it is not a JSON object.
         """
-        value = self._get(name, default)
-        if type(value) is not int or (value < 1 and value != default):
-            raise self.wrong(name, "a whole number of 1 or more")
+        value: Any = self.tree
+        group, _, name = path.rpartition(".")
+        if group:
+            value = self.get(group)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise self.wrong(group, "a group of fields")
+        return value.get(name)
+
+    def count(self, path: str, default: int) -> int:
+        """A whole number of 1 or more; `default` if the field is absent or null.
+
+        Raises:
+            UserError: the value is something else.
+        """
+        value = self.get(path)
+        if value is None:
+            return default
+        if type(value) is not int or value < 1:
+            raise self.wrong(path, "a whole number of 1 or more")
         return value
 
-    def choice(self, name: str, default: Any, allowed: tuple[Any, ...]) -> Any:
-        """One of `allowed`, or `default` if it is not given.
+    def choice(self, path: str, default: Any, allowed: tuple[Any, ...]) -> Any:
+        """One of `allowed`; `default` if the field is absent or null.
 
         Raises:
-            UserError: it is something else.
+            UserError: the value is something else.
         """
-        value = self._get(name, default)
-        if value != default and value not in allowed:
-            raise self.wrong(name, " or ".join(map(str, allowed)))
+        value = self.get(path)
+        if value is None:
+            return default
+        if value not in allowed:
+            raise self.wrong(path, " or ".join(map(str, allowed)))
         return value
 
-    def wrong(self, name: str, allowed: str) -> UserError:
-        """What to raise if a setting is not what is allowed."""
+    def wrong(self, path: str, allowed: str) -> UserError:
+        """The error for a field that has another value than `allowed`."""
         return UserError(
-            f"{self._where}: the config.json beside it has {self._path}{name} = "
-            f"{reprlib.repr(self._tree.get(name))}; it must be {allowed}: give weights and config.json of "
-            f"one CLIP"
+            f"{self.where}: the config.json beside it has {path} = {reprlib.repr(self.get(path))}; it must be "
+            f"{allowed}: give weights and config.json of one CLIP"
         )
-
-    def given(self, name: str) -> bool:
-        """Whether a setting is there."""
-        return self._tree.get(name) is not None
-
-    def _get(self, name: str, default: Any) -> Any:
-        return self._tree[name] if self.given(name) else default

@@ -11,8 +11,8 @@ from tests import tolerance
 from tests.small_models import micro
 
 TEXT = jax.jit(Model(micro().architecture).init)(jax.random.key(0))["clip"]["text"]
-CHOICE = select_targets({"text": TEXT}, HClipConfig(towers=("text",)))["text"]
-SHAPE = CHOICE.block_shape(8)
+SPEC = select_targets({"text": TEXT}, HClipConfig(towers=("text",)))["text"]
+SHAPE = SPEC.block_shape(8)
 
 
 def test_energy_is_the_sum_over_pairs() -> None:
@@ -24,7 +24,7 @@ def test_energy_is_the_sum_over_pairs() -> None:
 
 def test_orthogonal_blocks_keep_the_energy_of_every_matrix() -> None:
     blocks = cayley(jax.random.normal(jax.random.key(1), SHAPE))
-    rotated = rotate_tower(TEXT, CHOICE, blocks)
+    rotated = rotate_tower(TEXT, SPEC, blocks)
     tolerance.assert_close(jax.jit(tower_energy)(rotated), jax.jit(tower_energy)(TEXT), rtol=1e-5)
     np.testing.assert_allclose(jax.jit(relative_energy)(rotated, TEXT), 1, atol=1e-5)
     before, after = (t["blocks"]["attention"]["query"]["kernel"] for t in (TEXT, rotated))
@@ -33,4 +33,4 @@ def test_orthogonal_blocks_keep_the_energy_of_every_matrix() -> None:
 
 def test_free_blocks_do_not() -> None:
     blocks = jax.random.normal(jax.random.key(1), SHAPE)
-    assert abs(float(jax.jit(relative_energy)(rotate_tower(TEXT, CHOICE, blocks), TEXT)) - 1) > 1e-3
+    assert abs(float(jax.jit(relative_energy)(rotate_tower(TEXT, SPEC, blocks), TEXT)) - 1) > 1e-3

@@ -65,8 +65,8 @@ def test_orthogonal_towers_stay_so_whatever_the_relations_learn(
 ) -> None:
     config = dataclasses.replace(CONFIG, orthogonal=orthogonal, relation=relation)
     adapters = moved(config)
-    adapted = hclip.adapt(CLIP, adapters, config)
-    for tower, blocks in hclip.blocks(CLIP, adapters, config).items():
+    adapted = hclip.apply(CLIP, adapters, config)
+    for tower, blocks in hclip.rotation_blocks(CLIP, adapters, config).items():
         energy = float(jax.jit(relative_energy)(adapted[tower], CLIP[tower]))
         if tower in orthogonal:
             assert far_from_orthogonal(blocks) < 1e-5
@@ -82,15 +82,15 @@ def test_pop_alone_is_the_whole_with_identity_relations() -> None:
     adapters = moved(pop)
     assert set(adapters) == {"text", "vision"}
     relations = {name: leaf for name, leaf in hclip.init(RNG, CLIP, CONFIG).items() if name not in adapters}
-    whole = hclip.adapt(CLIP, adapters | relations, CONFIG)
-    tolerance.assert_close(hclip.adapt(CLIP, adapters, pop), whole)
+    whole = hclip.apply(CLIP, adapters | relations, CONFIG)
+    tolerance.assert_close(hclip.apply(CLIP, adapters, pop), whole)
 
 
 def test_dcrc_alone_trains_relations_of_blocks_that_stay() -> None:
     config = dataclasses.replace(CONFIG, parts=("dcrc",))
     adapters = moved(config)
     assert set(adapters) == {"modality", "layer"}
-    blocks = hclip.blocks(CLIP, adapters, config)
+    blocks = hclip.rotation_blocks(CLIP, adapters, config)
     tolerance.assert_same(blocks["text"], jnp.broadcast_to(jnp.eye(8), (2, 4, 2, 8, 8)))
     scale = blocks["image"][..., :1, :1]
     tolerance.assert_close(blocks["image"], scale * jnp.eye(8)[None, None, None])
@@ -109,12 +109,12 @@ def test_the_papers_relations_are_networks_with_a_residual() -> None:
     own = {name: leaf for name, leaf in moved(config).items() if name in ("text", "vision")}
     double = jnp.array([2.0, 1.0])[:, None, None]
     adapters = {**start, **own, "layer": start["layer"] * double, "alpha": jnp.full((4, 3), 0.5)}
-    blocks = hclip.blocks(CLIP, adapters, config)
-    for tower, leaf in hclip.LEAVES.items():
+    blocks = hclip.rotation_blocks(CLIP, adapters, config)
+    for tower, leaf in hclip.PARAM_NAMES.items():
         tolerance.assert_close(blocks[tower], own[leaf] + jnp.maximum(own[leaf], 0.0))
     # Each block has an alpha of its own: the last one of the image tower, in the last layer.
     adapters["alpha"] = jnp.zeros((4, 3)).at[3, 2].set(0.5)
-    changed = np.abs(hclip.blocks(CLIP, adapters, config)["image"] - own["vision"]).max((1, 3, 4))
+    changed = np.abs(hclip.rotation_blocks(CLIP, adapters, config)["image"] - own["vision"]).max((1, 3, 4))
     assert changed[2, 1] > 0.01
     assert np.delete(changed.ravel(), 5).max() == 0
 
@@ -130,8 +130,8 @@ def test_subsets_rotate_what_the_whole_would_where_relations_are_identities() ->
     whole = hclip.init(RNG, CLIP, CONFIG)
     own = moved(config)["vision"]
     within = {**whole, "vision": whole["vision"].at[1, jnp.array([1, 3])].set(own[0])}
-    wanted = hclip.adapt(CLIP, within, CONFIG)
-    tolerance.assert_close(hclip.adapt(CLIP, {**adapters, "vision": own}, config), wanted)
+    wanted = hclip.apply(CLIP, within, CONFIG)
+    tolerance.assert_close(hclip.apply(CLIP, {**adapters, "vision": own}, config), wanted)
 
 
 def test_layers_of_towers_of_unequal_depth_meet_where_they_stand() -> None:
@@ -140,7 +140,7 @@ def test_layers_of_towers_of_unequal_depth_meet_where_they_stand() -> None:
     adapters = moved(config)
     assert adapters["modality"].shape == (1, 4, 4)
     heard = dict(adapters, modality=adapters["modality"].at[0, 0, 3].add(1.0))
-    before, after = (hclip.blocks(CLIP, a, config)["text"] for a in (adapters, heard))
+    before, after = (hclip.rotation_blocks(CLIP, a, config)["text"] for a in (adapters, heard))
     assert np.abs(before - after)[0, :, 0].max() > 0.1
     tolerance.assert_same(before[:, :, 1], after[:, :, 1])
 
@@ -149,7 +149,9 @@ def test_coft_and_the_series_are_read_from_the_config() -> None:
     adapters = moved(CONFIG)
 
     def text(**fields: object) -> np.ndarray:
-        return np.asarray(hclip.blocks(CLIP, adapters, dataclasses.replace(CONFIG, **fields))["text"])
+        return np.asarray(
+            hclip.rotation_blocks(CLIP, adapters, dataclasses.replace(CONFIG, **fields))["text"]
+        )
 
     assert np.abs(text(coft_radius=1e-3) - np.eye(8)).max() < 3e-3 < np.abs(text() - np.eye(8)).max()
     series = text(cayley="neumann", neumann_terms=3)

@@ -1,4 +1,4 @@
-"""What every tuning method keeps, whatever it is."""
+"""Properties that hold for every tuning method."""
 
 import dataclasses
 from typing import Any
@@ -11,7 +11,8 @@ import pytest
 
 from hclip_jax.adapters.methods import degrees_of_freedom, make_method, rotation_blocks
 from hclip_jax.config.adapters import METHODS, TARGETS, AdapterConfig
-from hclip_jax.config.validate import from_config_dict
+from hclip_jax.config.overrides import switch_method
+from hclip_jax.config.validate import from_dict
 from hclip_jax.configs import vitb, vitl
 from hclip_jax.models.hclip import init_clip
 from tests import tolerance
@@ -54,10 +55,10 @@ def adapters_of(case: str) -> AdapterConfig:
     return micro_tuned(**CASES[case][0]).adapters
 
 
-def moved(adapters: Any, by: float = 0.1) -> Any:
+def perturbed(adapters: Any, by: float = 0.1) -> Any:
     """Adapter parameters as some training might leave them."""
     rng = np.random.default_rng(7)
-    return jax.tree.map(lambda leaf: leaf + by * rng.standard_normal(leaf.shape, np.float32), adapters)
+    rerotation jax.tree.map(lambda leaf: leaf + by * rng.standard_normal(leaf.shape, np.float32), adapters)
 
 
 def test_every_method_has_a_case() -> None:
@@ -65,17 +66,17 @@ def test_every_method_has_a_case() -> None:
 
 
 @cases
-def test_fresh_adapters_leave_clip_exactly_as_it_was(case: str) -> None:
-    tuning = make_method(adapters_of(case))
-    tolerance.assert_same(jax.jit(lambda c: tuning.adapt(c, tuning.init(RNG, c)))(CLIP), CLIP)
+def test_initial_adapters_leave_clip_unchanged(case: str) -> None:
+    method = make_method(adapters_of(case))
+    tolerance.assert_same(jax.jit(lambda c: method.apply(c, method.init(RNG, c)))(CLIP), CLIP)
 
 
 @cases
-def test_exactly_the_chosen_matrices_change(case: str) -> None:
+def test_only_the_selected_matrices_change(case: str) -> None:
     _, layers, targets = CASES[case]
     config = adapters_of(case)
-    tuning = make_method(config)
-    adapted = jax.jit(lambda c: tuning.adapt(c, moved(tuning.init(RNG, c))))(CLIP)
+    method = make_method(config)
+    adapted = jax.jit(lambda c: method.apply(c, perturbed(method.init(RNG, c))))(CLIP)
     assert jax.tree.map(jnp.shape, adapted) == jax.tree.map(jnp.shape, CLIP)
     for path, before in jax.tree.leaves_with_path(CLIP):
         names = [key.key for key in path]
@@ -94,14 +95,14 @@ def test_exactly_the_chosen_matrices_change(case: str) -> None:
 
 @cases
 def test_gradients_reach_every_leaf_and_compiled_equals_eager(case: str) -> None:
-    tuning = make_method(adapters_of(case))
+    method = make_method(adapters_of(case))
     weights = attention_alone(seed=1)
 
     def loss(adapters: Any) -> jax.Array:
-        products = jax.tree.map(lambda x, w: jnp.sum(x * w), tuning.adapt(CLIP, adapters), weights)
-        return sum(jax.tree.leaves(products))
+        products = jax.tree.map(lambda x, w: jnp.sum(x * w), method.apply(CLIP, adapters), weights)
+        rerotation sum(jax.tree.leaves(products))
 
-    adapters = moved(tuning.init(RNG, CLIP))
+    adapters = perturbed(method.init(RNG, CLIP))
     gradient = jax.jit(jax.grad(loss))(adapters)
     assert jax.tree.structure(gradient) == jax.tree.structure(adapters)
     for path, leaf in jax.tree.leaves_with_path(gradient):
@@ -110,78 +111,79 @@ def test_gradients_reach_every_leaf_and_compiled_equals_eager(case: str) -> None
         np.testing.assert_allclose(jax.jit(loss)(adapters), loss(adapters), rtol=1e-5, atol=1e-3)
 
 
-def test_copies_are_in_a_memory_of_their_own() -> None:
-    for method in ("full", "attention"):
-        tuning = make_method(micro_tuned(method=method).adapters)
+def test_copies_have_their_own_buffers() -> None:
+    for name in ("full", "attention"):
+        method = make_method(micro_tuned(method=name).adapters)
         clip = jax.tree.map(jnp.copy, CLIP)
-        copies = tuning.init(RNG, clip)
+        copies = method.init(RNG, clip)
         for leaf in jax.tree.leaves(clip):
             leaf.delete()
-        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(copies)), method
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(copies)), name
 
 
 def test_lora_is_the_scaled_product() -> None:
     config = micro_tuned(method="lora", rank=3, alpha=6.0).adapters
-    tuning = make_method(config)
-    start = tuning.init(RNG, CLIP)["image"]
+    method = make_method(config)
+    start = method.init(RNG, CLIP)["image"]
     assert (start["a"].shape, start["b"].shape) == ((3, 2, 16, 3), (3, 2, 3, 16))
     assert 0.2 < np.abs(start["a"]).max() <= 0.25  # 1 / sqrt(16)
     assert (start["b"] == 0).all()
-    adapters = moved(tuning.init(RNG, CLIP))
-    got = tuning.adapt(CLIP, adapters)["image"]["blocks"]["attention"]["value"]["kernel"][2]
+    adapters = perturbed(method.init(RNG, CLIP))
+    got = method.apply(CLIP, adapters)["image"]["blocks"]["attention"]["value"]["kernel"][2]
     before = CLIP["image"]["blocks"]["attention"]["value"]["kernel"][2]
     a, b = (np.asarray(adapters["image"][name][2, 1], np.float64) for name in "ab")
     tolerance.assert_close(got, before + 2 * a @ b)
 
 
-@pytest.mark.parametrize("method", ["oft", "boft"])
-@pytest.mark.parametrize("factors", [1, 2])
-def test_oft_and_boft_multiply_by_an_orthogonal_matrix(method: str, factors: int) -> None:
-    """Q from the kernels themselves: kernel' = Q^T kernel."""
-    tuning = make_method(micro_tuned(method=method, factors=factors).adapters)
-    adapted = jax.jit(tuning.adapt)(CLIP, moved(tuning.init(RNG, CLIP), by=0.5))
+@pytest.mark.parametrize(
+    ("fields", "joins"),
+    [({"method": "oft"}, False), ({"method": "boft", "num_factors": 1}, False), ({"method": "boft"}, True)],
+)
+def test_oft_and_boft_multiply_by_an_orthogonal_matrix(fields: dict[str, Any], joins: bool) -> None:
+    """Q from the kernels: kernel' = Q^T kernel."""
+    method = make_method(micro_tuned(**fields).adapters)
+    adapted = jax.jit(method.apply)(CLIP, perturbed(method.init(RNG, CLIP), by=0.5))
     for target in TARGETS:
         before, after = (
             np.asarray(c["image"]["blocks"]["attention"][target]["kernel"][1], np.float64)
             for c in (CLIP, adapted)
         )
-        turn = after @ np.linalg.inv(before)
-        np.testing.assert_allclose(turn @ turn.T, np.eye(16), atol=1e-4)
-        assert np.abs(turn[:8, :8] - np.eye(8)).max() > 0.1
+        rotation = after @ np.linalg.inv(before)
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(16), atol=1e-4)
+        assert np.abs(rotation[:8, :8] - np.eye(8)).max() > 0.1
         # One factor is block-diagonal; the second joins the blocks.
-        joins = method == "boft" and factors == 2
-        assert (np.abs(turn[:8, 8:]).max() > 0.05) == joins
+        assert (np.abs(rotation[:8, 8:]).max() > 0.05) == joins
 
 
-@pytest.mark.parametrize("side", [2, 4])
-def test_butterflies_of_every_size_join_everything(side: int) -> None:
+@pytest.mark.parametrize("block_size", [2, 4])
+def test_butterflies_of_every_size_join_everything(block_size: int) -> None:
     """With 1 + log2(M) factors every input reaches every output; with one fewer it does not."""
     clip = {"text": {"blocks": {"attention": {name: {"kernel": jnp.eye(16)[None]} for name in TARGETS}}}}
-    deepest = 1 + int(np.log2(16 // side))
+    deepest = 1 + int(np.log2(16 // block_size))
     for factors in (deepest - 1, deepest):
         config = micro_tuned(method="boft").adapters
-        config = dataclasses.replace(config, towers=("text",), block_size=side, num_factors=factors)
-        tuning = make_method(config)
-        turn = jax.jit(tuning.adapt)(clip, moved(tuning.init(RNG, clip), by=1.0))["text"]
-        turn = np.asarray(turn["blocks"]["attention"]["query"]["kernel"][0])
-        np.testing.assert_allclose(turn @ turn.T, np.eye(16), atol=1e-5)
-        assert (turn != 0).all() == (factors == deepest)
+        config = dataclasses.replace(config, towers=("text",), block_size=block_size, num_factors=factors)
+        method = make_method(config)
+        rotation = jax.jit(method.apply)(clip, perturbed(method.init(RNG, clip), by=1.0))["text"]
+        rotation = np.asarray(rotation["blocks"]["attention"]["query"]["kernel"][0])
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(16), atol=1e-5)
+        assert (rotation != 0).all() == (factors == deepest)
 
 
-def test_rotations_are_what_weights_are_multiplied_by() -> None:
+def test_rotation_blocks_multiply_the_weights() -> None:
     for case in (*METHODS, "hclip dcrc", "hclip some", "oft coft"):
         config = adapters_of(case)
-        tuning = make_method(config)
-        adapters = moved(tuning.init(RNG, CLIP))
+        method = make_method(config)
+        adapters = perturbed(method.init(RNG, CLIP))
         blocks = jax.jit(lambda c, a, config=config: rotation_blocks(config, c, a))(CLIP, adapters)
         if config.method not in ("hclip", "oft"):
             assert blocks is None
             continue
-        adapted = jax.jit(tuning.adapt)(CLIP, adapters)
+        adapted = jax.jit(method.apply)(CLIP, adapters)
         assert blocks is not None
         assert set(blocks) == set(config.towers)
         for tower, own in blocks.items():
-            names = [name for name in TARGETS if name in (config.targets or TARGETS)]
+            names = [name for name in TARGETS if name in (config.targets)]
             layer = min(config.layers or (1,)) - 1
             for j, name in enumerate(names):
                 before, after = (
@@ -209,9 +211,9 @@ FULL_SIZE = {
 def test_counts_at_full_size(method: str) -> None:
     found = []
     for module in (vitb, vitl):
-        c = module.get_config()
-        c.clip.weights, c.data.root, c.adapters.method = "random", "scenes", method
-        config = from_config_dict(c)
+        tree = module.get_config().to_dict()
+        tree["adapters"] = switch_method(tree["adapters"], method)
+        config = from_dict(tree)
         clip = jax.eval_shape(lambda rng, config=config: init_clip(config.clip, rng, rng), RNG)
         adapters = jax.eval_shape(make_method(config.adapters).init, RNG, clip)
         found.append(sum(leaf.size for leaf in jax.tree.leaves(adapters)))
@@ -219,7 +221,7 @@ def test_counts_at_full_size(method: str) -> None:
     assert tuple(found[:3]) == FULL_SIZE[method]
 
 
-def test_degrees_of_freedom_are_the_rank_of_what_can_move() -> None:
+def test_degrees_of_freedom_are_the_rank_of_the_jacobian() -> None:
     """Counted on a small model as the rank of the Jacobian of CLIP's weights by the adapters.
 
     Relations repeat what blocks can do already, so H-CLIP is compared without them.
@@ -235,11 +237,11 @@ def test_degrees_of_freedom_are_the_rank_of_what_can_move() -> None:
         {"method": "lora", "rank": 2, "targets": ("out",)},
     ):
         config = dataclasses.replace(micro_tuned(**fields).adapters, block_size=2)
-        tuning = make_method(config)
-        adapters = moved(tuning.init(RNG, clip), by=0.5)
+        method = make_method(config)
+        adapters = perturbed(method.init(RNG, clip), by=0.5)
         flat, unravel = jax.flatten_util.ravel_pytree(adapters)
         jacobian = jax.jit(
-            jax.jacfwd(lambda x, t=tuning, u=unravel: jax.flatten_util.ravel_pytree(t.adapt(clip, u(x)))[0])
+            jax.jacfwd(lambda x, t=method, u=unravel: jax.flatten_util.ravel_pytree(t.apply(clip, u(x)))[0])
         )(flat)
         rank = np.linalg.matrix_rank(np.asarray(jacobian), tol=1e-4)
         assert rank == degrees_of_freedom(config, clip), fields

@@ -17,13 +17,13 @@ BLOCK = 4
 
 
 def merged(adapters: Any, **fields: Any) -> np.ndarray:
-    """The weight [out, in] after one layer's query is tuned; all four matrices are alike, `out` too."""
+    """The weight [out, in] after one layer's query is tuned; the same holds for all four matrices, `out` included."""
     kernel = jnp.asarray(NUMBERS["weight"].T, jnp.float32)[None]
     clip = {"text": {"blocks": {"attention": {name: {"kernel": kernel} for name in TARGETS}}}}
-    config = micro_tuned(
-        towers=("text",), targets=("query", "out"), block=BLOCK, layers=(1,), **fields
-    ).adapters
-    found = make_method(config).adapt(clip, {"text": adapters})["text"]["blocks"]["attention"]
+    if fields["method"] != "lora":
+        fields["block_size"] = BLOCK
+    config = micro_tuned(towers=("text",), targets=("query", "out"), layers=(1,), **fields).adapters
+    found = make_method(config).apply(clip, {"text": adapters})["text"]["blocks"]["attention"]
     tolerance.assert_same(found["out"]["kernel"], found["query"]["kernel"])
     return np.asarray(found["query"]["kernel"][0]).T
 
@@ -70,8 +70,8 @@ def test_boft_turns_the_other_way(factors: int) -> None:
     """A product's transpose is that of its factors in reverse: ours of the negated generators."""
     r, want = NUMBERS[f"boft_{factors}/boft_R"], NUMBERS[f"boft_{factors}/merged"]
     assert (NUMBERS[f"boft_{factors}/boft_s"] == 1).all()
-    tolerance.assert_within(merged(twice(-r), method="boft", factors=factors), want, 1e-5)
-    assert np.abs(merged(twice(r), method="boft", factors=factors) - want).max() > 0.1
+    tolerance.assert_within(merged(twice(-r), method="boft", num_factors=factors), want, 1e-5)
+    assert np.abs(merged(twice(r), method="boft", num_factors=factors) - want).max() > 0.1
 
 
 def test_lora() -> None:

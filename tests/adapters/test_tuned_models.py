@@ -1,7 +1,7 @@
-"""Every method trains, is saved, resumed, merged and passed on by the same code."""
+"""Training, saving, resuming and merging work for every tuning method."""
 
+import dataclasses
 import functools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ import optax
 import pytest
 
 from hclip_jax.config.adapters import METHODS
-from hclip_jax.config.schema import Architecture, Config
-from hclip_jax.config.validate import from_config_dict
+from hclip_jax.config.schema import Config
 from hclip_jax.load import open_model
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, named_sharding, place
@@ -29,45 +28,43 @@ from hclip_jax.weights.layouts.layout import flatten
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance
-from tests.small_models import micro, micro_dict, micro_tuned, prompts_of
+from tests.small_models import micro, micro_tuned, prompts_of
 
 PARAMS = jax.device_get(jax.jit(Model(micro().architecture).init)(jax.random.key(0)))
 
 
 def start(config: Config) -> Any:
-    """The micro model with fresh adapters of another method."""
-    adapters = jax.jit(Model(config.architecture).tuning.init)(jax.random.key(1), PARAMS["clip"])
+    """The micro model with initial adapters of another method."""
+    adapters = jax.jit(Model(config.architecture).method.init)(jax.random.key(1), PARAMS["clip"])
     return {**PARAMS, "adapters": jax.device_get(adapters)}
 
 
-def nudged(tree: Any) -> Any:
+def perturbed(tree: Any) -> Any:
     rng = np.random.default_rng(3)
     return jax.tree.map(lambda x: x + 0.1 * rng.standard_normal(x.shape, np.float32), tree)
 
 
 def stored(config: Config, params: Any) -> Checkpoint:
     leaves = {path: LazyArray.of(np.asarray(leaf)) for path, leaf in flatten(params).items()}
-    architecture = Architecture(config.clip, config.adapters, config.head, config.model, config.prompts)
-    return Checkpoint(
-        "here", "a test", config.clip, ModelSpec(architecture, config.protocol, ("a", "b")), leaves
-    )
+    spec = ModelSpec(config.architecture, config.protocol, ("a", "b"))
+    return Checkpoint("here", "a test", config.clip, spec, leaves)
 
 
 def update_on(config: Config, params: Any, devices: int) -> TrainState:
-    """The state after one update by a loss on both towers' features: all that adapters have an effect on."""
+    """The state after one update with a loss on the features of both towers."""
     rng, mesh, model = np.random.default_rng(0), make_mesh(devices), Model(config.architecture)
     images = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
     prompts = prompts_of([f"{word} thing" for word in "abcdefgh"])
     images, prompts = place(images, mesh, "images"), place(prompts, mesh, "prompts")
     trainable, frozen = split(place(params, mesh, "params"), config.train.trainable)
-    state = jax.device_put(init_state(trainable, config), named_sharding(mesh, "params"))
     optimizer = make_optimizer(config.train)
+    state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
 
     def loss(trainable: Any, frozen: Any) -> jax.Array:
         clip = model.adapt(join(trainable, frozen))
         text = model.encode_text(clip, prompts)
-        seen = model.encode_image(clip, images).patch_features.mean((1, 2))
-        return jnp.mean((seen @ text[:, 0].T) ** 2)
+        patches = model.encode_image(clip, images).patch_features.mean((1, 2))
+        return jnp.mean((patches @ text[:, 0].T) ** 2)
 
     @functools.partial(jax.jit, donate_argnums=0)
     def update(state: TrainState, frozen: Any) -> TrainState:
@@ -86,7 +83,7 @@ def update_on(config: Config, params: Any, devices: int) -> TrainState:
 def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: Path) -> None:
     config = micro_tuned(method=method)
     params = start(config)
-    params["adapters"] = nudged(params["adapters"])
+    params["adapters"] = perturbed(params["adapters"])
     one, eight = (update_on(config, params, devices) for devices in (1, 8))
     # The first moment is the gradient; the step itself has its sign where it is rounding.
     tolerance.assert_close(_moment(eight), _moment(one), atol=1e-6, rtol=1e-3)
@@ -95,14 +92,13 @@ def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: P
     ):
         assert (np.asarray(leaf) != before).any()
 
-    checkpoints = TrainCheckpoints(tmp_path, keep=1)
-    checkpoints.save(1, one, {"position": 3})
-    checkpoints.close()
+    with TrainCheckpoints(tmp_path, max_to_keep=1) as checkpoints:
+        checkpoints.save(1, one, {"position": 3})
     mesh = make_mesh(1)
     fresh, _ = split(place(start(config), mesh, "params"), config.train.trainable)
-    reader = TrainCheckpoints(tmp_path, keep=1)
-    again, data = reader.restore(jax.device_put(init_state(fresh, config), named_sharding(mesh, "params")))
-    reader.close()
+    like = init_state(fresh, make_optimizer(config.train))
+    with TrainCheckpoints(tmp_path, max_to_keep=1) as checkpoints:
+        again, data = checkpoints.restore(jax.device_put(like, named_sharding(mesh, "params")))
     assert data == {"position": 3}
     assert set(again.trainable) == {"adapters", "head"}
     tolerance.assert_same(jax.device_get(again), jax.device_get(one))
@@ -113,10 +109,10 @@ def _moment(state: TrainState) -> Any:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
+def test_a_saved_and_a_merged_model_have_the_same_features(method: str, tmp_path: Path) -> None:
     config = micro_tuned(method=method)
     params = start(config)
-    params["adapters"] = nudged(params["adapters"])
+    params["adapters"] = perturbed(params["adapters"])
     save_model(tmp_path / "model", stored(config, params))
     model = load_model(tmp_path / "model")
     assert model.spec is not None
@@ -127,10 +123,10 @@ def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
     assert after.parts == ("clip", "head")
 
     images, tokens = fixed_inputs(config.clip)
-    kept = Model(config.architecture).adapt(params)
+    adapted = Model(config.architecture).adapt(params)
     unmerged, found, plain = (
         clip_features(config.clip, clip, images, tokens)
-        for clip in (kept, after.load_params()["clip"], params["clip"])
+        for clip in (adapted, after.load_params()["clip"], params["clip"])
     )
     for name in ("image", "text"):
         tolerance.assert_within(getattr(found, name), getattr(unmerged, name), 1e-5)
@@ -139,22 +135,22 @@ def test_saved_and_merged_it_says_the_same(method: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_adapters_start_from_the_weights_that_are_given(method: str, tmp_path: Path) -> None:
-    """Not from the random CLIP that the rest is initialised beside."""
-    save_model(tmp_path / "model", stored(micro(), nudged(PARAMS)).only("clip", "head"))
-    c = micro_dict()
-    c.adapters.method, c.clip.weights = method, str(tmp_path / "model")
-    config = from_config_dict(c)
-    params = initial_params(config, make_mesh(1))
-    tolerance.assert_same(jax.jit(Model(config.architecture).adapt)(params), params["clip"])
-    tolerance.assert_same(jax.device_get(params["clip"]), nudged(PARAMS)["clip"])
+def test_adapters_start_from_the_given_weights(method: str, tmp_path: Path) -> None:
+    """Not from the random CLIP that the rest is initialised with."""
+    save_model(tmp_path / "model", stored(micro(), perturbed(PARAMS)).only("clip", "head"))
+    config = micro_tuned(method=method)
+    clip = dataclasses.replace(config.clip, weights=str(tmp_path / "model"))
+    model = Model(dataclasses.replace(config, clip=clip).architecture)
+    params = initial_params(model, config.seed, make_mesh(1))
+    tolerance.assert_same(jax.jit(model.adapt)(params), params["clip"])
+    tolerance.assert_same(jax.device_get(params["clip"]), perturbed(PARAMS)["clip"])
 
 
-def test_a_training_without_adapters_resumes_and_is_passed_on(tmp_path: Path) -> None:
-    c = micro_dict()
-    c.adapters.method = "none"
-    c.train.update(num_train_steps=2, checkpoint_every=1)
-    config = from_config_dict(c)
+def test_a_training_without_adapters_resumes_and_is_saved(tmp_path: Path) -> None:
+    config = micro_tuned(method="none")
+    config = dataclasses.replace(
+        config, train=dataclasses.replace(config.train, num_train_steps=2, checkpoint_every=1)
+    )
     loop.train(config, tmp_path / "run", make_mesh(1))
     loop.train(config, tmp_path / "run", make_mesh(1))  # there is nothing left to do
     model = open_model(tmp_path / "run")
@@ -164,14 +160,3 @@ def test_a_training_without_adapters_resumes_and_is_passed_on(tmp_path: Path) ->
     assert again.spec is not None
     assert again.spec.architecture.adapters == config.adapters
     tolerance.assert_same(again.load_params(), model.load_params())
-
-
-def test_directories_of_before_there_were_methods_hold_the_papers(tmp_path: Path) -> None:
-    save_model(tmp_path / "model", stored(micro(), PARAMS))
-    card = tmp_path / "model" / "config.json"
-    tree = json.loads(card.read_text())
-    tree["adapters"] = {name: tree["adapters"][name] for name in ("block", "coft_radius")}
-    card.write_text(json.dumps(tree))
-    model = load_model(tmp_path / "model")
-    assert model.spec is not None
-    assert model.spec.architecture.adapters == micro().adapters

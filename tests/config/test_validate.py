@@ -1,4 +1,4 @@
-"""What a configuration may be, and the one sentence that anything else gets."""
+"""Valid configurations, and the sentence that refuses every other one."""
 
 import copy
 import dataclasses
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hclip_jax.config.build import changed_fields, to_dict
+from hclip_jax.config.overrides import switch_method
 from hclip_jax.config.validate import from_config_dict, from_dict
 from hclip_jax.configs import tiny, vitb, vitl
 from hclip_jax.errors import UserError
@@ -49,6 +50,8 @@ ZERO_ALLOWED = {
 def put(changes: dict[str, Any]) -> dict[str, Any]:
     """The micro configuration with the values at these paths."""
     tree = copy.deepcopy(MICRO)
+    if "adapters.method" in changes:
+        tree["adapters"] = switch_method(tree["adapters"], changes["adapters.method"])
     for path, value in changes.items():
         *groups, name = path.split(".")
         node = tree
@@ -69,7 +72,7 @@ def refusal(tree: dict[str, Any]) -> str:
 @pytest.mark.parametrize("module", [vitb, vitl, tiny])
 def test_the_real_configurations_build(module: Any) -> None:
     c = module.get_config()
-    c.clip.weights, c.data.root = "clip.safetensors", "pictures"
+    c.clip.weights, c.data.root = "clip.safetensors", "images"
     config = from_config_dict(c)
     assert (config.clip.weights, config.data.root) == ("clip.safetensors", "images")
     assert to_dict(config) == json.loads(json.dumps(c.to_dict()))  # nothing added, nothing lost
@@ -90,7 +93,33 @@ def test_a_configuration_cannot_be_changed() -> None:
     assert config == micro()
 
 
-@pytest.mark.parametrize("path", [path for path, _ in walk(MICRO) if path != "evaluation.sets.val"])
+CHOICES = {
+    "clip.activation": ("quick_gelu", "gelu"),
+    "adapters.method": ("hclip", "none", "full", "attention", "lora", "oft", "boft"),
+    "adapters.relation": ("linear", "mlp"),
+    "adapters.cayley": ("solve", "neumann"),
+    "model.dtype": ("float32", "bfloat16"),
+    "model.head_dtype": ("float32", "bfloat16"),
+    "model.tower_remat_policy": ("none", "dots", "full"),
+    "model.head_remat_policy": ("none", "dots", "full"),
+    "prompts.synonyms": ("first", "mean"),
+    "train.unlabeled": ("negative", "ignore"),
+    "evaluation.protocol": ("sliding", "single"),
+}
+CHOICE_LISTS = (
+    "adapters.towers",
+    "adapters.targets",
+    "adapters.orthogonal",
+    "adapters.parts",
+    "train.trainable",
+)
+# The classes of the tuning methods have defaults.
+OPTIONAL = {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, _ in walk(MICRO) if path not in {"evaluation.sets.val"} | OPTIONAL]
+)
 def test_every_missing_field_is_named(path: str) -> None:
     tree = copy.deepcopy(MICRO)
     node, *names = tree, *path.split(".")
@@ -105,7 +134,8 @@ def test_a_misspelt_field_is_named_with_the_fields_there_are_and_the_nearest(pat
     *_, name = path.split(".")
     group = ".".join(["config", *path.split(".")[:-1]])
     message = refusal(put({f"{path}s": 1}))
-    assert message.startswith(f"config.{path}s is not a field; {group} has ")
+    method = ", method hclip," if group == "config.adapters" else ""
+    assert message.startswith(f"config.{path}s is not a field; {group}{method} has ")
     assert message.endswith(f"did you mean {name}?")
 
 
@@ -124,11 +154,14 @@ def wrong_types() -> Iterator[tuple[str, Any, str]]:
         elif isinstance(value, float):
             yield from ((path, bad, "a number") for bad in (True, "1e-3", None))
         elif isinstance(value, str):
-            yield from ((path, bad, "text") for bad in (3, 0.1, None, ("a",)))
+            allowed = "one of" if path in CHOICES else "text"
+            yield from ((path, bad, allowed) for bad in (3, 0.1, None, ("a",)))
         else:
             yield from ((path, bad, "a tuple") for bad in (3, "ab", None))
             numbers = path == "adapters.layers" or isinstance(next(iter(value), ""), int)
             other, allowed = ("a", "a whole number") if numbers else (3, "text")
+            if path in CHOICE_LISTS:
+                allowed = "one of"
             tree_value = [*value[:-1], other]
             yield f"{path}[{len(tree_value) - 1}]", tree_value, allowed
     for path in GROUPS:
@@ -149,19 +182,7 @@ def test_a_whole_number_does_for_a_number() -> None:
     assert (rate, type(rate)) == (1.0, float)
 
 
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        ("clip.activation", ("quick_gelu", "gelu")),
-        ("adapters.relation", ("linear", "mlp")),
-        ("adapters.cayley", ("solve", "neumann")),
-        ("model.dtype", ("float32", "bfloat16")),
-        ("model.head_dtype", ("float32", "bfloat16")),
-        ("prompts.synonyms", ("first", "mean")),
-        ("train.unlabeled", ("negative", "ignore")),
-        ("evaluation.protocol", ("sliding", "single")),
-    ],
-)
+@pytest.mark.parametrize(("path", "allowed"), CHOICES.items())
 def test_choices(path: str, allowed: tuple[str, ...]) -> None:
     for choice in allowed:
         from_dict(put({path: choice}))
@@ -183,6 +204,7 @@ def test_choices(path: str, allowed: tuple[str, ...]) -> None:
         ("adapters.towers", ("text", "text"), "without repetition"),
         ("adapters.targets", ("query", "q"), "one of query, key, value, out"),
         ("adapters.targets", ("out", "out"), "without repetition"),
+        ("adapters.targets", (), "at least one of query, key, value, out"),
         ("adapters.orthogonal", ("vision",), "one of text, image"),
         ("adapters.parts", ("pop", "cayley"), "one of pop, dcrc"),
         ("adapters.parts", (), "at least one of pop, dcrc"),
@@ -190,7 +212,7 @@ def test_choices(path: str, allowed: tuple[str, ...]) -> None:
 )
 def test_lists_of_choices(path: str, bad: tuple[str, ...], allowed: str) -> None:
     message = refusal(put({path: bad}))
-    assert message.startswith(f"config.{path} is ")
+    assert message.startswith((f"config.{path} is ", f"config.{path}[{len(bad) - 1}] is "))
     assert allowed in message
 
 
@@ -221,8 +243,8 @@ def test_numbers_of_tuples_have_a_least_value_too() -> None:
             assert message == f"config.{path}[1] is 0; it must be more than 0"
 
 
-GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
-    # what is changed, the field and value that are named, what is allowed
+CONTRADICTIONS: list[tuple[dict[str, Any], str, str]] = [
+    # changes, the field and value that the message names, what it allows
     ({"clip.image.num_heads": 3}, "config.clip.image.width is 16", "config.clip.image.num_heads = 3"),
     ({"clip.text.num_heads": 3}, "config.clip.text.width is 16", "config.clip.text.num_heads = 3"),
     ({"adapters.block_size": 5}, "config.clip.image.width is 16", "config.adapters.block_size = 5"),
@@ -240,16 +262,6 @@ GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
         "of 1 to 3, the layers of clip.image",
     ),
     ({"adapters.layers": (0,)}, "config.adapters.layers[0] is 0", "more than 0"),
-    (
-        {"adapters.method": "none", "adapters.layers": (1,)},
-        "config.adapters.layers is (1,)",
-        "empty, as method none chooses no matrices",
-    ),
-    (
-        {"adapters.method": "full", "adapters.targets": ("out",)},
-        "config.adapters.targets is ('out',)",
-        "empty, as method full chooses no matrices",
-    ),
     (
         {"adapters.parts": ("dcrc",), "adapters.orthogonal": ("text", "image")},
         "config.adapters.parts is ('dcrc',)",
@@ -269,12 +281,12 @@ GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
     (
         {"adapters.method": "boft", "adapters.num_factors": 3},
         "config.adapters.num_factors is 3",
-        "less, for the 2 blocks of clip.image.width are no multiple of 2^(factors - 1)",
+        "less, because the 2 blocks of clip.image.width are no multiple of 2^(num_factors - 1)",
     ),
     (
         {"adapters.method": "boft", "adapters.num_factors": 4294967295},
         "config.adapters.num_factors is 4294967295",
-        "less, for",
+        "less, because",
     ),
     ({"adapters.method": "boft", "adapters.block_size": 1}, "config.adapters.block_size is 1", "even"),
     (
@@ -310,7 +322,7 @@ GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
     ({"head.prior_prob": 1.0}, "config.head.prior_prob is 1.0", "less than 1"),
     ({"head.decoder_dims": (50, 4)}, "config.head.decoder_dims[0] is 50", "a multiple of 16"),
     ({"head.decoder_dims": (32, 33)}, "config.head.decoder_dims[1] is 33", "a multiple of 16"),
-    ({"head.guidance_layers": (1, 3)}, "config.head.guidance_layers is (1, 3)", "blocks 1 to 2"),
+    ({"head.guidance_layers": (1, 3)}, "config.head.guidance_layers is (1, 3)", "layers 1 to 2"),
     ({"train.warmup_steps": 4}, "config.train.warmup_steps is 4", "less than train.num_train_steps = 4"),
     ({"seed": 2**32}, "config.seed is 4294967296", "at most 4294967295"),
     ({"evaluation.canvas_size": 47}, "config.evaluation.canvas_size is 47", "must be 32 + n * 16"),
@@ -323,7 +335,7 @@ GEOMETRY: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "named", "allowed"), GEOMETRY)
+@pytest.mark.parametrize(("changes", "named", "allowed"), CONTRADICTIONS)
 def test_fields_that_do_not_fit_each_other(changes: dict[str, Any], named: str, allowed: str) -> None:
     message = refusal(put(changes))
     assert named in message
@@ -335,8 +347,9 @@ def test_fields_that_do_not_fit_each_other(changes: dict[str, Any], named: str, 
     [
         {"adapters.layers": (3,), "adapters.towers": ("image",)},
         {"adapters.layers": (2, 1), "adapters.targets": ("out",)},
-        {"adapters.method": "none", "adapters.towers": (), "adapters.block_size": 5},
-        {"adapters.method": "lora", "adapters.rank": 16, "adapters.block_size": 5},
+        {"adapters.method": "none"},
+        {"adapters.method": "full", "adapters.towers": ("image",)},
+        {"adapters.method": "lora", "adapters.rank": 16},
         {"adapters.method": "boft", "adapters.num_factors": 2},
         {"adapters.method": "boft", "adapters.num_factors": 1, "adapters.block_size": 1},
         {"adapters.parts": ("dcrc",), "adapters.orthogonal": ()},
@@ -354,7 +367,7 @@ def test_fields_that_do_not_fit_each_other(changes: dict[str, Any], named: str, 
         {"evaluation.sets": {}},
     ],
 )
-def test_the_last_values_that_fit(changes: dict[str, Any]) -> None:
+def test_extreme_values_that_are_valid(changes: dict[str, Any]) -> None:
     from_dict(put(changes))
 
 
@@ -369,3 +382,39 @@ def test_changed_fields_of_several_and_of_whole_groups() -> None:
     assert changed_fields(MICRO, both) == ["seed", "train.num_train_steps"]
     without = {name: value for name, value in MICRO.items() if name != "head"}
     assert changed_fields(without, MICRO) == changed_fields(MICRO, without) == ["head"]
+
+
+@pytest.mark.parametrize(
+    ("method", "field"),
+    [
+        ("hclip", "rank"),
+        ("none", "towers"),
+        ("full", "layers"),
+        ("attention", "block_size"),
+        ("lora", "coft_radius"),
+        ("oft", "num_factors"),
+        ("boft", "parts"),
+    ],
+)
+def test_a_field_of_another_method_is_refused(method: str, field: str) -> None:
+    message = refusal(put({"adapters.method": method, f"adapters.{field}": 8}))
+    assert message.startswith(
+        f"config.adapters.{field} is not a field; config.adapters, method {method}, has method"
+    )
+
+
+def test_switching_the_method_keeps_what_both_methods_have() -> None:
+    changed = {"block_size": 8, "layers": [1], "orthogonal": ["text", "image"]}
+    hclip = {"method": "hclip", "targets": ["query", "key", "value", "out"], **changed}
+    assert switch_method(hclip, "oft") == {"method": "oft", "block_size": 8, "layers": [1]}
+    # The default targets of H-CLIP are no choice of the configuration, so LoRA has its own.
+    assert switch_method(hclip, "lora") == {"method": "lora", "layers": [1]}
+    assert switch_method({**hclip, "targets": ["out"]}, "lora") == {
+        "method": "lora",
+        "layers": [1],
+        "targets": ["out"],
+    }
+    assert switch_method(hclip, "none") == {"method": "none"}
+    # Unknown fields and methods stay, to be refused.
+    assert switch_method({**hclip, "blok": 3}, "none") == {"method": "none", "blok": 3}
+    assert switch_method(hclip, "ofd") == {**hclip, "method": "ofd"}

@@ -26,9 +26,8 @@ def test_sliding_window() -> None:
     # The case was given the picture as it is: no resizing of the short side, pooling as in training.
     c.evaluation.update(pooling=2, shortest_edge=480)
     config = from_config_dict(c)
-    predictor = Predictor(
-        Model(config.architecture), mini_params(), MINI_CLASSES, make_mesh(1), config.protocol
-    )
+    model = Model(config.architecture)
+    predictor = Predictor(model, mini_params(), model.prompts(MINI_CLASSES), make_mesh(1), config.protocol)
     pictures = [picture.transpose(1, 2, 0).astype(np.uint8)]
     (probabilities,) = predictor.probabilities(pictures, [(450, 600)])
     tolerance.assert_within(probabilities[:, ::15, ::15], CASE["probabilities"], tolerance.PROBABILITIES)

@@ -86,7 +86,7 @@ def test_checksums_are_those_of_the_model_whatever_it_lies_in(tmp_path: Path, ca
 def test_a_training(workdir: Path, tmp_path: Path, capsys: Capture) -> None:
     converted(workdir, tmp_path / "model", capture=capsys)
     model = load_model(tmp_path / "model")
-    tolerance.assert_same(arrays(model), flatten(trained.load_params()))
+    tolerance.assert_same(arrays(model), flatten(trained.params()))
     assert model.parts == ("clip", "adapters", "head")
     assert model.spec is not None
     assert model.spec.class_names == trained.CLASSES

@@ -160,8 +160,8 @@ def test_a_broken_picture_is_skipped(
     assert err == ""
     lines = out.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith(f"skipped: cannot read {photos / '[bold]torn.png'} as a picture")
-    assert lines[1].startswith(f"skipped: cannot read {photos / 'empty.jpg'} as a picture")
+    assert lines[0].startswith(f"skipped: cannot read {photos / '[bold]torn.png'} as an image")
+    assert lines[1].startswith(f"skipped: cannot read {photos / 'empty.jpg'} as an image")
     assert lines[2].startswith("3 of 5 pictures done")
     assert written(photos) == names("a", "b [1]", "c")
 
@@ -169,7 +169,7 @@ def test_a_broken_picture_is_skipped(
 def test_a_picture_whose_probabilities_are_too_many_is_skipped(
     segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(inference, "_MOST_PROBABILITIES", 4 * 2 * 30 * 40)
+    monkeypatch.setattr(inference, "_MAX_PROBABILITY_BYTES", 4 * 2 * 30 * 40)
     assert segment(photos, "--classes=cat,sky") == 0  # they are not asked for
     for path in (photos.parent / "out").iterdir():
         path.unlink()

@@ -1,7 +1,8 @@
-"""Where a training's CLIP comes from."""
+"""The initial weights of a training."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from hclip_jax.config.schema import Config
 from hclip_jax.errors import UserError
-from hclip_jax.models.hclip import init_clip
+from hclip_jax.models.hclip import Model, init_clip
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.init import initial_params
@@ -50,26 +51,29 @@ def files(half_clip: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config(weights: Path, **clip: object) -> Config:
-    c = micro()
-    return dataclasses.replace(c, clip=dataclasses.replace(CLIP, weights=str(weights), **clip))
+def config(weights: Path, **clip: Any) -> Config:
+    return dataclasses.replace(micro(), clip=dataclasses.replace(CLIP, weights=str(weights), **clip))
+
+
+def model_of(c: Config) -> Model:
+    return Model(c.architecture)
 
 
 @pytest.mark.parametrize("name", ["clip.pt", "huggingface", "directory"])
 def test_clip_is_that_of_the_weights(name: str, files: Path, half_clip: Params) -> None:
-    """Of the heads, which neither file nor folder says, the configuration is believed."""
+    """Neither file nor folder gives the number of heads: it comes from the configuration."""
     mesh = make_mesh(1)
-    params = initial_params(config(files / name), mesh)
+    params = initial_params(model_of(config(files / name)), 0, mesh)
     tolerance.assert_same(params["clip"], jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half_clip))
     assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(params))
-    random = initial_params(micro(), mesh)
+    random = initial_params(model_of(micro()), 0, mesh)
     tolerance.assert_same(params["adapters"], random["adapters"])
     tolerance.assert_same(params["head"], random["head"])
 
 
 def refused(config: Config) -> str:
     with pytest.raises(UserError) as error:
-        initial_params(config, make_mesh(1))
+        initial_params(model_of(config), 0, make_mesh(1))
     message = str(error.value)
     assert message.startswith(config.clip.weights)
     assert message.isprintable()
@@ -80,8 +84,8 @@ def refused(config: Config) -> str:
 def test_every_size_that_differs_is_named(name: str, files: Path) -> None:
     image = dataclasses.replace(CLIP.image, num_layers=4, patch_size=4)
     message = refused(config(files / name, image=image))
-    assert "holds a CLIP with image.layers = 3, image.patch = 8, but" in message
-    assert "but config.clip has image.layers = 4, image.patch = 4;" in message
+    assert "holds a CLIP with image.num_layers = 3, image.patch_size = 8, but" in message
+    assert "but config.clip has image.num_layers = 4, image.patch_size = 4;" in message
 
 
 def test_an_activation_that_differs_is_named(files: Path) -> None:
@@ -105,10 +109,10 @@ def test_a_directory_without_clip(tmp_path: Path) -> None:
 
 
 def test_a_directory_with_adapters(tmp_path: Path) -> None:
-    """They are not left out without a word: the CLIP would not be the one that the directory is of."""
+    """Adapters are not dropped silently: the CLIP would not be that of the directory."""
     model = open_checkpoint(FILES / "hclip.pth")
     save_model(tmp_path / "whole", model)
     clip = dataclasses.replace(model.clip, weights=str(tmp_path / "whole"))
     message = refused(dataclasses.replace(micro(), clip=clip))
     assert "holds CLIP with adapters, which a training would lose; fold them in first: " in message
-    assert f"python -m hclip_jax.tools.merge {tmp_path / 'whole'} TARGET --format=model" in message
+    assert f"hclip merge {tmp_path / 'whole'} TARGET --format=model" in message

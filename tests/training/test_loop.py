@@ -1,4 +1,4 @@
-"""Training as a whole: resumed equals uninterrupted, and what is told on the way."""
+"""Whole training runs: resumed equals uninterrupted, the log, and errors."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,8 +15,10 @@ import pytest
 
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
+from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
+from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.restore import restore_params
 from tests import tolerance
 from tests.small_models import micro, micro_dict
@@ -42,7 +45,9 @@ def losses(workdir: Path) -> dict[int, float]:
 
 
 def final_params(workdir: Path) -> dict:
-    params, step = restore_params(micro(num_train_steps=8, checkpoint_every=2), workdir, make_mesh(1))
+    config = micro(num_train_steps=8, checkpoint_every=2)
+    model, optimizer = Model(config.architecture), make_optimizer(config.train)
+    params, step = restore_params(config, model, optimizer, workdir, make_mesh(1))
     assert step == 8
     return jax.device_get(params)
 
@@ -92,10 +97,10 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_checkpoint(
 ) -> None:
     make_step = loop.make_step
 
-    def broken(*args: object) -> object:
+    def broken(*args: Any) -> Any:
         step = make_step(*args)
 
-        def update(state: object, *rest: object) -> tuple:
+        def update(state: Any, *rest: Any) -> tuple:
             state, metrics = step(state, *rest)
             if int(state.step) == 4:
                 metrics = {**metrics, "loss": metrics["loss"] * np.float32("nan")}
@@ -110,6 +115,6 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_checkpoint(
 
 
 def test_batch_must_suit_the_devices(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="batch is 6, which 8 devices do not divide"):
-        loop.train(micro(batch=6), tmp_path / "run", make_mesh(8))
+    with pytest.raises(UserError, match="batch_size is 6, which 8 devices do not divide"):
+        loop.train(micro(batch_size=6), tmp_path / "run", make_mesh(8))
     assert not (tmp_path / "run").exists()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, named_sharding, place
 from hclip_jax.training.init import initial_params
+from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import make_loss, make_step, place_prompts, text_energy
 from tests import tolerance
@@ -32,18 +35,19 @@ def params() -> dict:
     return jax.device_get(jax.jit(MODEL.init)(jax.random.key(0)))
 
 
-def run(params: dict, batches: list, devices: int, **train: object) -> tuple[list[float], dict]:
+def run(params: dict, batches: list, devices: int, **train: Any) -> tuple[list[float], dict]:
     """Losses of a few steps and the parameters after them."""
     config = micro(**train)
     mesh = make_mesh(devices)
-    words = place_prompts(PROMPTS, mesh)
+    prompts = place_prompts(PROMPTS, mesh)
+    optimizer = make_optimizer(config.train)
     trainable, frozen = split(place(params, mesh, "params"), config.train.trainable)
-    # Placed as the step returns it, or its second call would compile once more.
-    state = jax.device_put(init_state(trainable, config), named_sharding(mesh, "params"))
-    step = make_step(config, mesh)
+    # Placed like the step's output: otherwise the second step compiles anew.
+    state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
+    step = make_step(MODEL, optimizer, config.train, mesh)
     losses = []
     for batch in batches:
-        state, metrics = step(state, frozen, words, place(batch, mesh, "images"))
+        state, metrics = step(state, frozen, prompts, place(batch, mesh, "images"))
         losses.append(float(metrics["loss"]))
     assert int(state.step) == len(batches)
     return losses, jax.device_get(join(state.trainable, frozen))
@@ -57,18 +61,19 @@ def test_one_device_or_eight(params: dict, batches: list) -> None:
 
 
 def test_a_step_compiles_once(batches: list) -> None:
-    """A state comes back as it went in, weak types and all, or the second step would compile anew."""
+    """The returned state has the types of the given one, weak types included: one compilation serves all."""
     config = micro(trainable=("clip", "adapters", "head"))
     mesh = make_mesh(1)
-    trainable, frozen = split(initial_params(config, mesh), config.train.trainable)
-    before = init_state(trainable, config)
-    step = make_step(config, mesh)
+    optimizer = make_optimizer(config.train)
+    trainable, frozen = split(initial_params(MODEL, config.seed, mesh), config.train.trainable)
+    before = init_state(trainable, optimizer)
+    step = make_step(MODEL, optimizer, config.train, mesh)
     after, _ = jax.eval_shape(step, before, frozen, PROMPTS, batches[0])
     kinds = [jax.tree.map(jax.typeof, jax.eval_shape(lambda s: s, state)) for state in (before, after)]
     assert kinds[0] == kinds[1]
 
 
-def test_what_is_frozen_stays_and_the_rest_moves(params: dict, batches: list) -> None:
+def test_frozen_parts_stay_and_trainable_parts_change(params: dict, batches: list) -> None:
     losses, after = run(params, batches, 1)
     tolerance.assert_same(after["clip"], params["clip"])
     for part in ("adapters", "head"):
@@ -81,18 +86,18 @@ def test_what_is_frozen_stays_and_the_rest_moves(params: dict, batches: list) ->
 
 
 def test_gradients_reach_every_trainable_leaf(params: dict, batches: list) -> None:
-    gradient = jax.jit(jax.grad(make_loss(CONFIG)))(params, {}, PROMPTS, batches[0])
-    silent = set()
+    gradient = jax.jit(jax.grad(make_loss(MODEL, CONFIG.train)))(params, {}, PROMPTS, batches[0])
+    without_gradient = set()
     for path, leaf in jax.tree.leaves_with_path(gradient):
         name = "/".join(key.key for key in path)
         if not np.abs(leaf).max() > 0:
-            silent.add(name)
-    # CLIP's temperature plays no part in segmentation.
-    assert silent == {"clip/logit_scale"}
+            without_gradient.add(name)
+    # Segmentation does not use CLIP's temperature.
+    assert without_gradient == {"clip/logit_scale"}
 
 
-def test_text_energy_is_kept_by_training(params: dict, batches: list) -> None:
-    _, after = run(params, batches, 1, multipliers={"clip": 1.0, "adapters": 1.0, "head": 1.0})
+def test_training_keeps_the_text_energy(params: dict, batches: list) -> None:
+    _, after = run(params, batches, 1, lr_multipliers={"clip": 1.0, "adapters": 1.0, "head": 1.0})
     moved = np.abs(after["adapters"]["text"] - params["adapters"]["text"]).max()
     assert moved > 1e-3
     energy = jax.jit(lambda p: text_energy(MODEL, p))(after)
@@ -110,7 +115,7 @@ def test_clip_may_train_too(params: dict, batches: list) -> None:
 
 def test_without_adapters_training_the_step_has_no_gradient_of_them(params: dict) -> None:
     trainable, _ = split(params, ("head",))
-    state = init_state(trainable, micro(trainable=("head",)))
+    state = init_state(trainable, make_optimizer(micro(trainable=("head",)).train))
     sizes = [leaf.size for leaf in jax.tree.leaves((state.trainable, state.opt_state))]
     head = sum(leaf.size for leaf in jax.tree.leaves(params["head"]))
     assert sum(sizes) <= 3 * head + 4

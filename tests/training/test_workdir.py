@@ -10,7 +10,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.training.workdir import check_workdir, claim_workdir
 from tests.small_models import micro
 
-# Fields of which a training's weights are independent, and what to set them to.
+# Fields that the weights do not depend on, and other values for them.
 FREE = {
     "data.num_workers": 3,
     "train.log_every": 7,
@@ -101,9 +101,9 @@ def test_all_differences_are_listed(tmp_path: Path) -> None:
 def test_fields_of_another_version_count_as_differences(tmp_path: Path) -> None:
     old = to_dict(micro())
     old["train"]["momentum"] = 0.9
-    del old["head"]["slots"]
+    del old["head"]["max_classes"]
     (tmp_path / "config.json").write_text(json.dumps(old))
-    with pytest.raises(UserError, match=r"head\.slots, train\.momentum differ"):
+    with pytest.raises(UserError, match=r"head\.max_classes, train\.momentum differ"):
         claim_workdir(tmp_path, micro())
 
 

@@ -1,6 +1,6 @@
-"""The tensors of OpenAI's CLIP: `visual.*` is the image tower, the rest the text tower.
+"""Tensors of OpenAI's CLIP: names under `visual.` are the image tower, all others the text tower.
 
-OpenCLIP's are the same; CAT-Seg's CLIP keeps the weights of q, k and v apart.
+OpenCLIP has the same names. CAT-Seg's CLIP has one weight each for q, k and v.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hclip_jax.config.schema import ClipConfig, ImageTower, TextTower
 from hclip_jax.weights.layouts.layout import Part, Tensor
 
-# PyTorch's weights are [out, in] and [out, in, height, width]; ours the other way round.
+# PyTorch's weights are [out, in] and [out, in, height, width]; ours [in, out] and [height, width, in, out].
 LINEAR = (1, 0)
 CONVOLUTION = (2, 3, 1, 0)
 
@@ -20,77 +20,73 @@ def clip_tensors(
 
     Args:
         clip: sizes of the towers.
-        prefix: what stands before each PyTorch name.
-        fused: whether the weights of q, k and v lie in one tensor.
-        text_prefix: what further stands before those of the text tower ("text." in some of OpenCLIP's).
+        prefix: prefix of every PyTorch name.
+        fused: whether one tensor holds the weights of q, k and v.
+        text_prefix: second prefix of the text tower's names; "text." in OpenCLIP's CustomTextCLIP.
     """
-    image, text, embed = clip.image, clip.text, clip.embed_dim
-    width, p = image.width, image.patch_size
-    visual, i, t = f"{prefix}visual.", "clip/image/", "clip/text/"
-
+    image, text, embed_dim = clip.image, clip.text, clip.embed_dim
     yield Tensor(f"{prefix}logit_scale", (), (Part("clip/logit_scale"),))
-    yield Tensor(f"{visual}class_embedding", (width,), (Part(f"{i}class_embedding"),))
+
+    name, path, width, patch = f"{prefix}visual.", "clip/image/", image.width, image.patch_size
+    tokens = 1 + (image.image_size // patch) ** 2
+    kernel = Part(f"{path}patch_embedding", axes=CONVOLUTION)
+    yield Tensor(f"{name}class_embedding", (width,), (Part(f"{path}class_embedding"),))
+    yield Tensor(f"{name}positional_embedding", (tokens, width), (Part(f"{path}position_embedding"),))
+    yield Tensor(f"{name}conv1.weight", (width, 3, patch, patch), (kernel,))
+    yield from norm(f"{name}ln_pre", f"{path}norm_pre", width)
+    yield from norm(f"{name}ln_post", f"{path}norm_post", width)
+    yield Tensor(f"{name}proj", (width, embed_dim), (Part(f"{path}projection"),))
+    yield from _blocks(f"{name}transformer.resblocks", f"{path}blocks", image, fused)
+
+    name, path, width = f"{prefix}{text_prefix}", "clip/text/", text.width
+    yield Tensor(f"{name}token_embedding.weight", (text.vocab_size, width), (Part(f"{path}token_embedding"),))
     yield Tensor(
-        f"{visual}positional_embedding",
-        (1 + (image.image_size // p) ** 2, width),
-        (Part(f"{i}position_embedding"),),
+        f"{name}positional_embedding", (text.context_length, width), (Part(f"{path}position_embedding"),)
     )
-    yield Tensor(f"{visual}conv1.weight", (width, 3, p, p), (Part(f"{i}patch_embedding", axes=CONVOLUTION),))
-    yield from norm(f"{visual}ln_pre", f"{i}norm_pre", width)
-    yield from norm(f"{visual}ln_post", f"{i}norm_post", width)
-    yield Tensor(f"{visual}proj", (width, embed), (Part(f"{i}projection"),))
-    yield from _blocks(f"{visual}transformer.resblocks", f"{i}blocks", image, fused)
-
-    width, prefix = text.width, f"{prefix}{text_prefix}"
-    yield Tensor(f"{prefix}token_embedding.weight", (text.vocab_size, width), (Part(f"{t}token_embedding"),))
-    yield Tensor(
-        f"{prefix}positional_embedding", (text.context_length, width), (Part(f"{t}position_embedding"),)
-    )
-    yield from norm(f"{prefix}ln_final", f"{t}norm_final", width)
-    yield Tensor(f"{prefix}text_projection", (width, embed), (Part(f"{t}projection"),))
-    yield from _blocks(f"{prefix}transformer.resblocks", f"{t}blocks", text, fused)
+    yield from norm(f"{name}ln_final", f"{path}norm_final", width)
+    yield Tensor(f"{name}text_projection", (width, embed_dim), (Part(f"{path}projection"),))
+    yield from _blocks(f"{name}transformer.resblocks", f"{path}blocks", text, fused)
 
 
-def leftover(name: str) -> bool:
-    """Names that hold nothing learnt: sizes in OpenAI's files, positions' numbers in Hugging Face's."""
+def is_buffer(name: str) -> bool:
+    """Whether a name is no parameter: the sizes in OpenAI's files, the position ids in Hugging Face's."""
     return name in ("input_resolution", "context_length", "vocab_size") or name.endswith(".position_ids")
 
 
-def linear(name: str, leaf: str, out: int, into: int, at: tuple = ()) -> Iterator[Tensor]:
-    """Weight and bias of a dense layer."""
-    yield Tensor(f"{name}.weight", (out, into), (Part(f"{leaf}/kernel", at, LINEAR),))
-    yield Tensor(f"{name}.bias", (out,), (Part(f"{leaf}/bias", at),))
+def linear(
+    name: str, path: str, out_dim: int, in_dim: int, target_index: tuple[int, ...] = ()
+) -> Iterator[Tensor]:
+    """Weight and bias of a linear layer."""
+    yield Tensor(f"{name}.weight", (out_dim, in_dim), (Part(f"{path}/kernel", target_index, LINEAR),))
+    yield Tensor(f"{name}.bias", (out_dim,), (Part(f"{path}/bias", target_index),))
 
 
-def norm(name: str, leaf: str, width: int, at: tuple = ()) -> Iterator[Tensor]:
+def norm(name: str, path: str, width: int, target_index: tuple[int, ...] = ()) -> Iterator[Tensor]:
     """Weight and bias of a layer or group normalisation."""
-    yield Tensor(f"{name}.weight", (width,), (Part(f"{leaf}/scale", at),))
-    yield Tensor(f"{name}.bias", (width,), (Part(f"{leaf}/bias", at),))
+    yield Tensor(f"{name}.weight", (width,), (Part(f"{path}/scale", target_index),))
+    yield Tensor(f"{name}.bias", (width,), (Part(f"{path}/bias", target_index),))
 
 
-def _blocks(name: str, leaf: str, tower: ImageTower | TextTower, fused: bool) -> Iterator[Tensor]:
-    width, hidden = tower.width, round(tower.mlp_ratio * tower.width)
-    for layer in range(tower.num_layers):
-        block, at = f"{name}.{layer}", (layer,)
-        # q, k and v lie in one tensor, in this order, along the output axis.
-        third = {
-            f"{leaf}/attention/{kind}": (slice(j * width, (j + 1) * width),)
-            for j, kind in enumerate(("query", "key", "value"))
-        }
+def _blocks(name: str, path: str, tower: ImageTower | TextTower, fused: bool) -> Iterator[Tensor]:
+    width, hidden_dim = tower.width, round(tower.mlp_ratio * tower.width)
+    # A fused tensor holds q, k and v in this order along its output axis.
+    rows = {
+        f"{path}/attention/{target}": (slice(j * width, (j + 1) * width),)
+        for j, target in enumerate(("query", "key", "value"))
+    }
+    for i in range(tower.num_layers):
+        block, layer = f"{name}.{i}.", (i,)
         if fused:
-            parts = tuple(Part(f"{kind}/kernel", at, LINEAR, rows) for kind, rows in third.items())
-            yield Tensor(f"{block}.attn.in_proj_weight", (3 * width, width), parts)
+            parts = tuple(Part(f"{target}/kernel", layer, LINEAR, index) for target, index in rows.items())
+            yield Tensor(f"{block}attn.in_proj_weight", (3 * width, width), parts)
         else:
-            for kind, short in zip(third, "qkv", strict=True):
-                part = Part(f"{kind}/kernel", at, LINEAR)
-                yield Tensor(f"{block}.attn.{short}_proj_weight", (width, width), (part,))
-        yield Tensor(
-            f"{block}.attn.in_proj_bias",
-            (3 * width,),
-            tuple(Part(f"{kind}/bias", at, None, rows) for kind, rows in third.items()),
-        )
-        yield from linear(f"{block}.attn.out_proj", f"{leaf}/attention/out", width, width, at)
-        yield from norm(f"{block}.ln_1", f"{leaf}/norm1", width, at)
-        yield from norm(f"{block}.ln_2", f"{leaf}/norm2", width, at)
-        yield from linear(f"{block}.mlp.c_fc", f"{leaf}/fc1", hidden, width, at)
-        yield from linear(f"{block}.mlp.c_proj", f"{leaf}/fc2", width, hidden, at)
+            for target, letter in zip(rows, "qkv", strict=True):
+                part = Part(f"{target}/kernel", layer, LINEAR)
+                yield Tensor(f"{block}attn.{letter}_proj_weight", (width, width), (part,))
+        parts = tuple(Part(f"{target}/bias", layer, None, index) for target, index in rows.items())
+        yield Tensor(f"{block}attn.in_proj_bias", (3 * width,), parts)
+        yield from linear(f"{block}attn.out_proj", f"{path}/attention/out", width, width, layer)
+        yield from norm(f"{block}ln_1", f"{path}/norm1", width, layer)
+        yield from norm(f"{block}ln_2", f"{path}/norm2", width, layer)
+        yield from linear(f"{block}mlp.c_fc", f"{path}/fc1", hidden_dim, width, layer)
+        yield from linear(f"{block}mlp.c_proj", f"{path}/fc2", width, hidden_dim, layer)

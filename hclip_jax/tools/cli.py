@@ -1,0 +1,92 @@
+"""H-CLIP: open-vocabulary segmentation by parameter-efficient tuning of CLIP.
+
+hclip COMMAND [ARGUMENTS]
+"""
+
+import difflib
+import importlib
+import sys
+from typing import NamedTuple
+
+from hclip_jax.errors import UserError
+from hclip_jax.io.command_line import run
+from hclip_jax.version import __version__
+
+
+class Command(NamedTuple):
+    """A command of `hclip`."""
+
+    module: str  # with main(argv); imported only when the command runs
+    summary: str
+    uses_jax: bool = True
+
+
+COMMANDS = {
+    "train": Command("hclip_jax.main", "train H-CLIP, or resume a training"),
+    "evaluate": Command("hclip_jax.tools.evaluate", "evaluate the newest checkpoint of a training"),
+    "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
+    "check": Command("hclip_jax.tools.check_data", "check a labelled folder before training", uses_jax=False),
+    "convert": Command(
+        "hclip_jax.tools.convert", "make a model directory from published weights or a training"
+    ),
+    "merge": Command(
+        "hclip_jax.tools.merge", "merge adapters into CLIP's weights, for programs without them"
+    ),
+    "hypersphere": Command("hclip_jax.tools.hypersphere", "measure and plot how tuning changed CLIP"),
+    "ablate": Command("hclip_jax.tools.ablate", "train several tuning methods and seeds, and compare them"),
+    "benchmark": Command(
+        "hclip_jax.tools.benchmark", "measure the time and memory of the parts on this machine"
+    ),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Runs `hclip`.
+
+    Args:
+        argv: the arguments without the program's name.
+
+    Returns:
+        The exit status of the command.
+
+    Raises:
+        UserError: there is no such command.
+    """
+    name, arguments = argv[0] if argv else "", argv[1:]
+    if name in ("--help", "-h"):
+        print(_help())
+        return 0
+    if name == "--version":
+        print(f"hclip {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise UserError(_unknown(name))
+    command = COMMANDS[name]
+    return run(importlib.import_module(command.module).main, arguments, uses_jax=command.uses_jax)
+
+
+def entry_point() -> int:
+    """The console script `hclip`."""
+    return run(main, sys.argv[1:], uses_jax=False)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    table = "\n".join(f"    {name:{width}}  {command.summary}" for name, command in COMMANDS.items())
+    return (
+        f"{__doc__}\n{table}\n\n"
+        "hclip COMMAND --help describes a command; hclip --version prints the version.\n"
+        "Exit status: 0 = success, 2 = wrong use, with one sentence on stderr."
+    )
+
+
+def _unknown(name: str) -> str:
+    if not name:
+        return f"no command is given; choose one of {', '.join(COMMANDS)} (see hclip --help)"
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{name!r} is not a command of hclip; {hint}The commands are {', '.join(COMMANDS)}"
+
+
+if __name__ == "__main__":
+    sys.exit(entry_point())
