@@ -1,1 +1,4 @@
-"""Configurations that come with the package: --config=NAME, or `from hclip_jax.configs import NAME`."""
+"""Built-in configurations, installed as hclip_jax.configs.
+
+`hclip train --config=NAME` takes one by name; other files may `from hclip_jax.configs import vitb`.
+"""

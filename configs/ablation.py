@@ -1,11 +1,10 @@
-"""The paper's ablation in miniature: methods of tuning a small CLIP, judged by words without pixel labels.
+"""The paper's ablation in miniature: tuning methods of a small CLIP, scored on classes without labels.
 
-Command   python -m hclip_jax.tools.ablate --config=configs/ablation.py --workdir=runs/ablation --jobs=2
+Command   hclip ablate --config=ablation --workdir=runs/ablation --jobs=2
 Hardware  2 CPU cores.
 Result    docs/ablation.md
 
-One training of it: python -m hclip_jax.main --config=configs/ablation.py --config.adapters.method=lora \
-    --workdir=runs/lora
+A single training: hclip train --config=ablation --config.adapters.method=lora --workdir=runs/lora
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +13,7 @@ from hclip_jax.configs import tiny, vitb
 
 SEEDS = (0, 1, 2)
 
-METHODS = {  # fields that differ from get_config(), which is H-CLIP as published
+METHODS = {  # overrides of get_config(), which is H-CLIP as published
     "H-CLIP": (),
     "POP only": ("adapters.parts=('pop',)",),
     "DCRC only": ("adapters.parts=('dcrc',)",),
@@ -30,7 +29,7 @@ METHODS = {  # fields that differ from get_config(), which is H-CLIP as publishe
 
 
 def get_config() -> ConfigDict:
-    """`configs/tiny.py`, judged on more pictures by all compositions and by synonyms."""
+    """`tiny` with more evaluation images, of all compositions and of synonyms."""
     c = tiny.get_config()
     c.train.update(log_every=50, checkpoint_every=300)
     c.train.evaluate_first = False

@@ -1,12 +1,12 @@
-"""A small H-CLIP on built-in scenes: the whole system in minutes on a laptop.
+"""A small H-CLIP on the built-in scenes: the whole system in minutes on a laptop.
 
-Command   python -m hclip_jax.main --config=configs/tiny.py --workdir=runs/tiny
+Command   hclip train --config=tiny --workdir=runs/tiny
 Hardware  2 CPU cores.
 
-It starts from a small CLIP that comes with the package (hclip_jax/tools/pretrain_tiny.py), learns from pixel
-labels of 22 names, and is judged by names that no pixel label ever named.
+The training starts from a small CLIP that comes with the package (hclip_jax/tools/pretrain_tiny.py), uses
+pixel labels of 22 classes, and is also evaluated on class names that no pixel label has.
 
-On photos of your own: --config.data.root=FOLDER (the other sets stay those of the scenes).
+--config.data.root=FOLDER trains on your labelled folder; `open` and `synonyms` still evaluate on the scenes.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +15,7 @@ from hclip_jax.configs import vitb
 
 
 def get_config() -> ConfigDict:
-    """The recipe of ViT-B/16, small."""
+    """The recipe of ViT-B/16 at a small size."""
     c = vitb.get_config()
     c.clip.weights = "tiny"
     c.clip.embed_dim = 64
@@ -25,9 +25,10 @@ def get_config() -> ConfigDict:
     c.head.update(hidden_dim=32, window_size=4, guidance_dim=32, guidance_layers=(1, 2), prior_prob=0.03)
     c.head.update(decoder_dims=(16, 8), decoder_guidance_dims=(64, 32), decoder_guidance_proj_dims=(8, 4))
     c.model.image_size = 128  # 8 x 8 patches
-    c.model.update(tower_remat_policy="none", head_remat_policy="none", class_chunk_size=256)  # it is small
+    # Memory is no limit.
+    c.model.update(tower_remat_policy="none", head_remat_policy="none", class_chunk_size=256)
     c.prompts.templates = ("a photo of a {}",)
-    c.data.root = "scenes"  # by the names of the vocabulary "seen"
+    c.data.root = "scenes"  # with the label set "seen"
     c.data.crop_size = 128
     c.data.num_workers = 0
 
@@ -39,10 +40,10 @@ def get_config() -> ConfigDict:
         max_grad_norm=1.0,
         unlabeled="ignore",
     )
-    c.train.lr_multipliers.adapters = 0.3  # few steps, so longer ones
+    c.train.lr_multipliers.adapters = 0.3  # more than published, for few steps
     c.train.update(log_every=25, checkpoint_every=100, evaluate_every=300, evaluate_first=True)
 
-    # All compositions, five of which no training picture shows; and all of them by other words.
+    # All compositions, five of which are in no training image; and the same classes by synonyms.
     c.evaluation.sets.open = vitb.evaluation_set(root="scenes", label_set="all")
     c.evaluation.sets.synonyms = vitb.evaluation_set(root="scenes", label_set="synonyms")
     c.evaluation.update(protocol="single", shortest_edge=128, longest_edge=512, canvas_size=192, stride=64)

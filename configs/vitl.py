@@ -1,8 +1,8 @@
-"""H-CLIP ViT-L/14 at 336 pixels. The published code cannot build it; the paper's recipe and scores.
+"""H-CLIP ViT-L/14 at 336 pixels, by the paper; the published code cannot build it.
 
-Command   python -m hclip_jax.main --config=configs/vitl.py --workdir=runs/vitl \
+Command   hclip train --config=vitl --workdir=runs/vitl \
               --config.clip.weights=ViT-L-14-336.safetensors --config.data.root=coco-stuff
-Hardware  published: 4 x RTX 3090, one picture each. Not yet run in full with this code.
+Hardware  published: 4 x RTX 3090, one image each. Not yet run in full with this code.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
           16.5 / 24.2 / 38.4 / 64.1 / 97.7 / 83.2. Not yet reproduced with this code.
 """
@@ -24,5 +24,5 @@ def get_config() -> ConfigDict:
     c.clip.text.width = 768
     c.clip.text.num_heads = 12
     c.head.guidance_layers = (8, 16)
-    c.model.image_size = 336  # crops of 384 are resized to it: again 24 x 24 patches
+    c.model.image_size = 336  # crops of 384 are resized to it: also 24 x 24 patches
     return c

@@ -1,18 +1,16 @@
-"""A model from whatever it lies in: a model directory, a training's directory, other people's files."""
+"""Opens a model in any form: a model directory, a work directory of a training, files of other programs."""
 
 from pathlib import Path
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
-from hclip_jax.training.optimizer import make_optimizer
-from hclip_jax.training.restore import restore_params
 from hclip_jax.training.workdir import is_workdir, read_config_json, read_trained_class_names
 from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec
-from hclip_jax.weights.layouts.layout import flatten
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
@@ -22,14 +20,14 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
     """Opens a model.
 
     Args:
-        path: a model directory, the directory of a training (its newest checkpoint), or a file or folder as
-            others publish it.
-        base: the CLIP of a directory that holds adapters without it.
-        activation: of a CLIP whose file does not say it, see `weights.recognise`.
+        path: a model directory, a work directory (its newest checkpoint), or a file or folder in a format of
+            `weights.detect`.
+        base: CLIP for a directory that holds adapters without it.
+        activation: activation of a CLIP whose file does not state it, see `weights.detect`.
 
     Raises:
-        UserError: there is nothing, it cannot be read, it says another activation, or `base` is not the
-            CLIP it belongs to.
+        UserError: nothing exists at `path`, it cannot be read, it states another activation, or `base` is not
+            the CLIP that the adapters were trained on.
     """
     path = Path(path)
     if not path.exists():
@@ -37,30 +35,30 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
             f"{path} does not exist; give a model directory, the --workdir of a training, or a weights file"
         )
     if is_workdir(path):
-        model = _trained(path)
+        model = _open_workdir(path)
     elif is_model_directory(path):
         model = load_model(path)
     else:
         model = open_checkpoint(path, activation=activation)
     if activation and model.clip.activation != activation:
-        raise UserError(
-            f"{path} says itself that its activation is {model.clip.activation}; do not give another"
-        )
+        raise UserError(f"{path} states the activation {model.clip.activation}; leave --activation out")
     return model.on_base(open_model(base)) if base else model
 
 
-def _trained(workdir: Path) -> Checkpoint:
+def _open_workdir(workdir: Path) -> Checkpoint:
+    # Here, because it imports Orbax, which takes longer to import than a model directory takes to open.
+    from hclip_jax.training.optimizer import make_optimizer
+    from hclip_jax.training.restore import restore_params
+
     config = read_config_json(workdir)
     model, optimizer = Model(config.architecture), make_optimizer(config.train)
-    # One device: the weights are read, not used.
+    # One device, because the parameters are only copied to the host.
     params, step = restore_params(config, model, optimizer, workdir, make_mesh(1))
-    arrays = flatten(jax.device_get(params))
-    spec = ModelSpec(config.architecture, config.protocol, read_trained_class_names(workdir))
-    source = f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}"
+    arrays = flatten_dict(jax.device_get(params), sep="/")
     return Checkpoint(
         str(workdir),
-        source,
+        f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}",
         config.clip,
-        spec,
-        {path: LazyArray.of(np.asarray(x)) for path, x in arrays.items()},
+        ModelSpec(config.architecture, config.protocol, read_trained_class_names(workdir)),
+        {name: LazyArray.of(np.asarray(array)) for name, array in arrays.items()},
     )

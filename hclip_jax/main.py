@@ -2,7 +2,7 @@ r"""Trains H-CLIP, with evaluations. The same command resumes a training from it
 
 hclip train --config=NAME|FILE --workdir=DIR [--config.FIELD=VALUE ...]
 
-DIR gets config.json, classes.txt, metrics.jsonl, checkpoints/, evaluation/ and overlays/.
+The work directory DIR gets config.json, classes.txt, metrics.jsonl, checkpoints/, evaluation/ and overlays/.
 --config.FIELD=VALUE changes a field of the configuration. Examples:
 
     hclip train --config=tiny --workdir=runs/tiny
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
         metavar="NAME|FILE",
         help="built-in configuration such as tiny or vitb, or a Python file with get_config()",
     )
-    add("--workdir", required=True, metavar="DIR", help="folder of the training; created, or resumed")
+    add("--workdir", required=True, metavar="DIR", help="work directory; created, or resumed")
     add(
         "--mode",
         choices=("train", "evaluate"),

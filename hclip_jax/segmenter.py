@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from PIL import Image
 
 from hclip_jax import runtime
-from hclip_jax.config.schema import Dtype, InferenceProtocol
+from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.data.image_io import read_image, to_rgb_array
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.data.types import IGNORE
@@ -35,7 +35,6 @@ from hclip_jax.version import __version__
 ImageLike = str | Path | Image.Image | np.ndarray
 """A path, a PIL image, or uint8 [H, W], [H, W, 3] or [H, W, 4] of any size."""
 
-_DTYPES = get_args(Dtype)
 _MAX_PROBABILITY_BYTES = 2**32  # of one image
 
 
@@ -107,8 +106,8 @@ class Segmenter:
         Raises:
             UserError: the model cannot be read or has no segmentation head, or `dtype` is another.
         """
-        if dtype not in ("", *_DTYPES):
-            raise UserError(f"dtype is {dtype!r}; it must be {' or '.join(_DTYPES)}")
+        if dtype not in ("", "float32", "bfloat16"):
+            raise UserError(f"dtype is {dtype!r}; it must be float32 or bfloat16")
         runtime.prepare()
         checkpoint = open_model(model, base)
         architecture, protocol, class_names = checkpoint.require_spec()

@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Trains a tiny H-CLIP on built-in scenes, evaluates it and says where to look: minutes on two cores.
+# Trains a small H-CLIP on built-in images, evaluates it and prints the scores: minutes on two cores.
 #   bash launch/quickstart.sh [WORKDIR]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source launch/environment.sh
 workdir=${1:-runs/quickstart}
 
-python -m hclip_jax.main --config=configs/tiny.py --workdir="$workdir"
+hclip train --config=tiny --workdir="$workdir"
 
-python - "$workdir" <<'EOF'
+python - "$workdir" <<'PYTHON'
 import json, pathlib, sys
+
 workdir = pathlib.Path(sys.argv[1])
 lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 first, *_, last = [line for line in lines if "evaluation" in line]
 print()
-for name, figures in last["evaluation"].items():
+for name, metrics in last["evaluation"].items():
     before = first["evaluation"][name]["mIoU"]
-    print(f"{name}: mIoU {figures['mIoU']:.1f} after {last['step']} steps, untrained {before:.1f}")
+    print(f"{name}: mIoU {metrics['mIoU']:.1f} after {last['step']} steps, untrained {before:.1f}")
+overlay = next((workdir / "overlays" / "val").glob("*.png"))
 print(f"tables:   {workdir}/evaluation/")
-print(f"overlays: {workdir}/overlays/  (look at {next((workdir / 'overlays' / 'val').glob('*.png'))})")
-EOF
+print(f"overlays: {workdir}/overlays/, such as {overlay}")
+print(f"next:     hclip segment IMAGE --model={workdir}")
+PYTHON

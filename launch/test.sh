@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All gates, then all tests: what CI runs.   bash launch/test.sh [PYTEST_ARGUMENTS]
+# Formatter, linter, type checker, then all tests.   bash launch/test.sh [PYTEST_ARGUMENTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 EXTRAS="[dev]"

@@ -1,4 +1,4 @@
-"""A small labelled folder to be broken, and the one finding that breaking it must lead to."""
+"""A small labelled folder for tests that break it, and the one issue that its check must report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,22 +9,23 @@ from PIL import Image
 from hclip_jax.data.check.folder import check_folder
 from hclip_jax.data.check.issues import IssueGroup
 
-CLASSES = ("cat", "traffic light", "sky")
+CLASS_NAMES = ("cat", "traffic light", "sky")
 SIZE = (40, 48)  # height, width
 NAMES = [f"{split}/{letter}" for split in ("train", "val") for letter in "abcd"]
 
 
 def make_folder(root: Path) -> None:
-    """Writes a folder with which nothing is wrong: four pictures a split, all classes in each."""
+    """Writes a folder without issues: four images a split, each with all classes."""
     rng = np.random.default_rng(0)
     for name in NAMES:
         save(root, name, rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8), rng.integers(0, 3, SIZE))
         relabel(root, name, lambda ids: np.where(np.arange(SIZE[1]) == 0, 255, ids))
-    (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+    (root / "classes.txt").write_text("\n".join(CLASS_NAMES) + "\n")
 
 
-def save(root: Path, name: str, picture: np.ndarray, label: np.ndarray) -> None:
-    for kind, pixels in (("images", picture), ("labels", label)):
+def save(root: Path, name: str, image: np.ndarray, label: np.ndarray) -> None:
+    """Writes an image [H, W, 3] and its label [H, W]."""
+    for kind, pixels in (("images", image), ("labels", label)):
         path = root / kind / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
@@ -33,14 +34,15 @@ def save(root: Path, name: str, picture: np.ndarray, label: np.ndarray) -> None:
 def relabel(
     root: Path, name: str, change: Callable[[np.ndarray], np.ndarray], dtype: type = np.uint8
 ) -> None:
+    """Replaces the ids [H, W] of a label."""
     path = root / f"labels/{name}.png"
     Image.fromarray(change(np.asarray(Image.open(path)).astype(int)).astype(dtype)).save(path)
 
 
-def found(root: Path, *where: str, level: str = "error", classes_file: str = "") -> IssueGroup:
-    """Returns the finding of a folder, which must have one of this level and at these places only."""
-    (finding,) = check_folder(root, classes_file).findings
-    assert (finding.level, finding.where) == (level, where)
-    assert finding.what
-    assert finding.fix
-    return finding
+def only_issue(root: Path, *items: str, level: str = "error", classes_file: str = "") -> IssueGroup:
+    """Checks a folder; asserts that it has a single issue, of this level and with these items."""
+    (issue,) = check_folder(root, classes_file).issues
+    assert (issue.level, issue.items) == (level, items)
+    assert issue.message
+    assert issue.fix
+    return issue

@@ -6,17 +6,19 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import unflatten_dict
 from ml_collections import ConfigDict
 
+from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.config.overrides import switch_method
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict, from_dict
 from hclip_jax.configs import vitb
-from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.text.prompts import Prompts, make_prompts
+from hclip_jax.weights.checkpoint import PARTS, param_shapes
+from hclip_jax.weights.layouts import layout
 from hclip_jax.weights.layouts.hclip import hclip_tensors
-from hclip_jax.weights.layouts.layout import read
 from tests.parity import recipe
 
 MINI_CLASSES = (
@@ -111,10 +113,13 @@ def mini_params(salt: int = 0) -> Params:
     """The weights that the published code was given in the parity cases, in our tree."""
     config = mini()
     tensors = list(hclip_tensors(config.architecture))
+    assert isinstance(config.adapters, HClipConfig)
     text_blocks = config.clip.text.width // config.adapters.block_size
     file = {t.name: recipe.param(t.name, t.shape, text_blocks, salt) for t in tensors}
-    like = jax.eval_shape(Model(config.architecture).init, jax.random.key(0))
-    return read(tensors, file, like, "the recipe")
+    layout.check(tensors, file, "the recipe")
+    shapes = param_shapes(config.clip, config.architecture, frozenset(PARTS))
+    params = layout.read(tensors, file, shapes, "the recipe")
+    return unflatten_dict({path: np.asarray(x, np.float32) for path, x in params.items()}, sep="/")
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The same model from whatever it lies in, and a package that opens at once."""
+"""Loading a model in any form, and imports that load nothing they do not need."""
 
 import subprocess
 import sys
@@ -12,53 +12,68 @@ from hclip_jax import Segmenter
 from hclip_jax.errors import UserError
 from hclip_jax.load import open_model
 from hclip_jax.models.hclip import Model
-from hclip_jax.weights.export import merged
+from hclip_jax.weights.export import merge_adapters
 from hclip_jax.weights.model_directory import save_model
 from tests import tolerance, trained
 from tests.small_models import micro
-
-WORDS = ("cat", "road, street", "red wall")
-RGB = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+from tests.weights.sample_files import FILES
 
 
-def test_a_training_a_model_and_a_merged_model_are_the_same(tmp_path: Path) -> None:
+def test_work_directory_model_directory_and_merged_model_agree(tmp_path: Path) -> None:
     workdir = trained.train(tmp_path / "run")
     save_model(tmp_path / "model", open_model(workdir))
-    save_model(tmp_path / "merged", merged(open_model(workdir), None, keep_precision=True))
+    save_model(tmp_path / "merged", merge_adapters(open_model(workdir), None, keep_precision=True))
     assert open_model(tmp_path / "merged").parts == ("clip", "head")
-    in_memory = trained.segmenter()(RGB, WORDS)
+    expected = trained.segmenter()(trained.RGB, trained.CLASS_NAMES)
     for name, atol in (("run", 1e-6), ("model", 1e-6), ("merged", 1e-5)):
-        loaded = Segmenter.load(tmp_path / name)
-        assert loaded.class_names == trained.CLASSES
-        found = loaded(RGB, WORDS)
-        tolerance.assert_within(found.probabilities, in_memory.probabilities, atol)
-        tolerance.assert_within(found.confidence, in_memory.confidence, atol)
-    # The adapters do something, so leaving them out would be seen.
-    untouched = {part: tree for part, tree in trained.params().items() if part != "adapters"}
-    without = Segmenter(Model(micro().architecture), untouched, micro().protocol)(RGB, WORDS)
-    assert np.abs(without.probabilities - in_memory.probabilities).max() > 1e-3
+        segmenter = Segmenter.load(tmp_path / name)
+        assert segmenter.class_names == trained.CLASSES
+        result = segmenter(trained.RGB, trained.CLASS_NAMES)
+        tolerance.assert_within(result.probabilities, expected.probabilities, atol)
+        tolerance.assert_within(result.confidence, expected.confidence, atol)
+    # The adapters change the result, so the test would fail without them.
+    params = {part: tree for part, tree in trained.params().items() if part != "adapters"}
+    without_adapters = Segmenter(Model(micro().architecture), params, micro().protocol)
+    result = without_adapters(trained.RGB, trained.CLASS_NAMES)
+    assert np.abs(result.probabilities - expected.probabilities).max() > 1e-3
 
-    half = Segmenter.load(tmp_path / "model", dtype="bfloat16")(RGB, WORDS)
-    assert 0 < np.abs(half.probabilities - in_memory.probabilities).max() < 0.05
+    half = Segmenter.load(tmp_path / "model", dtype="bfloat16")(trained.RGB, trained.CLASS_NAMES)
+    assert 0 < np.abs(half.probabilities - expected.probabilities).max() < 0.05
     with pytest.raises(UserError, match="dtype is 'float16'; it must be float32 or bfloat16"):
         Segmenter.load(tmp_path / "model", dtype="float16")
     with pytest.raises(UserError, match="has a CLIP of its own; leave --base out"):
         Segmenter.load(tmp_path / "model", base=tmp_path / "merged")
 
 
-def test_nothing_to_load(tmp_path: Path) -> None:
+def test_a_missing_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing does not exist"):
         Segmenter.load(tmp_path / "missing")
 
 
-@pytest.mark.parametrize("module", ["hclip_jax", "hclip_jax.tools.segment"])
-def test_importing_does_not_wait_for_jax(module: str) -> None:
-    code = f"import {module}, sys; print('jax' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+def test_activation_must_not_contradict_the_file() -> None:
+    assert open_model(FILES / "openai.pt", activation="quick_gelu").clip.activation == "quick_gelu"
+    with pytest.raises(
+        UserError, match=r"openai.pt states the activation quick_gelu; leave --activation out"
+    ):
+        open_model(FILES / "openai.pt", activation="gelu")
 
 
-def test_an_unknown_attribute() -> None:
-    assert set(hclip_jax.__all__) == {"Segmenter", "Segmentation"}
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("hclip_jax", "jax"),
+        ("hclip_jax.tools.segment", "jax"),
+        ("hclip_jax.segmenter", "orbax"),
+        ("hclip_jax.segmenter", "tensorflow_datasets"),
+    ],
+)
+def test_imports_are_lazy(module: str, unwanted: str) -> None:
+    code = f"import {module}, sys; print({unwanted!r} in sys.modules)"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == "False\n"
+
+
+def test_an_unknown_attribute_of_the_package_is_an_error() -> None:
+    assert all(hasattr(hclip_jax, name) for name in hclip_jax.__all__)
     with pytest.raises(AttributeError, match="module 'hclip_jax' has no attribute 'segment_all'"):
         _ = hclip_jax.segment_all

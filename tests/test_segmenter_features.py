@@ -1,18 +1,17 @@
-"""What CLIP sees and reads, for those who build on it."""
+"""Text features and patch features of a Segmenter."""
 
 import jax
 import numpy as np
 import pytest
 
-from hclip_jax import Segmenter
+from hclip_jax import Model, Segmenter
 from hclip_jax.errors import UserError
 from hclip_jax.inference import predictor as predictor_module
 from hclip_jax.inference.predictor import Predictor
-from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from tests import tolerance, trained
 from tests.small_models import micro
-from tests.trained import RGB, WORDS
+from tests.trained import CLASS_NAMES, RGB
 
 
 @pytest.fixture(scope="module")
@@ -21,55 +20,57 @@ def segmenter() -> Segmenter:
 
 
 def test_text_features(segmenter: Segmenter) -> None:
-    text = segmenter.embed_text(WORDS)
+    text = segmenter.embed_text(CLASS_NAMES)
     assert text.shape == (3, 1, 16)
     assert text.dtype == np.float32
     tolerance.assert_within(np.linalg.norm(text, axis=-1), np.ones((3, 1)), 1e-5)
     config = micro()
-    predictor = Predictor(Model(config.architecture), trained.params(), WORDS, make_mesh(1), config.protocol)
+    model = Model(config.architecture)
+    prompts = model.prompts(CLASS_NAMES)
+    predictor = Predictor(model, trained.params(), prompts, make_mesh(1), config.protocol)
     tolerance.assert_within(text, predictor.text, 1e-6)
 
     first, second = (segmenter.embed_text([name])[0] for name in ("road", "street"))
     tolerance.assert_within(text[1], first, 1e-5)
-    mean = segmenter.embed_text(WORDS, synonyms="mean")
+    mean = segmenter.embed_text(CLASS_NAMES, synonyms="mean")
     tolerance.assert_within(mean[1], (first + second) / np.linalg.norm(first + second), 1e-5)
     assert np.abs(mean[1] - text[1]).max() > 1e-3
     averaging = trained.segmenter("mean")
-    np.testing.assert_array_equal(averaging.embed_text(WORDS), mean)
-    tolerance.assert_within(averaging.embed_text(WORDS, synonyms="first"), text, 1e-6)
+    np.testing.assert_array_equal(averaging.embed_text(CLASS_NAMES), mean)
+    tolerance.assert_within(averaging.embed_text(CLASS_NAMES, synonyms="first"), text, 1e-6)
     with pytest.raises(UserError, match="has no single feature a class"):
-        segmenter.embed_text(WORDS, synonyms="max")
+        segmenter.embed_text(CLASS_NAMES, synonyms="max")
 
 
 @pytest.mark.parametrize("shape", [(40, 56), (9, 9), (400, 100)])
 def test_patch_features(segmenter: Segmenter, shape: tuple[int, int]) -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    patches, cost = segmenter.patch_features(picture, WORDS)
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    patches, cost = segmenter.patch_features(image, CLASS_NAMES)
     assert patches.shape == (4, 4, 16)
     assert patches.dtype == np.float32
     tolerance.assert_within(np.linalg.norm(patches, axis=-1), np.ones((4, 4)), 1e-5)
     assert cost is not None
     assert cost.shape == (3, 1, 4, 4)
     assert cost.dtype == np.float32
-    text = segmenter.embed_text(WORDS)
+    text = segmenter.embed_text(CLASS_NAMES)
     for t in range(3):
         tolerance.assert_within(cost[t, 0], patches @ text[t, 0], 1e-6)
-    plain = segmenter.patch_features(picture)
+    plain = segmenter.patch_features(image)
     assert plain.cost is None
     np.testing.assert_array_equal(plain.patches, patches)
 
 
-def test_patch_features_are_what_the_head_is_given(
+def test_patch_features_are_those_of_the_segmentation(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    features = []
     logits = predictor_module._logits
 
-    def looking(model: Model, clip: dict, head: dict, views: jax.Array, *rest: object) -> jax.Array:
-        seen.append(model.encode_image(clip, views[:, 0]).patch_features[0])
+    def recording(model: Model, clip: dict, head: dict, views: jax.Array, *rest: object) -> jax.Array:
+        features.append(model.encode_image(clip, views[:, 0]).patch_features[0])
         return logits(model, clip, head, views, *rest)
 
-    monkeypatch.setattr(predictor_module, "_logits", looking)
-    segmenter(RGB, WORDS, fast=True)
-    given = np.asarray(seen[0]) / np.linalg.norm(seen[0], axis=-1, keepdims=True)
-    tolerance.assert_within(segmenter.patch_features(RGB).patches, given, 1e-5)
+    monkeypatch.setattr(predictor_module, "_logits", recording)
+    segmenter(RGB, CLASS_NAMES, fast=True)
+    expected = np.asarray(features[0]) / np.linalg.norm(features[0], axis=-1, keepdims=True)
+    tolerance.assert_within(segmenter.patch_features(RGB).patches, expected, 1e-5)

@@ -1,6 +1,6 @@
-"""A training that has come to a checkpoint, in a moment: the micro model with weights worth loading."""
+"""A trained micro model without a training: random weights, as a checkpoint and as a `Segmenter`."""
 
-import dataclasses
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,50 +8,53 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.segmenter import Segmenter
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.init import initial_params
+from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.workdir import claim_workdir, write_trained_class_names
 from tests.small_models import micro
 
 CLASSES = ("cat", "sky, clouds", "traffic light", "wall")
+"""Class names of the training."""
 
-# What it may be shown, and asked.
 RGB = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
-WORDS = ("cat", "road, street", "red wall")
+CLASS_NAMES = ("cat", "road, street", "red wall")
+"""Class names to segment `RGB` with."""
 
 
 @cache
 def params() -> Params:
-    """Random, with the CLIP that a training starts from, and adapters that do change it."""
-    whole = jax.device_get(initial_params(micro(), make_mesh(1)))
-    leaves, tree = jax.tree.flatten(whole["adapters"])
+    """Initial parameters with noise on the adapters, which then change CLIP."""
+    config = micro()
+    initial = jax.device_get(initial_params(Model(config.architecture), config.seed, make_mesh(1)))
+    leaves, tree = jax.tree.flatten(initial["adapters"])
     keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [
+    noisy = [
         x + 0.1 * np.asarray(jax.random.normal(key, x.shape)) for x, key in zip(leaves, keys, strict=True)
     ]
-    return {**whole, "adapters": jax.tree.unflatten(tree, moved)}
+    return {**initial, "adapters": jax.tree.unflatten(tree, noisy)}
 
 
 def segmenter(synonyms: str = "first") -> Segmenter:
-    """A new one, that knows no words yet, as if trained with `synonyms`."""
+    """A new segmenter with `params`, as if trained with `config.prompts.synonyms=synonyms`."""
     config = micro()
-    config = dataclasses.replace(config, prompts=dataclasses.replace(config.prompts, synonyms=synonyms))
-    return Segmenter(config, params(), config.protocol, CLASSES)
+    architecture = replace(config.architecture, prompts=replace(config.prompts, synonyms=synonyms))
+    return Segmenter(Model(architecture), params(), config.protocol, CLASSES)
 
 
 def train(workdir: Path) -> Path:
-    """Makes the directory of a training that holds `params`."""
+    """Writes the directory of a training that ended after step 4 with `params`."""
     config = micro()
     claim_workdir(workdir, config)
     write_trained_class_names(workdir, CLASSES)
     (workdir / "metrics.jsonl").write_text("")
     trainable, _ = split(params(), config.train.trainable)
-    state = init_state(trainable, config).replace(step=jnp.asarray(4, jnp.int32))
-    checkpoints = TrainCheckpoints(workdir / "checkpoints", 1)
-    checkpoints.save(4, state, {})
-    checkpoints.close()
+    state = init_state(trainable, make_optimizer(config.train)).replace(step=jnp.asarray(4, jnp.int32))
+    with TrainCheckpoints(workdir / "checkpoints", 1) as checkpoints:
+        checkpoints.save(4, state, {})
     return workdir

@@ -48,8 +48,9 @@ class FolderSource:
         self._pairs = [(pair.image, pair.label) for pair in scan.pairs if pair.label]
         if without_label := [pair for pair in scan.pairs if not pair.label]:
             raise UserError(
-                f"no label for {some(pair.image.name for pair in without_label)} in {root / 'images' / split}: "
-                f"add a PNG of the same name to {root / 'labels' / split} or remove the image"
+                f"no label for {some(pair.image.name for pair in without_label)} in "
+                f"{root / 'images' / split}: add a PNG of the same name to "
+                f"{root / 'labels' / split} or remove the image"
             )
         with ThreadPoolExecutor(16) as pool:  # threads: the disk limits the reading of headers, not the CPU
             mismatches = [mismatch for mismatch in pool.map(_size_mismatch, self._pairs) if mismatch]
@@ -80,8 +81,8 @@ def _refuse(issues: Sequence[ScanIssue]) -> None:
             raise UserError(f"{issue.path} holds no images: add files ending in {suffixes}")
         if issue.used:
             raise UserError(
-                f"{issue.used.name} and {issue.path.name} in {folder} share the name {issue.path.stem}, which "
-                "must be unique to pair images with labels: rename or remove one"
+                f"{issue.used.name} and {issue.path.name} in {folder} share the name {issue.path.stem}, "
+                "which must be unique to pair images with labels: rename or remove one"
             )
 
 

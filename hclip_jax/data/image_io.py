@@ -159,8 +159,8 @@ def format_size(size: tuple[int, int]) -> str:
 def _check_label_mode(path: str | Path, image: Image.Image) -> None:
     if image.mode not in LABEL_MODES:
         raise UserError(
-            f"the label {path} has the mode {image.mode}, but a label has a single channel of class ids: save "
-            "it as an 8-bit or 16-bit grey PNG, or as a palette PNG"
+            f"the label {path} has the mode {image.mode}, but a label has a single channel of class ids: "
+            "save it as an 8-bit or 16-bit grey PNG, or as a palette PNG"
         )
 
 
@@ -175,6 +175,4 @@ def _open_image(path: str | Path) -> Iterator[Image.Image]:
         raise UserError(f"{path} does not exist: check the path") from error
     # Pillow raises many exceptions for broken files: OSError, SyntaxError, struct.error, ...
     except Exception as error:
-        raise UserError(
-            f"cannot read {path} as an image ({error}): replace the file or remove it"
-        ) from error
+        raise UserError(f"cannot read {path} as an image ({error}): replace the file or remove it") from error

@@ -81,7 +81,7 @@ class Evaluator:
             confusion = ConfusionMatrix(class_names, seen)
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
             self._evaluate_set(name, predictor, confusion, progress)
-            details: dict[str, object] = {
+            details = {
                 "step": step,
                 "protocol": self._protocol.kind,
                 "images": self._num_images(source),

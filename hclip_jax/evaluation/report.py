@@ -3,8 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hclip_jax.evaluation.confusion_matrix import ClassMetrics, ConfusionMatrix
 from hclip_jax.io.files import write_atomically
@@ -15,8 +16,8 @@ _TEXT_COLUMNS = ("name", "mistaken_for")
 
 
 def write_report(
-    directory: Path, name: str, confusion: ConfusionMatrix, details: dict[str, object]
-) -> dict[str, object]:
+    directory: Path, name: str, confusion: ConfusionMatrix, details: Mapping[str, object]
+) -> dict[str, Any]:
     """Writes NAME.json, NAME.csv and NAME.md, each file atomically.
 
     Args:
@@ -33,7 +34,7 @@ def write_report(
         UserError: a file cannot be written.
     """
     summary, classes = confusion.summary(), confusion.per_class()
-    report: dict[str, object] = {"summary": summary, "per_class": classes, "details": details}
+    report: dict[str, Any] = {"summary": summary, "per_class": classes, "details": details}
     contents = {
         "json": json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "csv": _csv(classes),

@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UserError: an argument is unknown, missing or has a wrong value.
         """
-        # Before argparse, which takes an argument with a space for a positional one.
+        # They are taken out before argparse, which treats an argument with a space as a positional one.
         overrides = [argument for argument in argv if argument.startswith(OVERRIDE)]
         for override in overrides:
             if "=" not in override:

@@ -32,8 +32,8 @@ def markdown_table(
         raise ValueError(f"the header has {len(header)} columns; every row and align must have as many")
     widths = [max(3, *map(cell_len, column)) for column in zip(*table, strict=True)]
     rule = [
-        ":" + "-" * (width - 1) if align == "left" else "-" * (width - 1) + ":"
-        for width, align in zip(widths, aligns, strict=True)
+        ":" + "-" * (width - 1) if column_align == "left" else "-" * (width - 1) + ":"
+        for width, column_align in zip(widths, aligns, strict=True)
     ]
     lines = [table[0], rule, *table[1:]]
     return "".join(

@@ -1,1 +1,1 @@
-"""H-CLIP: the CLIP towers and the segmentation head."""
+"""H-CLIP: the two CLIP towers and the segmentation head."""

@@ -1,9 +1,9 @@
-"""H-CLIP as a whole: the picture of its flow, as code.
+"""H-CLIP: the flow of the whole model, as code.
 
-    image ── patches ── clip/image_encoder ─┐
-              adapted weights ↑             ├─ segmenter: cost volume → spatial ⇄ class aggregation → decoder
-              adapters/ (a tuning method)   │
-    names ── tokens ── clip/text_encoder ───┘
+    image ───── patches ── clip/image_encoder ─┐
+                 adapted weights ↑             ├─ head: cost volume → spatial ⇄ class aggregation → decoder
+                 adapters/ (a tuning method)   │
+    class names ─ tokens ── clip/text_encoder ─┘
 
 Parameters are one tree of three parts: {"clip": {"image", "text", "logit_scale"}, "adapters", "head"}.
 """
@@ -16,10 +16,11 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float32, PRNGKeyArray
 
 from hclip_jax.adapters.methods import AdapterMethod, make_method
 from hclip_jax.config.schema import Architecture, ClipConfig
-from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures
+from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures, Images
 from hclip_jax.models.clip.text_encoder import TextEncoder
 from hclip_jax.models.head.head import SegmentationHead
 from hclip_jax.models.params import Params
@@ -27,14 +28,15 @@ from hclip_jax.ops import resize
 from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.text.prompts import Prompts, make_prompts
 
-LOGIT_SCALE = math.log(1 / 0.07)  # where CLIP's training starts
+LOGIT_SCALE = math.log(1 / 0.07)
+"""Initial value of `logit_scale` in CLIP's training."""
 
 
-def init_clip(clip: ClipConfig, image_rng: Array, text_rng: Array) -> Params:
-    """Random parameters of CLIP alone, float32."""
-    side = clip.image.image_size
+def init_clip(clip: ClipConfig, image_rng: PRNGKeyArray, text_rng: PRNGKeyArray) -> Params:
+    """Random float32 parameters of CLIP."""
+    image_size = clip.image.image_size
     return {
-        "image": ImageEncoder(clip).init(image_rng, jnp.zeros((1, side, side, 3)))["params"],
+        "image": ImageEncoder(clip).init(image_rng, jnp.zeros((1, image_size, image_size, 3)))["params"],
         "text": TextEncoder(clip).init(text_rng, jnp.zeros((1, 1), jnp.int32))["params"],
         "logit_scale": jnp.asarray(LOGIT_SCALE, jnp.float32),
     }
@@ -42,13 +44,31 @@ def init_clip(clip: ClipConfig, image_rng: Array, text_rng: Array) -> Params:
 
 @dataclass(frozen=True)
 class Model:
-    """Pure functions of parameters; holds the architecture and nothing else."""
+    """H-CLIP as pure functions of its parameters.
+
+    >>> import jax
+    >>> from hclip_jax.config.overrides import read_config
+    >>> model = Model(read_config("tiny").architecture)
+    >>> params = jax.jit(model.init)(jax.random.key(0))
+    >>> clip = model.adapt(params)
+    >>> text = jax.jit(model.encode_text)(clip, model.prompts(["cat", "traffic light", "sky"]))
+    >>> text.shape  # classes, prompts a class, D_e
+    (3, 1, 64)
+    >>> images = jax.numpy.zeros((1, 128, 128, 3))
+    >>> segment = jax.jit(model.segment, static_argnames="pooling")
+    >>> logits = segment(clip, params["head"], images, text, pooling=1)
+    >>> logits.shape  # images, classes, four times the 8 x 8 patches
+    (1, 3, 32, 32)
+
+    Attributes:
+        architecture: the sub-configurations that define the model.
+    """
 
     architecture: Architecture
 
     @property
     def dtype(self) -> Any:
-        """The dtype the towers' activations are computed in."""
+        """Dtype of the towers' activations."""
         return jnp.dtype(self.architecture.model.dtype)
 
     @property
@@ -72,11 +92,11 @@ class Model:
 
     @property
     def method(self) -> AdapterMethod:
-        """The method CLIP is tuned by."""
+        """The tuning method."""
         return make_method(self.architecture.adapters)
 
     def prompts(self, class_names: Sequence[str]) -> Prompts:
-        """The sentences that T classes are told to the text tower by.
+        """Tokenized prompts for T class names.
 
         Raises:
             UserError: a class name is empty, repeated or too long.
@@ -86,74 +106,76 @@ class Model:
             class_names, prompts.templates, prompts.synonyms, self.architecture.clip.text.context_length
         )
 
-    def init(self, rng: Array, clip: Params | None = None) -> Params:
-        """Parameters of all three parts, float32.
+    def init(self, rng: PRNGKeyArray, clip: Params | None = None) -> Params:
+        """Initial float32 parameters.
 
         Args:
-            rng: of all that is random.
-            clip: CLIP's parameters to start from; None = random ones.
+            rng: key of all random parameters.
+            clip: CLIP's parameters; None draws random ones.
 
         Returns:
-            "clip", "adapters", which change nothing yet, and "head".
+            "clip", "adapters", with which `adapt` returns CLIP unchanged, and "head".
         """
         image_rng, text_rng, head_rng = jax.random.split(rng, 3)
         a = self.architecture
         clip = init_clip(a.clip, image_rng, text_rng) if clip is None else clip
         features = self.encode_image(clip, jnp.zeros((1, 1, 1, 3)))
-        words = jnp.zeros((1, len(a.prompts.templates), a.clip.embed_dim))
+        text = jnp.zeros((1, len(a.prompts.templates), a.clip.embed_dim))
         return {
             "clip": clip,
-            # A fourth of its own, so that the other three stay what they were.
+            # Not a fourth key of the split, which would change the other three.
             "adapters": self.method.init(jax.random.fold_in(rng, 3), clip),
-            "head": self.head.init(head_rng, features, words, 1)["params"],
+            "head": self.head.init(head_rng, features, text, 1)["params"],
         }
 
     def adapt(self, params: Params) -> Params:
-        """CLIP weights with the adapters folded in; call it once a step, or once for all.
+        """CLIP's weights with the adapters applied; call it once a step, or once in inference.
 
-        Parameters without "adapters" are those of a model that was merged: CLIP is as it should be.
+        Parameters without "adapters" are those of a merged model, whose CLIP is adapted already.
         """
         if "adapters" not in params:
             return params["clip"]
         return self.method.apply(params["clip"], params["adapters"])
 
-    def encode_text(self, clip: Params, prompts: Prompts) -> Array:
-        """Text features of T classes with P templates.
+    def encode_text(self, clip: Params, prompts: Prompts) -> Float32[Array, "T P D_e"]:
+        """Text features of length 1, of T classes in P templates.
 
         Args:
             clip: adapted CLIP weights.
-            prompts: the classes' sentences; those of the same owner are averaged.
-
-        Returns:
-            float32 [T, P, D_e], of length 1.
+            prompts: prompts with the same segment id, those of synonyms, are averaged.
         """
-        owners = prompts.num_classes * prompts.num_templates
         features = self.text_encoder.apply(
             {"params": clip["text"]}, prompts.tokens, prompts.shared_prefix_len
         )
-        total = jax.ops.segment_sum(
-            l2_normalize(cast(Array, features)), prompts.segment_ids, num_segments=owners
+        feature_sum = jax.ops.segment_sum(
+            l2_normalize(cast(Array, features)),
+            prompts.segment_ids,
+            num_segments=prompts.num_classes * prompts.num_templates,
         )
-        return l2_normalize(total).reshape(prompts.num_classes, prompts.num_templates, -1)
+        return l2_normalize(feature_sum).reshape(prompts.num_classes, prompts.num_templates, -1)
 
-    def encode_image(self, clip: Params, images: Array) -> ImageFeatures:
-        """Patch features of pictures [B, H, W, 3] in 0..255, resized to what CLIP reads if need be."""
-        side = self.architecture.model.image_size
-        images = resize.bilinear(images.astype(jnp.float32), (side, side), axes=(1, 2))
-        return cast(ImageFeatures, self.image_encoder.apply({"params": clip["image"]}, images))
-
-    def segment(self, clip: Params, head: Params, images: Array, text: Array, pooling: int) -> Array:
-        """Logits of pictures.
+    def encode_image(self, clip: Params, images: Images) -> ImageFeatures:
+        """Features of images of any size, which are resized to the model's image size.
 
         Args:
             clip: adapted CLIP weights.
-            head: weights of the segmentation head.
-            images: [B, H, W, 3] RGB in 0..255.
-            text: [T, P, D_e] from `encode_text`.
-            pooling: of the class aggregation.
+            images: RGB in 0..255.
+        """
+        size = self.architecture.model.image_size
+        resized = resize.bilinear(images.astype(jnp.float32), (size, size), axes=(1, 2))
+        return cast(ImageFeatures, self.image_encoder.apply({"params": clip["image"]}, resized))
 
-        Returns:
-            float32 [B, T, 4h, 4w] on four times the patch grid.
+    def segment(
+        self, clip: Params, head: Params, images: Images, text: Float32[Array, "T P D_e"], pooling: int
+    ) -> Float32[Array, "B T _ _"]:
+        """Logits of images, on four times the patch grid: [B, T, 4h, 4w].
+
+        Args:
+            clip: adapted CLIP weights.
+            head: parameters of the segmentation head.
+            images: RGB in 0..255, of any size.
+            text: text features from `encode_text`.
+            pooling: patches that the class aggregation averages, on each axis; must divide h and w.
         """
         features = self.encode_image(clip, images)
         return cast(Array, self.head.apply({"params": head}, features, text, pooling))

@@ -11,12 +11,12 @@ from hclip_jax.ops import backend
 
 
 def quick_gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """X * sigmoid(1.702 x), the approximation of GELU that OpenAI's CLIP uses."""
+    """`x * sigmoid(1.702 x)`, the approximation of GELU that OpenAI's CLIP uses."""
     return x * jax.nn.sigmoid(1.702 * x)
 
 
 def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """X * Phi(x), Phi the standard normal CDF, by erf as in PyTorch.
+    """`x * Phi(x)`, Phi the standard normal CDF, by erf as in PyTorch.
 
     `jax.nn.gelu(approximate=False)` uses erfc instead. Its series is longer, and XLA on CPUs stores
     intermediate arrays of the size of x for its gradient.

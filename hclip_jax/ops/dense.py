@@ -25,7 +25,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*rows D"]) -> Float[Array, "*rows F"]:
-        """X @ kernel + bias over the last axis, in `dtype`. F is `features`."""
+        """`x @ kernel + bias` over the last axis, in `dtype`. F is `features`."""
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
         y = matmul(x.reshape(-1, x.shape[-1]).astype(self.dtype), kernel.astype(self.dtype))
         if self.use_bias:
@@ -35,12 +35,12 @@ class Dense(nn.Module):
 
 
 def matmul(x: Float[Array, "rows D"], kernel: Float[Array, "D F"]) -> Float[Array, "rows F"]:
-    """X @ kernel. F is the number of output features."""
+    """`x @ kernel`. F is the number of output features."""
     return _matmul_cpu(x, kernel) if backend.on_cpu() else x @ kernel
 
 
 def add_bias(x: Float[Array, "rows D"], bias: Float[Array, " D"]) -> Float[Array, "rows D"]:
-    """X + bias, broadcast over the rows."""
+    """`x + bias`, the bias broadcast over the rows."""
     return _add_bias_cpu(x, bias) if backend.on_cpu() else x + bias[None]
 
 

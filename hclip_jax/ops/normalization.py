@@ -50,7 +50,7 @@ def _scale_and_bias(module: nn.Module, x: Array) -> tuple[Array, Array]:
 
 def l2_normalize(x: Float[Array | np.ndarray, "*batch D"]) -> Float32[Array, "*batch D"]:
     """`x` in float32 with its last axis scaled to length 1."""
-    x = x.astype(jnp.float32)
+    x = jnp.asarray(x, jnp.float32)
     # The lower bound is that of PyTorch's normalize: zero vectors stay zero and have finite gradients.
     square = jnp.sum(x * x, axis=-1, keepdims=True)
     return x * jax.lax.rsqrt(jnp.maximum(square, 1e-24))

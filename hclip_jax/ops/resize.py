@@ -1,10 +1,10 @@
 """Resampling that equals PyTorch's `interpolate`, so that published results can be reproduced.
 
-All functions but `bilinear_align_corners` are half-pixel (`align_corners=False`), and none antialiases. Each is
-two small matrix products along the two image axes, except `gather_bilinear`, which gathers.
+All functions but `bilinear_align_corners` are half-pixel (`align_corners=False`), and none antialiases. Each
+is two small matrix products along the two image axes, except `gather_bilinear`, which gathers.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,25 +12,25 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-AnyArray = Array | np.ndarray
+ArrayT = TypeVar("ArrayT", Array, np.ndarray)
 
 
 def bilinear(
-    x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]
-) -> Float[AnyArray, "..."]:
+    x: Float[Array | np.ndarray, "..."], size: tuple[int, int], axes: tuple[int, int]
+) -> Float[Array, "..."]:
     """Resizes `axes` of `x`, the height and the width of the image, to `size`: bilinear, half-pixel."""
     return _half_pixel(x, size, axes, "bilinear")
 
 
 def bicubic(
-    x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]
-) -> Float[AnyArray, "..."]:
+    x: Float[Array | np.ndarray, "..."], size: tuple[int, int], axes: tuple[int, int]
+) -> Float[Array, "..."]:
     """Resizes `axes` of `x` to `size` with Keys' cubic kernel, a = -0.75, half-pixel."""
     return _half_pixel(x, size, axes, "bicubic-pytorch")
 
 
 def bilinear_align_corners(
-    x: Float[AnyArray, "*batch h w C"], size: tuple[int, int]
+    x: Float[Array | np.ndarray, "*batch h w C"], size: tuple[int, int]
 ) -> Float[Array, "*batch H W C"]:
     """Resizes the grid h x w to `size` = (H, W), bilinear; corner pixels stay corner pixels."""
     height, width = (
@@ -39,12 +39,12 @@ def bilinear_align_corners(
     return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x)
 
 
-def _half_pixel(x: AnyArray, size: tuple[int, int], axes: tuple[int, int], method: str) -> AnyArray:
+def _half_pixel(x: Array | np.ndarray, size: tuple[int, int], axes: tuple[int, int], method: str) -> Array:
     shape = list(x.shape)
     for axis, length in zip(axes, size, strict=True):
         shape[axis] = length
     if tuple(shape) == x.shape:
-        return x
+        return jnp.asarray(x)
     return jax.image.resize(x, shape, method, antialias=False)
 
 
@@ -77,8 +77,8 @@ def bilinear_weights(new: int, old: int, padded: int = 0) -> BilinearWeights:
 
 
 def gather_bilinear(
-    x: Float[AnyArray, "*batch h w"], rows: BilinearWeights, columns: BilinearWeights
-) -> Float[AnyArray, "*batch H W"]:
+    x: Float[ArrayT, "*batch h w"], rows: BilinearWeights, columns: BilinearWeights
+) -> Float[ArrayT, "*batch H W"]:
     """`x` resampled to H rows and W columns; NumPy arrays give a NumPy array.
 
     The result is that of `bilinear`, with the size in the data and not in the program: images of all sizes
@@ -87,6 +87,6 @@ def gather_bilinear(
     expand = (None,) * (x.ndim - 1)
     # Columns first: gathering whole rows is fast, so single values are gathered while there are fewer rows.
     weight = columns.weight[(*expand, slice(None))]
-    x = x[..., columns.low] * (1 - weight) + x[..., columns.high] * weight
+    y: Any = x[..., columns.low] * (1 - weight) + x[..., columns.high] * weight
     weight = rows.weight[(*expand[:-1], slice(None), None)]
-    return x[..., rows.low, :] * (1 - weight) + x[..., rows.high, :] * weight
+    return y[..., rows.low, :] * (1 - weight) + y[..., rows.high, :] * weight

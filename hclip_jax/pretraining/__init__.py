@@ -1,6 +1,6 @@
-"""A small CLIP from pictures and captions of the built-in world, without pixel labels.
+"""Contrastive pretraining of a small CLIP on captioned scenes, without pixel labels.
 
-pairs        an endless stream of pictures and captions
-contrastive  CLIP's loss, and how often the right caption is found
-train        the two in a row: the weights of a small CLIP
+pairs        endless batches of images and captions
+contrastive  the loss, and the retrieval accuracy
+train        trains a small CLIP
 """

@@ -12,41 +12,46 @@ from hclip_jax.config.schema import ClipConfig
 from hclip_jax.io.progress import bar, console
 from hclip_jax.models.hclip import init_clip
 from hclip_jax.models.params import Params
-from hclip_jax.pretraining.contrastive import SCALE, contrastive_loss, found_among, similarities
-from hclip_jax.pretraining.pairs import test_pairs, training_pairs
+from hclip_jax.pretraining.contrastive import LOGIT_SCALE, contrastive_loss, retrieval_accuracy, similarities
+from hclip_jax.pretraining.pairs import eval_pairs, train_pairs
 
-CANDIDATES = 32
-_TEST_PICTURES = 512
+NUM_CANDIDATES = 32
+_NUM_EVAL_IMAGES = 512
 _LOG_EVERY = 100
 
 
 class Recipe(NamedTuple):
-    """How long and how fast a small CLIP is trained."""
+    """The training recipe.
+
+    Attributes:
+        num_train_steps: number of updates.
+        batch_size: B, pairs a step.
+        learning_rate: the peak, after a linear warmup over a tenth of the steps; then cosine decay to 0.
+        seed: of the initial parameters and of the data.
+        num_workers: processes that draw scenes; 0 for threads of this process.
+    """
 
     num_train_steps: int
     batch_size: int
-    learning_rate: float  # linear over a tenth of the steps, then cosine to 0
+    learning_rate: float
     seed: int
-    num_workers: int  # processes that draw
+    num_workers: int
 
 
 def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
-    """Trains CLIP from random weights on captions of the built-in world.
+    """Trains CLIP from random weights on captioned scenes.
 
     Args:
-        config: the towers.
-        recipe: the rest.
+        config: both towers.
+        recipe: the training recipe.
 
     Returns:
-        CLIP's parameters, float32, and how often it finds the right caption among 32, on test pictures.
+        CLIP's parameters, float32, and the retrieval accuracy among 32 captions on images of the test split.
     """
-    side, context = config.image.image_size, config.text.context_length
+    image_size, context_length = config.image.image_size, config.text.context_length
     clip = init_clip(config, *jax.random.split(jax.random.key(recipe.seed)))
-    clip["logit_scale"] = jnp.log(jnp.float32(SCALE))
-    rate = optax.warmup_cosine_decay_schedule(
-        0, recipe.learning_rate, recipe.num_train_steps // 10, recipe.num_train_steps
-    )
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=0.1, mask=_decays))
+    clip["logit_scale"] = jnp.log(jnp.float32(LOGIT_SCALE))
+    optimizer = _make_optimizer(recipe)
 
     @jax.jit
     def update(clip: Params, state: optax.OptState, images: Array, tokens: Array) -> tuple:
@@ -56,32 +61,51 @@ def pretrain(config: ClipConfig, recipe: Recipe) -> tuple[Params, float]:
         return optax.apply_updates(clip, updates), state, loss
 
     state = optimizer.init(clip)
-    batches = training_pairs(
-        batch=recipe.batch_size, side=side, context=context, seed=recipe.seed, num_workers=recipe.num_workers
+    batches = train_pairs(
+        batch_size=recipe.batch_size,
+        image_size=image_size,
+        context_length=context_length,
+        seed=recipe.seed,
+        num_workers=recipe.num_workers,
     )
-    test = test_pairs(_TEST_PICTURES, side, context)
+    test = eval_pairs(_NUM_EVAL_IMAGES, image_size, context_length)
     with bar() as progress:
-        shown = progress.add_task("training CLIP", total=recipe.num_train_steps)
+        task = progress.add_task("training CLIP", total=recipe.num_train_steps)
         for step in range(1, recipe.num_train_steps + 1):
             pairs = next(batches)
             clip, state, loss = update(clip, state, pairs["image"], pairs["tokens"])
-            progress.advance(shown)
+            progress.advance(task)
             if step % _LOG_EVERY == 0:
-                found = retrieval(config, clip, **test)
+                accuracy = evaluate_retrieval(config, clip, **test)
                 console.print(
-                    f"step {step}/{recipe.num_train_steps}  loss {float(loss):.4f}  right caption among {CANDIDATES}: "
-                    f"{found:.1%}"
+                    f"step {step}/{recipe.num_train_steps}  loss {float(loss):.4f}  "
+                    f"retrieval accuracy among {NUM_CANDIDATES}: {accuracy:.1%}"
                 )
     batches.close()
-    return clip, retrieval(config, clip, **test)
+    return clip, evaluate_retrieval(config, clip, **test)
 
 
-def retrieval(config: ClipConfig, clip: Params, image: np.ndarray, tokens: np.ndarray) -> float:
-    """How often the right caption of pictures [B, H, W, 3] is found among 32."""
+def evaluate_retrieval(config: ClipConfig, clip: Params, image: np.ndarray, tokens: np.ndarray) -> float:
+    """Retrieval accuracy of the class token among 32 captions.
+
+    Args:
+        config: both towers.
+        clip: parameters of CLIP.
+        image: uint8 [B, H, W, 3].
+        tokens: int32 [B, N], the captions.
+    """
     cosines, _, _ = jax.jit(similarities, static_argnums=0)(config, clip, image, tokens)
-    return float(found_among(cosines, CANDIDATES))
+    return float(retrieval_accuracy(cosines, NUM_CANDIDATES))
 
 
-def _decays(clip: Params) -> Params:
-    """Matrices decay; norms, biases and the temperature do not."""
+def _make_optimizer(recipe: Recipe) -> optax.GradientTransformation:
+    schedule = optax.warmup_cosine_decay_schedule(
+        0, recipe.learning_rate, recipe.num_train_steps // 10, recipe.num_train_steps
+    )
+    adamw = optax.adamw(schedule, weight_decay=0.1, mask=_is_matrix)
+    return optax.chain(optax.clip_by_global_norm(1.0), adamw)
+
+
+def _is_matrix(clip: Params) -> Params:
+    """Mask of weight decay: matrices decay; norms, biases and the temperature do not."""
     return cast(Params, jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, clip))

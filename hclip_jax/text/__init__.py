@@ -1,1 +1,8 @@
-"""Class names to prompts to tokens."""
+"""Class names, prompts and tokens.
+
+class_names   reads and checks class lists
+class_groups  classes of several names: synonyms, background
+templates     class names in prompt templates, tokenized; needs no JAX
+prompts       tokenized prompts as a pytree
+tokenizer     CLIP's tokenizer
+"""

@@ -1,4 +1,4 @@
-"""The class names a user asks for, as groups of member names that the text tower encodes."""
+"""Groups the class names of a user, their synonyms and the background into classes."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -17,9 +17,9 @@ class ClassGroups(NamedTuple):
 
     Attributes:
         class_names: T names.
-        members: the distinct names that are encoded.
-        groups: for each class the indices of its members.
-        synonyms: how the text tower treats synonyms inside a member: first | mean.
+        members: the distinct names that the text tower encodes; A in number.
+        groups: the indices of its members for each class.
+        synonyms: treatment of synonyms within a member, see `templates.fill_templates`: first | mean.
     """
 
     class_names: tuple[str, ...]
@@ -28,14 +28,14 @@ class ClassGroups(NamedTuple):
     synonyms: Literal["first", "mean"]
 
     def to_class_ids(self, member_ids: np.ndarray) -> np.ndarray:
-        """Class ids from member ids; a member of several classes belongs to the first."""
-        class_of = np.empty(len(self.members), np.int32)
+        """Converts member ids to class ids int32; a member of several classes belongs to the first."""
+        class_by_member = np.empty(len(self.members), np.int32)
         for t in reversed(range(len(self.class_names))):
-            class_of[list(self.groups[t])] = t
-        return class_of[member_ids]
+            class_by_member[list(self.groups[t])] = t
+        return class_by_member[member_ids]
 
     def to_class_probabilities(self, probabilities: np.ndarray) -> np.ndarray:
-        """Class probabilities float32 [T, ...] from those of the members."""
+        """Converts member probabilities float32 [A, ...] to class probabilities [T, ...]."""
         if self.groups == tuple((t,) for t in range(len(self.members))):
             return probabilities
         return np.stack([probabilities[list(group)].max(axis=0) for group in self.groups])
@@ -48,9 +48,9 @@ def group_class_names(
 
     Args:
         class_names: names in the order of their ids; a name may hold synonyms separated by ", ".
-        background: names that are none of the classes; together they become one more class, the last.
+        background: names of other things; together they are one more class, the last, named "background".
         synonyms: "first" encodes only the first synonym; "mean" averages the text features of all; "max"
-            encodes each as a member of its own, and the most probable counts.
+            encodes each synonym as a member, and the class has the maximum of their probabilities.
 
     Raises:
         UserError: a name or synonym is empty, a name is repeated, or `synonyms` is not one of the above.
@@ -65,14 +65,16 @@ def group_class_names(
                 f"the class list holds {BACKGROUND!r}, which is the name of the background list; rename the "
                 f"class"
             )
-    index: dict[str, int] = {}
+    index_by_member: dict[str, int] = {}
 
     def member_indices(name: str) -> list[int]:
-        own = split_synonyms(name) if synonyms == "max" else [name]
-        return [index.setdefault(member, len(index)) for member in own]
+        members = split_synonyms(name) if synonyms == "max" else [name]
+        return [index_by_member.setdefault(member, len(index_by_member)) for member in members]
 
     groups = [tuple(member_indices(name)) for name in names]
     if background:
         groups.append(tuple(i for name in background for i in member_indices(name)))
         names = (*names, BACKGROUND)
-    return ClassGroups(names, tuple(index), tuple(groups), "mean" if synonyms == "mean" else "first")
+    return ClassGroups(
+        names, tuple(index_by_member), tuple(groups), "mean" if synonyms == "mean" else "first"
+    )

@@ -10,7 +10,7 @@ from jax import Array
 from hclip_jax.text.templates import fill_templates
 
 
-# The sizes are static: a program is compiled for them.
+# The sizes are static: each combination of sizes needs its own compiled program.
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prompts:
@@ -33,27 +33,24 @@ class Prompts:
 
 
 def make_prompts(
-    class_names: Sequence[str],
-    templates: Sequence[str],
-    synonyms: str,
-    context_length: int,
+    class_names: Sequence[str], templates: Sequence[str], synonyms: str, context_length: int
 ) -> Prompts:
     """Tokenized prompts for T class names; arguments and errors as in `templates.fill_templates`."""
-    filled = fill_templates(class_names, templates, synonyms, context_length)
+    prompts = fill_templates(class_names, templates, synonyms, context_length)
     return Prompts(
-        filled.tokens, filled.segment_ids, len(class_names), len(templates), filled.shared_prefix_len
+        prompts.tokens, prompts.segment_ids, len(class_names), len(templates), prompts.shared_prefix_len
     )
 
 
 def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
-    """Repeats the last prompt until their number is a multiple of `multiple`, so that devices share evenly.
+    """Repeats the last prompt until S is a multiple of `multiple`, the number of devices.
 
     Padding has the segment id T * P, one past the last, which segment sums drop.
     """
-    extra = -len(prompts.tokens) % multiple
+    num_padding = -len(prompts.tokens) % multiple
     padding_id = prompts.num_classes * prompts.num_templates
     return dataclasses.replace(
         prompts,
-        tokens=np.pad(np.asarray(prompts.tokens), ((0, extra), (0, 0)), mode="edge"),
-        segment_ids=np.pad(np.asarray(prompts.segment_ids), (0, extra), constant_values=padding_id),
+        tokens=np.pad(np.asarray(prompts.tokens), ((0, num_padding), (0, 0)), mode="edge"),
+        segment_ids=np.pad(np.asarray(prompts.segment_ids), (0, num_padding), constant_values=padding_id),
     )

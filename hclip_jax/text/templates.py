@@ -1,4 +1,4 @@
-"""Class names written into prompt templates and tokenized. Needs no JAX."""
+"""Fills prompt templates with class names and tokenizes them. Needs no JAX."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.text import tokenizer
 from hclip_jax.text.class_names import check_class_names, split_synonyms
 
-# Lengths are rounded up to a multiple of this, so that similar class lists share one compiled text tower.
+# N is rounded up to a multiple of this, so that similar class lists share one compiled text tower.
 _LENGTH_MULTIPLE = 4
 
 
@@ -21,7 +21,7 @@ class TokenizedPrompts(NamedTuple):
         tokens: int32 [S, N], one prompt a row, from tokenizer.START to tokenizer.END, then zeros.
         segment_ids: int32 [S], the class prompt t * P + p that each row belongs to.
         shared_prefix_len: number of leading tokens that all prompts share: tokenizer.START and the
-            template's words before the class name.
+            template's tokens before the class name.
     """
 
     tokens: np.ndarray
@@ -32,16 +32,16 @@ class TokenizedPrompts(NamedTuple):
 def fill_templates(
     class_names: Sequence[str], templates: Sequence[str], synonyms: str, context_length: int
 ) -> TokenizedPrompts:
-    """Writes each class name into each template.
+    """Tokenized prompts for T class names: each name in each template.
 
-    N is the longest prompt rounded up to a multiple of 4, not the context length. This is exact: the text
-    tower's mask is causal and its output is read at END, so tokens after END have no effect.
+    N is the length of the longest prompt rounded up to a multiple of 4, not the context length. This is
+    exact: the text tower's mask is causal and its output is taken at END, so tokens after END have no effect.
 
     Args:
         class_names: T names; a name holds its synonyms separated by ", ".
         templates: P templates with one "{}" each.
-        synonyms: "first" uses the first synonym only, as the published code does; "mean" writes one prompt
-            a synonym, to be averaged by segment.
+        synonyms: "first" uses the first synonym only, as the published code does; "mean" makes one prompt
+            a synonym, whose features are to be averaged by segment.
         context_length: maximum number of tokens of a prompt, START and END included.
 
     Returns:
@@ -52,29 +52,28 @@ def fill_templates(
     """
     class_names = check_class_names(class_names, "class_names")
     if synonyms not in ("first", "mean"):
-        raise UserError(f'synonyms is {synonyms!r}; choose "first" or "mean".')
+        raise UserError(f'synonyms is {synonyms!r}; choose "first" or "mean"')
     if not templates:
-        raise UserError('templates is empty; give at least one, such as "A photo of a {}".')
+        raise UserError('templates is empty; give at least one, such as "A photo of a {}"')
     for template in templates:
         if template.count("{}") != 1:
             raise UserError(
-                f'Template {template!r} holds "{{}}" {template.count("{}")} times; write it once, '
-                "where the class name goes."
+                f'template {template!r} holds "{{}}" {template.count("{}")} times; write it once, '
+                "in the place of the class name"
             )
 
     rows: list[list[int]] = []
     segment_ids: list[int] = []
     for segment_id, (name, template) in enumerate(itertools.product(class_names, templates)):
-        names = split_synonyms(name)
-        for synonym in names[:1] if synonyms == "first" else names:
+        all_synonyms = split_synonyms(name)
+        for synonym in all_synonyms[:1] if synonyms == "first" else all_synonyms:
             prompt = template.replace("{}", synonym)
             rows.append([tokenizer.START, *tokenizer.encode(prompt), tokenizer.END])
             segment_ids.append(segment_id)
             if len(rows[-1]) > context_length:
                 raise UserError(
-                    f"Class {name!r} in template {template!r} has {len(rows[-1])} tokens, start "
-                    f"and end included, but at most {context_length} fit; shorten the name or the "
-                    "template."
+                    f"class {name!r} in template {template!r} has {len(rows[-1])} tokens, start and end "
+                    f"included, but at most {context_length} fit; shorten the name or the template"
                 )
 
     length = max(map(len, rows))
@@ -86,10 +85,10 @@ def fill_templates(
 
 
 def _shared_prefix_len(tokens: np.ndarray, templates: Sequence[str]) -> int:
-    """Number of leading tokens that all prompts share, as far as the templates determine it.
+    """Number of leading tokens that all prompts share because of the templates.
 
-    A prefix that the class names share is not counted: the next class list would need another program.
+    Tokens that the class names share are not counted: each class list would need another compiled program.
     """
-    before = min(len(tokenizer.encode(template.partition("{}")[0])) for template in templates)
-    start = tokens[:, : 1 + before]
-    return int((start == start[:1]).all(axis=0).cumprod().sum())
+    template_len = min(len(tokenizer.encode(template.partition("{}")[0])) for template in templates)
+    prefix = tokens[:, : 1 + template_len]
+    return int((prefix == prefix[:1]).all(axis=0).cumprod().sum())

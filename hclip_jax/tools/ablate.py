@@ -1,9 +1,11 @@
-"""Trains the same model by many methods and seeds, and tells them apart by what they make of unseen words.
+"""Trains one model with several tuning methods and seeds, and compares their metrics on unseen class names.
 
-python -m hclip_jax.tools.ablate --config=configs/ablation.py --workdir=runs/ablation [--jobs=2]
+hclip ablate [--config=NAME|FILE] [--workdir=DIR] [--methods=A,B] [--seeds=0,1] [--jobs=2]
 
-Each training is a run of hclip_jax.main in WORKDIR/METHOD/SEED; those that have ended are not run again, so
-the same command resumes. After each, WORKDIR gets table.json, table.md and plot.png of those that have ended.
+Each training is a run of hclip train in DIR/METHOD/SEED. Finished trainings are not repeated, so the same
+command resumes an ablation. After each training, DIR/table.json, table.md and plot.png are updated. Example:
+
+    hclip ablate --config=ablation --workdir=runs/ablation --jobs=2
 """
 
 import os
@@ -16,7 +18,6 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from hclip_jax.analysis.ablation.plan import Run, read_plan
-from hclip_jax.analysis.ablation.table import finished, make_table, to_json, to_markdown
 from hclip_jax.errors import UserError
 from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import write_atomically
@@ -24,68 +25,90 @@ from hclip_jax.io.progress import bar, console
 
 
 def main(argv: list[str]) -> int:
-    """Runs the command line `argv`, without the program's name, and returns the exit status."""
-    parser = Parser(prog="python -m hclip_jax.tools.ablate", description=__doc__)
+    """Runs the command.
+
+    Args:
+        argv: the arguments without the program's name.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UserError: wrong use, or a training failed.
+    """
+    parser = Parser(prog="hclip ablate", description=__doc__)
     add = parser.add_argument
-    add("--config", default="configs/ablation.py", metavar="FILE", help="defines get_config, METHODS, SEEDS")
+    add(
+        "--config",
+        default="ablation",
+        metavar="NAME|FILE",
+        help="configuration with METHODS and SEEDS (default: ablation)",
+    )
     add("--workdir", type=Path, default=Path("runs/ablation"), metavar="DIR", help="(default: runs/ablation)")
-    add("--methods", default="", metavar="A,B", help="only these methods")
-    add("--seeds", default="", metavar="0,1", help="other seeds than the file's")
-    add("--jobs", type=int, default=1, help="trainings at once (default: 1)")
+    add("--methods", default="", metavar="A,B", help="names of METHODS (default: all)")
+    add("--seeds", default="", metavar="0,1", help="seeds (default: SEEDS)")
+    add("--jobs", type=int, default=1, metavar="N", help="number of trainings in parallel (default: 1)")
     args = parser.parse_args(argv)
     if args.jobs < 1:
-        raise UserError(f"--jobs is {args.jobs}; give at least 1")
-    runs = read_plan(args.config, args.workdir, _names(args.methods), _numbers(args.seeds))
-    waiting = [r for r in runs if finished(r) is None]
-    console.print(f"{len(runs)} trainings, {len(runs) - len(waiting)} have ended")
-    cores = _shares(args.jobs)
-    with ThreadPoolExecutor(args.jobs, initializer=lambda: _keep_to(cores.get())) as pool, bar() as progress:
-        shown = progress.add_task("trainings", total=len(runs), completed=len(runs) - len(waiting))
-        training = [pool.submit(_train, r) for r in waiting]
-        try:
-            for ended in as_completed(training):
-                console.print(ended.result())
-                progress.advance(shown)
-                _write(args.workdir, runs)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    _write(args.workdir, runs)
-    console.print(f"{args.workdir}/table.md, table.json, plot.png")
+        raise UserError(f"--jobs is {args.jobs}; it must be 1 or more")
+    runs = read_plan(args.config, args.workdir, _split(args.methods), _parse_seeds(args.seeds))
+    _train_all(runs, args.workdir, args.jobs)
     return 0
 
 
-def _shares(jobs: int) -> "SimpleQueue[set[int]]":
-    """This process's cores dealt out to so many trainings; none if there are too few, or not on Linux."""
+def _train_all(runs: Sequence[Run], workdir: Path, jobs: int) -> None:
+    remaining = [r for r in runs if r.final_metrics() is None]
+    num_finished = len(runs) - len(remaining)
+    console.print(f"{len(runs)} trainings, {num_finished} finished")
+    cores = _core_sets(jobs)
+    with ThreadPoolExecutor(jobs, initializer=lambda: _pin_to(cores.get())) as pool, bar() as progress:
+        task = progress.add_task("trainings", total=len(runs), completed=num_finished)
+        futures = [pool.submit(_train, r) for r in remaining]
+        try:
+            for future in as_completed(futures):
+                console.print(future.result())
+                progress.advance(task)
+                _write_results(workdir, runs)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    _write_results(workdir, runs)
+    console.print(f"{workdir}/table.md, table.json, plot.png")
+
+
+def _train(r: Run) -> str:
+    """Runs one training in a subprocess and returns a message."""
+    start = time.monotonic()
+    r.workdir.mkdir(parents=True, exist_ok=True)
+    with (r.workdir / "log.txt").open("a") as log:
+        status = subprocess.run(r.command, stdout=log, stderr=log).returncode
+    if status or r.final_metrics() is None:
+        raise UserError(
+            f"the training of {r.method}, seed {r.seed}, ended with status {status}; see "
+            f"{r.workdir / 'log.txt'}, and run the same command again to continue"
+        )
+    return f"{r.method}, seed {r.seed}: finished after {time.monotonic() - start:.0f} s"
+
+
+def _core_sets(jobs: int) -> "SimpleQueue[set[int]]":
+    """This process's cores, divided among the jobs; empty sets if there are too few, or not on Linux."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    shares: SimpleQueue[set[int]] = SimpleQueue()
+    core_sets: SimpleQueue[set[int]] = SimpleQueue()
     for job in range(jobs):
-        shares.put(set(cores[job::jobs]) if len(cores) >= jobs else set())
-    return shares
+        core_sets.put(set(cores[job::jobs]) if len(cores) >= jobs else set())
+    return core_sets
 
 
-def _keep_to(cores: set[int]) -> None:
-    """Keeps the programs that this thread starts to some cores: trainings that share theirs take longer."""
+def _pin_to(cores: set[int]) -> None:
+    """Pins the subprocesses of this thread to `cores`: trainings that share cores take longer."""
     if cores:
         os.sched_setaffinity(0, cores)
 
 
-def _train(r: Run) -> str:
-    start = time.monotonic()
-    r.folder.mkdir(parents=True, exist_ok=True)
-    with (r.folder / "log.txt").open("a") as log:
-        status = subprocess.run(r.command, stdout=log, stderr=log).returncode
-    if status or finished(r) is None:
-        raise UserError(
-            f"the training of {r.method}, seed {r.seed}, ended with status {status}; see "
-            f"{r.folder / 'log.txt'}, and run the same command again to go on with the others"
-        )
-    return f"{r.method}, seed {r.seed}: ended after {time.monotonic() - start:.0f} s"
-
-
-def _write(workdir: Path, runs: Sequence[Run]) -> None:
-    # Imported here: it takes a second, and is not needed to refuse a wrong flag.
+def _write_results(workdir: Path, runs: Sequence[Run]) -> None:
+    # Imported after the arguments are checked: JAX and matplotlib take seconds to start.
     from hclip_jax.analysis.ablation.plot import plot
+    from hclip_jax.analysis.ablation.table import make_table, to_json, to_markdown
 
     rows = make_table(runs)
     write_atomically(workdir / "table.json", to_json(rows))
@@ -93,15 +116,17 @@ def _write(workdir: Path, runs: Sequence[Run]) -> None:
     plot(workdir / "plot.png", rows)
 
 
-def _names(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _numbers(text: str) -> list[int]:
+def _parse_seeds(text: str) -> list[int]:
     try:
-        return [int(number) for number in _names(text)]
+        return [int(number) for number in _split(text)]
     except ValueError as error:
-        raise UserError(f"--seeds={text} is no list of whole numbers; give such as --seeds=0,1,2") from error
+        raise UserError(
+            f"--seeds={text} is not a list of whole numbers; give for example --seeds=0,1,2"
+        ) from error
 
 
 if __name__ == "__main__":

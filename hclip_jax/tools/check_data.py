@@ -1,55 +1,85 @@
-"""Finds everything that is wrong with a labelled folder at once, before a training starts.
+"""Reports all issues of a labelled folder before a training starts.
 
-python -m hclip_jax.tools.check_data FOLDER [--output=DIR] [--classes_file=FILE] [--previews=8]
+hclip check FOLDER [--output=DIR] [--classes_file=FILE] [--previews=N]
 
 FOLDER holds images/{train,val}/*, labels/{train,val}/*.png (class ids from 0; 255 = unlabelled) and
 classes.txt (one class a line). Every file is decoded. Example:
 
-    python -m hclip_jax.tools.check_data my_data --output=my_data_check
+    hclip check my_data --output=my_data_check
 
-Exit status 0 if nothing is wrong (warnings aside), 1 if the data has errors, 2 for wrong use.
+Exit status 0 if there are no errors (warnings are allowed), 1 if the data has errors, 2 for wrong use.
 """
 
+import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hclip_jax.data.check.folder import Report, check_folder
-from hclip_jax.data.check.report import print_report, to_json, to_markdown
 from hclip_jax.io.command_line import Parser, run
-from hclip_jax.io.files import write_atomically, write_png
-from hclip_jax.io.progress import bar, console
-from hclip_jax.tools.check_previews import choose_previews, paint_preview
+
+if TYPE_CHECKING:
+    from hclip_jax.data.check.folder import Report
+
+_DEFAULT_PREVIEWS = 8
 
 
 def main(argv: list[str]) -> int:
-    """Runs the command line `argv`, without the program's name, and returns the exit status."""
-    parser = Parser(prog="python -m hclip_jax.tools.check_data", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the labelled folder")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write report.md, report.json, previews/")
-    parser.add_argument("--classes_file", default="", metavar="FILE", help="instead of FOLDER/classes.txt")
-    parser.add_argument("--previews", type=int, metavar="N", help="pictures to paint, a split (default: 8)")
+    """Runs the command.
+
+    Args:
+        argv: the arguments without the program's name.
+
+    Returns:
+        The exit status: 1 if the data has errors, else 0.
+
+    Raises:
+        UserError: wrong use, FOLDER is not a labelled folder, or the output cannot be written.
+    """
+    parser = Parser(prog="hclip check", description=__doc__)
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="the labelled folder")
+    add("--output", type=Path, metavar="DIR", help="write report.md, report.json and previews/ to DIR")
+    add("--classes_file", default="", metavar="FILE", help="the class list (default: FOLDER/classes.txt)")
+    add(
+        "--previews",
+        type=int,
+        metavar="N",
+        help=f"overlays to write for each split (default: {_DEFAULT_PREVIEWS})",
+    )
     args = parser.parse_args(argv)
     if args.previews is not None and (args.previews < 0 or not args.output):
-        parser.error("--previews takes a number from 0 and needs --output=DIR to write to")
+        parser.error("--previews takes a number from 0 and needs --output=DIR")
+    return _check(args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    # Imported after the arguments are checked: decoders and the tokenizer take a while.
+    from hclip_jax.data.check.folder import check_folder
+    from hclip_jax.data.check.report import print_report
+    from hclip_jax.io.progress import bar, console
 
     with bar() as progress:
         report = check_folder(args.folder, args.classes_file, progress)
     print_report(report, console)
     if args.output:
-        _write(report, args.output, 8 if args.previews is None else args.previews)
+        _write(report, args.output, _DEFAULT_PREVIEWS if args.previews is None else args.previews)
     return 1 if report.count("error") else 0
 
 
-def _write(report: Report, output: Path, previews: int) -> None:
-    names = [summary.name for summary in report.classes]
+def _write(report: "Report", output: Path, num_previews: int) -> None:
+    from hclip_jax.data.check.report import to_json, to_markdown
+    from hclip_jax.io.files import write_atomically, write_png
+    from hclip_jax.tools.check_previews import choose_previews, draw_preview
+
+    class_names = [summary.name for summary in report.classes]
     paths = []
     for split in report.splits:
-        for pair in choose_previews([pair for pair in report.pairs if pair.split == split], previews):
-            paths.append(f"previews/{split}/{pair.picture.stem}.png")
-            write_png(output / paths[-1], paint_preview(pair, names))
+        for pair in choose_previews([pair for pair in report.pairs if pair.split == split], num_previews):
+            paths.append(f"previews/{split}/{pair.files.image.stem}.png")
+            write_png(output / paths[-1], draw_preview(pair, class_names))
     write_atomically(output / "report.json", to_json(report))
     write_atomically(output / "report.md", to_markdown(report, paths))
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, sys.argv[1:]))
+    sys.exit(run(main, sys.argv[1:], uses_jax=False))

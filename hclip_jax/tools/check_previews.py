@@ -1,33 +1,38 @@
-"""Few pictures of a split that show as many of its classes as possible, painted."""
+"""Overlays of a few images of a split that show as many of its classes as possible."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.check.pair import Pair
+from hclip_jax.data.check.pair import CheckedPair
 from hclip_jax.data.image_io import ignore_value, read_image, read_raw_label
 from hclip_jax.data.types import IGNORE
 from hclip_jax.inference.overlay import overlay
 
 
-def choose_previews(pairs: Sequence[Pair], count: int) -> list[Pair]:
-    """Chooses up to `count` readable pairs, each the one with the most classes not shown so far."""
-    left = [pair for pair in pairs if pair.readable]
-    chosen: list[Pair] = []
-    shown: set[int] = set()
-    while left and len(chosen) < count:
-        best = max(left, key=lambda pair: (len(pair.pixels.keys() - shown), len(pair.pixels)))
-        left.remove(best)
+def choose_previews(pairs: Sequence[CheckedPair], num_previews: int) -> list[CheckedPair]:
+    """Chooses up to `num_previews` pairs greedily, each time the one with the most classes not yet covered.
+
+    Only pairs whose sizes match are chosen.
+    """
+    candidates = [pair for pair in pairs if pair.sizes_match]
+    chosen: list[CheckedPair] = []
+    covered: set[int] = set()
+    while candidates and len(chosen) < num_previews:
+        best = max(
+            candidates, key=lambda pair: (len(pair.pixel_counts.keys() - covered), len(pair.pixel_counts))
+        )
+        candidates.remove(best)
         chosen.append(best)
-        shown |= best.pixels.keys()
+        covered |= best.pixel_counts.keys()
     return chosen
 
 
-def paint_preview(pair: Pair, class_names: Sequence[str]) -> Image.Image:
-    """Paints a readable pair; ids that are no class stay unpainted, as unlabelled pixels do."""
-    assert pair.label
-    raw = read_raw_label(pair.label)
+def draw_preview(pair: CheckedPair, class_names: Sequence[str]) -> Image.Image:
+    """Draws the overlay of a pair; invalid ids are left out, as are unlabelled pixels."""
+    assert pair.files.label
+    raw = read_raw_label(pair.files.label)
     is_class = (raw >= 0) & (raw < len(class_names)) & (raw != ignore_value(raw))
     label = np.where(is_class, raw.astype(np.int32), IGNORE)
-    return overlay(read_image(pair.picture), label, class_names)
+    return overlay(read_image(pair.files.image), label, class_names)

@@ -23,11 +23,11 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("hclip_jax.main", "train H-CLIP, or resume a training"),
-    "evaluate": Command("hclip_jax.tools.evaluate", "evaluate the newest checkpoint of a training"),
+    "evaluate": Command("hclip_jax.tools.evaluate", "evaluate the newest checkpoint of a work directory"),
     "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
     "check": Command("hclip_jax.tools.check_data", "check a labelled folder before training", uses_jax=False),
     "convert": Command(
-        "hclip_jax.tools.convert", "make a model directory from published weights or a training"
+        "hclip_jax.tools.convert", "make a model directory from published weights or a work directory"
     ),
     "merge": Command(
         "hclip_jax.tools.merge", "merge adapters into CLIP's weights, for programs without them"
@@ -84,8 +84,8 @@ def _unknown(name: str) -> str:
     if not name:
         return f"no command is given; choose one of {', '.join(COMMANDS)} (see hclip --help)"
     near = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"{name!r} is not a command of hclip; {hint}The commands are {', '.join(COMMANDS)}"
+    hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}"
+    return f"{name!r} is not a command of hclip; {hint} (see hclip --help)"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Makes a model directory from the weights of other programs, or from a training.
+"""Makes a model directory from the weights of other programs, or from a work directory.
 
 hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP]
 
 SOURCE is a weights file or its folder: CLIP by OpenAI (.pt), OpenCLIP or Hugging Face (.safetensors, .bin),
-CAT-Seg or H-CLIP (.pth); or the --workdir of a training, or a model directory. Format, sizes and activation are
-detected. TARGET gets model.safetensors and config.json; it is written completely or not at all. No code in a
-file is ever executed. Examples:
+CAT-Seg or H-CLIP (.pth); or a work directory of hclip train, or a model directory. Format, sizes and
+activation are detected. TARGET gets model.safetensors and config.json; it is written completely or not at
+all. No code of a file is executed. Examples:
 
     hclip convert ViT-B-16.pt clip-vitb --verify
     hclip convert runs/vitb my-adapters --adapters_only
@@ -13,12 +13,15 @@ file is ever executed. Examples:
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 from typing import get_args
 
 from hclip_jax.config.schema import Activation
+from hclip_jax.errors import UserError
 from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.progress import console
 
 
 def main(argv: list[str]) -> int:
@@ -35,10 +38,15 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip convert", description=__doc__)
     add = parser.add_argument
-    add("source", type=Path, metavar="SOURCE", help="weights file or folder, training, or model directory")
+    add(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="weights file or folder, work directory, or model directory",
+    )
     add("target", type=Path, metavar="TARGET", help="model directory to create")
     add("--verify", action="store_true", help="run both towers on fixed inputs and print checksums")
-    add("--adapters_only", action="store_true", help="leave CLIP out; to use TARGET, give it as --base")
+    add("--adapters_only", action="store_true", help="leave CLIP out; TARGET then needs it as --base")
     add("--base", type=Path, metavar="CLIP", help="the CLIP of a SOURCE that holds only adapters")
     add(
         "--activation",
@@ -52,10 +60,6 @@ def main(argv: list[str]) -> int:
 
 def _convert(args: argparse.Namespace) -> None:
     # Imported after the arguments are checked: JAX takes more than a second to start.
-    from dataclasses import replace
-
-    from hclip_jax.errors import UserError
-    from hclip_jax.io.progress import console
     from hclip_jax.load import open_model
     from hclip_jax.tools.model_table import feature_lines, model_table
     from hclip_jax.weights.model_directory import load_model, save_model
@@ -64,7 +68,7 @@ def _convert(args: argparse.Namespace) -> None:
     if args.adapters_only:
         checkpoint.require_spec()
         fingerprint = checkpoint.fingerprint()
-        checkpoint = replace(checkpoint.only("adapters", "head"), base_fingerprint=fingerprint)
+        checkpoint = dataclasses.replace(checkpoint.only("adapters", "head"), base_fingerprint=fingerprint)
         if "adapters" not in checkpoint.parts:
             raise UserError(f"{args.source} has no adapters; convert it without --adapters_only")
     if args.verify and "clip" not in checkpoint.parts:

@@ -1,9 +1,9 @@
-"""Evaluates the newest checkpoint of a training on the evaluation sets of its configuration.
+"""Evaluates the newest checkpoint of a work directory on the evaluation sets of its configuration.
 
 hclip evaluate DIR [--config.FIELD=VALUE ...]
 
-DIR is the --workdir of a training. Its config.json is the configuration; --config.FIELD=VALUE changes a field
-of config.evaluation. Reports go to DIR/evaluation/, overlays to DIR/overlays/. Examples:
+DIR is the --workdir of hclip train. Its config.json is the configuration; --config.FIELD=VALUE changes a
+field of config.evaluation. Reports go to DIR/evaluation/, overlays to DIR/overlays/. Examples:
 
     hclip evaluate runs/vitb
     hclip evaluate runs/vitb --config.evaluation.protocol=single --config.evaluation.num_images=100
@@ -32,12 +32,12 @@ def main(argv: list[str]) -> int:
         UserError: wrong use, or as `training.loop.evaluate_newest`.
     """
     parser = Parser(prog="hclip evaluate", description=__doc__)
-    parser.add_argument("workdir", type=Path, metavar="DIR", help="the --workdir of a training")
+    parser.add_argument("workdir", type=Path, metavar="DIR", help="work directory of hclip train")
     args, overrides = parser.parse_with_overrides(argv)
     if not is_workdir(args.workdir):
         raise UserError(
             f"{args.workdir} is not a work directory (it has no config.json and metrics.jsonl); give the "
-            f"--workdir of a training"
+            f"--workdir of hclip train"
         )
     config = apply_overrides(to_dict(read_config_json(args.workdir)), overrides)
 

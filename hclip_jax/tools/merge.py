@@ -7,8 +7,8 @@ hclip merge MODEL TARGET --format=model|openai|huggingface [--base=CLIP] [--dtyp
     huggingface  only CLIP, as a folder for transformers.CLIPModel.from_pretrained
 
 Tensors keep the dtype they had before training (--dtype changes it); in a model directory, tensors that the
-adapters changed are float32. The result is read back, and its features of fixed inputs are compared with those
-of MODEL with its adapters: if they differ by more than rounding, nothing is written. Example:
+adapters changed are float32. The result is read back, and its features of fixed inputs are compared with
+those of MODEL with its adapters: if they differ by more than rounding, nothing is written. Example:
 
     hclip merge runs/vitb vitb-hclip.pt --format=openai
 """
@@ -17,7 +17,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from hclip_jax.errors import UserError
 from hclip_jax.io.command_line import Parser, run
+from hclip_jax.io.files import create_atomically
+from hclip_jax.io.progress import console
 
 FORMATS = ("model", "openai", "huggingface")
 """The keys of `hclip_jax.weights.export.EXPORTS`, which imports JAX."""
@@ -38,7 +41,7 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip merge", description=__doc__)
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="model directory, or the --workdir of a training")
+    add("model", type=Path, metavar="MODEL", help="model directory, work directory, or file of H-CLIP")
     add("target", type=Path, metavar="TARGET", help="file or folder to create")
     add("--format", required=True, choices=FORMATS, help="see above")
     add("--base", type=Path, metavar="CLIP", help="the CLIP of a MODEL that holds only adapters")
@@ -50,22 +53,20 @@ def main(argv: list[str]) -> int:
 def _merge(args: argparse.Namespace) -> None:
     # Imported after the arguments are checked: JAX takes more than a second to start.
     import jax.numpy as jnp
+    import numpy as np
 
-    from hclip_jax.errors import UserError
-    from hclip_jax.io.files import create_atomically
-    from hclip_jax.io.progress import console
     from hclip_jax.load import open_model
     from hclip_jax.tools.merge_check import check_finite, max_differences, normalized_features, tolerance
-    from hclip_jax.weights.export import EXPORTS, merged
+    from hclip_jax.weights.export import EXPORTS, merge_adapters
     from hclip_jax.weights.model_directory import load_model
     from hclip_jax.weights.open_checkpoint import open_checkpoint
 
     checkpoint = open_model(args.model, args.base)
     checkpoint.require_clip()
     dtype = jnp.dtype(args.dtype) if args.dtype else None
-    result = merged(checkpoint, dtype, keep_precision=args.format == "model")
+    result = merge_adapters(checkpoint, dtype, keep_precision=args.format == "model")
     with create_atomically(args.target) as temporary:
-        expected = normalized_features(merged(checkpoint, None, keep_precision=True))
+        expected = normalized_features(merge_adapters(checkpoint, None, keep_precision=True))
         check_finite(expected, args.model)
         EXPORTS[args.format](temporary, result)
         # A format that does not say the number of heads and the activation is read with those of the model.
@@ -73,7 +74,7 @@ def _merge(args: argparse.Namespace) -> None:
             load_model(temporary) if args.format == "model" else open_checkpoint(temporary, checkpoint.clip)
         )
         differences = max_differences(normalized_features(written), expected)
-        largest, allowed = max(differences["float32"]), tolerance(written)
+        largest, allowed = np.max(differences["float32"]), tolerance(written)  # unlike max, keeps a NaN
         if not largest <= allowed:
             raise UserError(
                 f"{args.target} is not written: its features would differ by {largest:.2g} from those of "

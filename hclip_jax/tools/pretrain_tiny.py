@@ -1,55 +1,74 @@
-"""Trains the small CLIP that configs/tiny.py starts from: contrastively, on captioned built-in pictures.
+"""Trains the small CLIP of configs/tiny.py, contrastively on captioned built-in scenes.
 
-python -m hclip_jax.tools.pretrain_tiny TARGET [--config=configs/tiny.py] [--steps=N]
+python -m hclip_jax.tools.pretrain_tiny TARGET [--config=tiny] [--num_train_steps=1000] [--batch_size=64]
+    [--learning_rate=1e-3] [--seed=0] [--num_workers=2]
 
-It sees all words of the built-in world, and their synonyms, but no pixel labels. TARGET becomes a model
-directory with CLIP alone, in float16; use it as --config.clip.weights=TARGET. The one that comes with this
-package was made by
+The captions hold all terms of the built-in scenes and their synonyms; no pixel labels are used. TARGET
+becomes a model directory with CLIP alone, in float16; use it as --config.clip.weights=TARGET. The CLIP of
+this package, --config.clip.weights=tiny, was trained with
 
     python -m hclip_jax.tools.pretrain_tiny hclip_jax/weights/tiny
-
-and is what --config.clip.weights=tiny means.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
-import jax
-import numpy as np
-
 from hclip_jax.config.overrides import read_config
+from hclip_jax.config.schema import ClipConfig
 from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import check_absent
 from hclip_jax.io.progress import console
-from hclip_jax.pretraining.train import CANDIDATES, Recipe, pretrain
-from hclip_jax.weights.checkpoint import Checkpoint
-from hclip_jax.weights.layouts.layout import flatten
-from hclip_jax.weights.lazy_array import LazyArray
-from hclip_jax.weights.model_directory import save_model
 
 
 def main(argv: list[str]) -> int:
-    """Runs the command line `argv`, without the program's name, and returns the exit status."""
+    """Runs the command.
+
+    Args:
+        argv: the arguments without the program's name.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UserError: wrong use, an invalid configuration, or TARGET exists or cannot be written.
+    """
     parser = Parser(prog="python -m hclip_jax.tools.pretrain_tiny", description=__doc__)
     add = parser.add_argument
-    add("target", type=Path, metavar="TARGET", help="model directory to make")
-    add("--config", default="configs/tiny.py", metavar="FILE", help="whose towers (default: configs/tiny.py)")
-    add("--steps", type=int, default=1000, help="updates (default: 1000)")
-    add("--batch", type=int, default=64, help="pictures and captions an update (default: 64)")
-    add("--learning_rate", type=float, default=1e-3, help="the highest (default: 1e-3)")
-    add("--seed", type=int, default=0, help="of everything random (default: 0)")
-    add("--workers", type=int, default=2, help="processes that draw (default: 2)")
+    add("target", type=Path, metavar="TARGET", help="model directory to create")
+    add("--config", default="tiny", metavar="NAME|FILE", help="configuration of the towers (default: tiny)")
+    add("--num_train_steps", type=int, default=1000, help="number of updates (default: 1000)")
+    add("--batch_size", type=int, default=64, help="images and captions a step (default: 64)")
+    add("--learning_rate", type=float, default=1e-3, help="the peak learning rate (default: 1e-3)")
+    add("--seed", type=int, default=0, help="of the parameters and the data (default: 0)")
+    add("--num_workers", type=int, default=2, help="processes that draw scenes (default: 2)")
     args = parser.parse_args(argv)
     check_absent(args.target)
-    clip = read_config(args.config).clip
-    recipe = Recipe(args.steps, args.batch, args.learning_rate, args.seed, args.workers)
-    params, found = pretrain(clip, recipe)
-    arrays = flatten(jax.device_get({"clip": params}))
-    leaves = {path: LazyArray.of(np.asarray(value, np.float16)) for path, value in arrays.items()}
-    source = f"built-in captions, {recipe.num_train_steps} steps, right among {CANDIDATES}: {found:.1%}"
-    save_model(args.target, Checkpoint("this training", source, clip, None, leaves))
-    console.print(f"{args.target}: {sum(leaf.size for leaf in arrays.values()):,} parameters")
+    _pretrain(args, read_config(args.config).clip)
     return 0
+
+
+def _pretrain(args: argparse.Namespace, clip: ClipConfig) -> None:
+    # Imported after the arguments are checked: JAX takes more than a second to start.
+    import jax
+    import numpy as np
+    from flax.traverse_util import flatten_dict
+
+    from hclip_jax.pretraining.train import NUM_CANDIDATES, Recipe, pretrain
+    from hclip_jax.weights.checkpoint import Checkpoint
+    from hclip_jax.weights.lazy_array import LazyArray
+    from hclip_jax.weights.model_directory import save_model
+
+    recipe = Recipe(args.num_train_steps, args.batch_size, args.learning_rate, args.seed, args.num_workers)
+    clip_params, accuracy = pretrain(clip, recipe)
+    flat = flatten_dict(jax.device_get({"clip": clip_params}), sep="/")
+    params = {path: LazyArray.of(np.asarray(array, np.float16)) for path, array in flat.items()}
+    source = (
+        f"built-in captions, {recipe.num_train_steps} steps, retrieval accuracy among {NUM_CANDIDATES}: "
+        f"{accuracy:.1%}"
+    )
+    save_model(args.target, Checkpoint("this training", source, clip, None, params))
+    console.print(f"{args.target}: {sum(array.size for array in jax.tree.leaves(clip_params)):,} parameters")
 
 
 if __name__ == "__main__":

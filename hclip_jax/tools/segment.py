@@ -78,7 +78,7 @@ def main(argv: list[str]) -> int:
         segmentations = segmenter.many(
             _read_images(paths, pending, skip),
             class_names,
-            batch_size=args.batch_size,
+            batch_size=args.batch,
             background=background,
             synonyms=args.synonyms,
             threshold=args.threshold,
@@ -102,7 +102,12 @@ def _parser() -> Parser:
     parser = Parser(prog="hclip segment", description=__doc__)
     add = parser.add_argument
     add("images", nargs="+", metavar="IMAGE", help="file, folder or pattern")
-    add("--model", required=True, metavar="DIR", help="model directory, or the --workdir of a training")
+    add(
+        "--model",
+        required=True,
+        metavar="DIR",
+        help="model directory, work directory, or file of CAT-Seg or H-CLIP",
+    )
     add(
         "--output",
         type=Path,
@@ -142,7 +147,7 @@ def _parser() -> Parser:
         help="one pass over the whole image instead of the published sliding window",
     )
     add(
-        "--batch_size",
+        "--batch",
         type=int,
         default=1,
         metavar="B",

@@ -1,7 +1,17 @@
-"""Weights of other formats to our parameter tree and back.
+"""Weights on disk: model directories, and the formats of other programs, to our parameter tree and back.
 
-tensor_map   one PyTorch tensor and the parts of our tree it holds; reading, writing, the difference
-clip_names   the tensors of OpenAI's CLIP (and OpenCLIP's, which has the same names)
-hclip_names  the tensors of the published H-CLIP model
-files        name -> array from a file
+checkpoint          a model whose parameters are still on disk
+lazy_array          an array whose values are loaded on request
+model_directory     our format: model.safetensors and config.json
+open_checkpoint     files of other programs as a Checkpoint
+weight_file         name -> array of any such file, and its config.json
+safetensors_file    safetensors files
+sharded             weights in several files with an index
+torch_zip/          PyTorch's zip files, without PyTorch and without running code
+detect              which model a file holds
+hf_config           checked fields of a config.json
+reference_defaults  what files of the published models do not state
+layouts/            name tables between PyTorch state dicts and our parameter tree
+export              CLIP with the adapters folded in, in the formats of other programs
+clip_features       features of fixed inputs, by which two sets of weights are compared
 """

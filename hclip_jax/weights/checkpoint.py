@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -59,7 +59,9 @@ class Checkpoint:
 
     def only(self, *parts: str) -> "Checkpoint":
         """A copy with the parameters of some parts."""
-        return replace(self, params={path: x for path, x in self.params.items() if path.split("/")[0] in parts})
+        return replace(
+            self, params={path: x for path, x in self.params.items() if path.split("/")[0] in parts}
+        )
 
     def require_spec(self) -> ModelSpec:
         """Returns the description of the segmenter.
@@ -135,4 +137,5 @@ def param_shapes(
         patch = replace(architecture.model, image_size=architecture.clip.image.patch_size)
         tree = jax.eval_shape(Model(replace(architecture, model=patch)).init, rng)
         tree = {part: tree[part] for part in PARTS if part in parts}
-    return {path: x.shape for path, x in flatten_dict(tree, sep="/").items()}
+    params: Any = flatten_dict(tree, sep="/")
+    return {path: param.shape for path, param in params.items()}

@@ -1,21 +1,21 @@
-"""Models for other programs: adapters folded into CLIP, names and layout as theirs."""
+"""Exports CLIP with the adapters folded in, in our format and in those of other programs."""
 
 import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from hclip_jax.config.schema import ClipConfig, ImageTower, TextTower
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import create_dir_atomically, write_atomically
 from hclip_jax.models.hclip import Model
 from hclip_jax.weights.checkpoint import Checkpoint
+from hclip_jax.weights.layouts import layout
 from hclip_jax.weights.layouts.huggingface import huggingface_tensors
-from hclip_jax.weights.layouts.layout import flatten, unflatten, write
 from hclip_jax.weights.layouts.openai import clip_tensors
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
@@ -23,44 +23,44 @@ from hclip_jax.weights.safetensors_file import write_safetensors
 from hclip_jax.weights.torch_zip.writer import write_torch
 
 
-def merged(model: Checkpoint, dtype: np.dtype | None, keep_precision: bool) -> Checkpoint:
-    """The same model without adapters: CLIP's weights are what the adapters make of them.
+def merge_adapters(model: Checkpoint, dtype: np.dtype | None, keep_precision: bool) -> Checkpoint:
+    """The same model without adapters: they are folded into CLIP's weights.
 
     Args:
         model: with or without adapters.
-        dtype: of all floating-point leaves of CLIP; None leaves them as they are.
-        keep_precision: where `dtype` is None, leaves that the adapters change are float32.
+        dtype: dtype of all parameters of CLIP; None leaves each dtype unchanged.
+        keep_precision: if `dtype` is None: whether parameters that the adapters change become float32.
 
     Returns:
-        The merged model, on whose leaves nothing has been computed that the adapters do not change. Loading
-        one raises UserError if its values are too large for its dtype.
+        The merged model. Parameters that the adapters do not change are still lazy. Loading one raises
+        UserError if a value is too large for its dtype.
     """
-    leaves = dict(model.only("clip", "head").params)
+    params = dict(model.only("clip", "head").params)
     if model.spec is not None and "adapters" in model.parts:
-        clip = {path: np.asarray(leaf, np.float32) for path, leaf in model.only("clip").params.items()}
-        params = unflatten(clip) | model.only("adapters").load_params()
-        adapted = flatten({"clip": jax.jit(Model(model.spec.architecture).adapt)(params)})
+        clip = {path: np.asarray(param, np.float32) for path, param in model.only("clip").params.items()}
+        tree = unflatten_dict(clip, sep="/") | model.only("adapters").load_params()
+        adapted = flatten_dict({"clip": jax.jit(Model(model.spec.architecture).adapt)(tree)}, sep="/")
         for path, before in clip.items():
             after = np.asarray(adapted[path])
             if not np.array_equal(after, before):
-                own = np.dtype(np.float32) if keep_precision else leaves[path].dtype
-                leaves[path] = _cast(path, LazyArray.of(after), own if dtype is None else dtype)
+                default = np.dtype(np.float32) if keep_precision else params[path].dtype
+                params[path] = _cast(path, LazyArray.of(after), default if dtype is None else dtype)
     if dtype is not None:
-        for path, leaf in leaves.items():
+        for path, param in params.items():
             if path.startswith("clip/"):
-                leaves[path] = _cast(path, leaf, dtype)
-    return dataclasses.replace(model, params=leaves, source=f"{model.source}, merged")
+                params[path] = _cast(path, param, dtype)
+    return dataclasses.replace(model, params=params, source=f"{model.source}, merged")
 
 
-def _cast(path: str, leaf: LazyArray, dtype: np.dtype) -> LazyArray:
+def _cast(path: str, param: LazyArray, dtype: np.dtype) -> LazyArray:
     def load() -> np.ndarray:
         with np.errstate(over="ignore"):
-            values = np.asarray(leaf).astype(dtype)
+            values = np.asarray(param).astype(dtype)
         if not np.isfinite(values).all():
             raise UserError(f"{path} holds values that are too large for {dtype}; give --dtype=float32")
         return values
 
-    return LazyArray(leaf.shape, dtype, load)
+    return LazyArray(param.shape, dtype, load)
 
 
 def export_openai(target: Path, model: Checkpoint) -> None:
@@ -71,33 +71,28 @@ def export_openai(target: Path, model: Checkpoint) -> None:
     """
     if target.exists():
         raise UserError(f"{target} exists already; give another target, or remove it first")
-    file = write(clip_tensors(model.clip), _in_memory(model))
+    tensors = layout.write(clip_tensors(model.clip), _load_clip(model))
     if target.suffix == ".pt":
-        write_torch(target, file)
+        write_torch(target, tensors)
     elif target.suffix == ".safetensors":
-        write_safetensors(target, file, {"format": "pt"})
+        write_safetensors(target, tensors, {"format": "pt"})
     else:
         raise UserError(
-            f"{target.name} has the suffix {target.suffix!r}; OpenAI's names go to .pt or .safetensors"
+            f"{target.name} has the suffix {target.suffix!r}; --format=openai writes .pt or .safetensors"
         )
 
 
 def export_huggingface(target: Path, model: Checkpoint) -> None:
-    """Writes CLIP as a folder that `transformers.CLIPModel.from_pretrained` reads.
+    """Writes CLIP as a folder for `transformers.CLIPModel.from_pretrained`.
 
     Raises:
         UserError: `target` exists, or cannot be written.
     """
-    file = write(huggingface_tensors(model.clip), _in_memory(model))
+    tensors = layout.write(huggingface_tensors(model.clip), _load_clip(model))
     with create_dir_atomically(target) as folder:
-        write_safetensors(folder / "model.safetensors", file, {"format": "pt"})
-        settings = json.dumps(_huggingface_config(model.clip), indent=2)
-        write_atomically(folder / "config.json", f"{settings}\n")
-
-
-def _in_memory(model: Checkpoint) -> Any:
-    """Our tree of CLIP, read once: each of its leaves is a part of as many tensors as there are layers."""
-    return unflatten({path: np.asarray(leaf) for path, leaf in model.only("clip").params.items()})
+        write_safetensors(folder / "model.safetensors", tensors, {"format": "pt"})
+        config = json.dumps(_huggingface_config(model.clip), indent=2)
+        write_atomically(folder / "config.json", f"{config}\n")
 
 
 EXPORTS: dict[str, Callable[[Path, Checkpoint], None]] = {
@@ -105,6 +100,12 @@ EXPORTS: dict[str, Callable[[Path, Checkpoint], None]] = {
     "openai": export_openai,
     "huggingface": export_huggingface,
 }
+"""Writer of each `hclip merge --format`."""
+
+
+def _load_clip(model: Checkpoint) -> dict[str, np.ndarray]:
+    """CLIP in memory by path: each parameter is part of as many tensors as there are layers."""
+    return {path: np.asarray(param) for path, param in model.only("clip").params.items()}
 
 
 def _huggingface_config(clip: ClipConfig) -> dict[str, object]:
@@ -119,7 +120,7 @@ def _huggingface_config(clip: ClipConfig) -> dict[str, object]:
             "projection_dim": clip.embed_dim,
         }
 
-    end = clip.text.vocab_size - 1
+    end_id = clip.text.vocab_size - 1
     return {
         "architectures": ["CLIPModel"],
         "model_type": "clip",
@@ -133,8 +134,8 @@ def _huggingface_config(clip: ClipConfig) -> dict[str, object]:
             **tower(clip.text),
             "vocab_size": clip.text.vocab_size,
             "max_position_embeddings": clip.text.context_length,
-            "bos_token_id": end - 1,
-            "eos_token_id": end,
+            "bos_token_id": end_id - 1,
+            "eos_token_id": end_id,
             "pad_token_id": 0,
         },
     }

@@ -10,7 +10,7 @@ from hclip_jax.errors import UserError
 
 @dataclass(frozen=True)
 class HfConfig:
-    """Checked access to the fields of a parsed config.json by dotted path, "text_config.hidden_act".
+    """Checked fields of a config.json by dotted path, "text_config.hidden_act"; null counts as absent.
 
     Attributes:
         tree: the parsed JSON object; empty if there is no file.
@@ -20,51 +20,32 @@ class HfConfig:
     tree: Mapping[str, Any]
     where: str
 
-    def get(self, path: str) -> Any:
-        """The value of a field; None if it, or a group that contains it, is absent or null.
-
-        Raises:
-            UserError: a group that contains it is not a JSON object.
-        """
-        value: Any = self.tree
+    def get(self, path: str, default: Any = None) -> Any:
+        """Any value, or `default` if the field is absent; UserError if its group is not a JSON object."""
         group, _, name = path.rpartition(".")
-        if group:
-            value = self.get(group)
-        if value is None:
-            return None
-        if not isinstance(value, Mapping):
+        fields = self.get(group, {}) if group else self.tree
+        if not isinstance(fields, Mapping):
             raise self.wrong(group, "a group of fields")
-        return value.get(name)
+        value = fields.get(name)
+        return default if value is None else value
 
     def count(self, path: str, default: int) -> int:
-        """A whole number of 1 or more; `default` if the field is absent or null.
-
-        Raises:
-            UserError: the value is something else.
-        """
-        value = self.get(path)
-        if value is None:
-            return default
+        """A whole number of 1 or more, or `default` if the field is absent; else UserError."""
+        value = self.get(path, default)
         if type(value) is not int or value < 1:
             raise self.wrong(path, "a whole number of 1 or more")
         return value
 
     def choice(self, path: str, default: Any, allowed: tuple[Any, ...]) -> Any:
-        """One of `allowed`; `default` if the field is absent or null.
-
-        Raises:
-            UserError: the value is something else.
-        """
-        value = self.get(path)
-        if value is None:
-            return default
-        if value not in allowed:
+        """One of `allowed`, or `default` if the field is absent; else UserError."""
+        value = self.get(path, default)
+        if value != default and value not in allowed:
             raise self.wrong(path, " or ".join(map(str, allowed)))
         return value
 
     def wrong(self, path: str, allowed: str) -> UserError:
-        """The error for a field that has another value than `allowed`."""
+        """The error for a field that must be `allowed`."""
         return UserError(
-            f"{self.where}: the config.json beside it has {path} = {reprlib.repr(self.get(path))}; it must be "
-            f"{allowed}: give weights and config.json of one CLIP"
+            f"{self.where}: {path} of the config.json beside it is {reprlib.repr(self.get(path))}; it must "
+            f"be {allowed}: give weights and config.json of one CLIP"
         )

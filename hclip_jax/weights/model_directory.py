@@ -1,7 +1,6 @@
-"""Model directories: model.safetensors, and a config.json that says what it is the model of."""
+"""Model directories: model.safetensors, and a config.json that describes the model."""
 
 import dataclasses
-import hashlib
 import json
 import reprlib
 from collections.abc import Mapping
@@ -20,20 +19,19 @@ from hclip_jax.config.schema import (
 )
 from hclip_jax.config.validate import check_architecture, check_clip, check_protocol
 from hclip_jax.errors import UserError, shown
-from hclip_jax.io.files import create_dir_atomically, write_atomically
+from hclip_jax.io.files import create_dir_atomically, sha256_of, write_atomically
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.version import __version__
-from hclip_jax.weights.checkpoint import PARTS, Checkpoint, ModelSpec, expected
-from hclip_jax.weights.layouts.layout import flatten
+from hclip_jax.weights.checkpoint import PARTS, Checkpoint, ModelSpec, param_shapes
 from hclip_jax.weights.safetensors_file import read_safetensors, write_safetensors
 
 _WEIGHTS, _CARD = "model.safetensors", "config.json"
-_FORMAT = 1
+_FORMAT_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """What is done to pixels before CLIP sees them, for programs that are not this one."""
+    """Preprocessing of pixels for CLIP, stated for other programs."""
 
     channels: str
     values: str
@@ -46,21 +44,21 @@ PREPROCESSING = Preprocessing("RGB", "0 to 255", IMAGE_MEAN, IMAGE_STD)
 
 @dataclasses.dataclass(frozen=True)
 class ClipCard:
-    """config.json of a directory with CLIP alone."""
+    """The config.json of a directory with CLIP alone."""
 
     hclip_jax_model: int  # version of this format
     written_by: str
     source: str
     parts: tuple[str, ...]
     weights_sha256: str
-    base_fingerprint: str  # of the CLIP inside, or of that which adapters without CLIP belong to
+    base_fingerprint: str  # of the CLIP in the directory, or of the CLIP that its adapters were trained on
     preprocessing: Preprocessing
     clip: ClipConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class SegmenterCard(ClipCard):
-    """config.json of a directory with a segmenter."""
+    """The config.json of a directory with a segmenter."""
 
     adapters: AdapterConfig
     head: HeadConfig
@@ -71,7 +69,7 @@ class SegmenterCard(ClipCard):
 
 
 def is_model_directory(path: Path) -> bool:
-    """Whether a folder was written by `save_model`."""
+    """Whether `save_model` wrote a folder."""
     try:
         return "hclip_jax_model" in json.loads((path / _CARD).read_text())
     except (OSError, ValueError, TypeError, RecursionError):
@@ -79,13 +77,13 @@ def is_model_directory(path: Path) -> bool:
 
 
 def save_model(target: Path, model: Checkpoint) -> None:
-    """Writes a model directory, whole or not at all, in the dtypes of the leaves.
+    """Writes a model directory atomically, in the dtypes of the parameters.
 
     Raises:
-        UserError: `target` exists, or cannot be written; or a leaf cannot be read.
+        UserError: `target` exists or cannot be written, or a parameter cannot be loaded.
     """
-    common: dict[str, Any] = {
-        "hclip_jax_model": _FORMAT,
+    fields: dict[str, Any] = {
+        "hclip_jax_model": _FORMAT_VERSION,
         "written_by": f"hclip_jax {__version__}",
         "source": model.source,
         "parts": model.parts,
@@ -94,17 +92,17 @@ def save_model(target: Path, model: Checkpoint) -> None:
         "clip": dataclasses.replace(model.clip, weights=""),
     }
     with create_dir_atomically(target) as folder:
-        common["weights_sha256"] = write_safetensors(folder / _WEIGHTS, model.params, {"format": "flax"})
+        fields["weights_sha256"] = write_safetensors(folder / _WEIGHTS, model.params, {"format": "flax"})
         if model.spec is None:
-            card: Any = ClipCard(**common)
+            card = ClipCard(**fields)
         else:
-            a, protocol, class_names = model.spec
+            architecture, protocol, class_names = model.spec
             card = SegmenterCard(
-                **common,
-                adapters=a.adapters,
-                head=a.head,
-                model=a.model,
-                prompts=a.prompts,
+                **fields,
+                adapters=architecture.adapters,
+                head=architecture.head,
+                model=architecture.model,
+                prompts=architecture.prompts,
                 protocol=protocol,
                 class_names=class_names,
             )
@@ -112,10 +110,10 @@ def save_model(target: Path, model: Checkpoint) -> None:
 
 
 def load_model(path: Path) -> Checkpoint:
-    """Opens a model directory; values stay on disk, after their checksum was found right.
+    """Opens a model directory and verifies the checksum of its weights; values are not loaded.
 
     Raises:
-        UserError: a file is missing, broken or changed, or written by another version of the format.
+        UserError: a file is missing, broken or changed, or has another version of the format.
     """
     card = _read_card(path / _CARD)
     where = f"{path / _CARD}: config"
@@ -129,20 +127,21 @@ def load_model(path: Path) -> Checkpoint:
     weights = path / _WEIGHTS
     if not weights.is_file():
         raise UserError(f"{path} has no {_WEIGHTS}; copy the whole directory")
-    if _sha256(weights) != card.weights_sha256:
+    if sha256_of(weights) != card.weights_sha256:
         raise UserError(
             f"{weights} is not the file that {path / _CARD} describes (its sha256 differs); copy the whole "
-            f"directory anew"
+            f"directory again"
         )
-    leaves = read_safetensors(weights)
-    wanted = flatten(expected(card.clip, architecture, frozenset(card.parts)))
-    if differ := [p for p in {*wanted, *leaves} if _shape(wanted.get(p)) != _shape(leaves.get(p))]:
+    params = read_safetensors(weights)
+    shapes = {name: param.shape for name, param in params.items()}
+    expected = param_shapes(card.clip, architecture, frozenset(card.parts))
+    if differ := [p for p in {*expected, *shapes} if expected.get(p) != shapes.get(p)]:
         raise UserError(
-            f"{weights} does not hold what {path / _CARD} says: {len(differ)} parameters are missing, too "
-            f"many or of another shape, such as {min(differ)}; copy the whole directory anew"
+            f"{weights} does not fit {path / _CARD}: {len(differ)} parameters are missing, unexpected or of "
+            f"another shape, such as {min(differ)}; copy the whole directory again"
         )
-    base = "" if "clip" in card.parts else card.base_fingerprint
-    return Checkpoint(str(path), card.source, card.clip, spec, leaves, base)
+    base_fingerprint = "" if "clip" in card.parts else card.base_fingerprint
+    return Checkpoint(str(path), card.source, card.clip, spec, params, base_fingerprint)
 
 
 def _read_card(path: Path) -> ClipCard:
@@ -150,27 +149,16 @@ def _read_card(path: Path) -> ClipCard:
         tree = json.loads(path.read_text(encoding="utf-8"))
         version = tree["hclip_jax_model"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as a model's config.json ({error}); copy it anew") from error
-    if version != _FORMAT:
+        raise UserError(f"{path} cannot be read as a model's config.json ({error}); copy it again") from error
+    if version != _FORMAT_VERSION:
         raise UserError(
-            f"{path} is of format {reprlib.repr(version)}, but this version reads format {_FORMAT}; install "
-            f"the hclip_jax it was written by ({shown(str(tree.get('written_by')))})"
+            f"{path} has format {reprlib.repr(version)}, but this version reads format {_FORMAT_VERSION}; "
+            f"install the hclip_jax that wrote it ({shown(str(tree.get('written_by')))})"
         )
     kind = SegmenterCard if isinstance(tree, Mapping) and "head" in tree else ClipCard
     card = build(kind, tree, f"{path}: config")
     if card.preprocessing != PREPROCESSING:
-        raise UserError(
-            f"{path}: preprocessing differs from {PREPROCESSING}, which is all that is known here"
-        )
+        raise UserError(f"{path}: preprocessing differs from {PREPROCESSING}, the only one that is supported")
     if not card.parts or any(part not in PARTS for part in card.parts):
         raise UserError(f"{path}: parts is {reprlib.repr(card.parts)}; it must be some of {', '.join(PARTS)}")
     return card
-
-
-def _shape(leaf: Any) -> tuple[int, ...] | None:
-    return None if leaf is None else tuple(leaf.shape)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

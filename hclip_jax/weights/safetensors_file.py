@@ -1,4 +1,7 @@
-"""Safetensors files, a tensor at a time: the library reads them so; it writes only what memory holds."""
+"""Safetensors files, one tensor in memory at a time.
+
+Reading uses the safetensors library. It can write only tensors that are all in memory, so writing is ours.
+"""
 
 import functools
 import hashlib
@@ -29,50 +32,55 @@ _DTYPES = {
     "I32": np.int32,
     "I64": np.int64,
 }
-_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+_DTYPE_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 def read_safetensors(path: Path) -> dict[str, LazyArray]:
-    """The tensors of a file by name; their values stay on disk.
+    """The arrays of a file by name; values are not loaded.
 
     Raises:
-        UserError: the file is missing, broken, or holds a dtype that weights do not have.
+        UserError: the file is missing or broken, or has a name or a dtype that is not supported.
     """
     try:
         file: Any = safe_open(path, framework="np", backend="pread")
         tensors = {}
         for name in file.keys():  # noqa: SIM118 - not a dict
             if not name.isprintable():
-                raise UserError(f"{path}: a tensor is called {shown(name)}; give a file of printable names")
+                raise UserError(f"{path}: the name {shown(name)} is not printable; rename that tensor")
             view = file.get_slice(name)
-            kind = view.get_dtype()
-            if kind not in _DTYPES:
-                raise UserError(f"{path}: {name} is {kind}; a tensor may be {', '.join(_DTYPES)}")
+            dtype = view.get_dtype()
+            if dtype not in _DTYPES:
+                raise UserError(f"{path}: {name} is {dtype}; a tensor must be {', '.join(_DTYPES)}")
             load = functools.partial(_load, file, name, path)
-            tensors[name] = LazyArray(tuple(view.get_shape()), np.dtype(_DTYPES[kind]), load)
+            tensors[name] = LazyArray(tuple(view.get_shape()), np.dtype(_DTYPES[dtype]), load)
         return tensors
     except (SafetensorError, OSError, ValueError) as error:
         raise _broken(path, error) from error
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, LazyArray], metadata: Mapping[str, str]) -> str:
-    """Writes a file, one tensor in memory at a time, complete or not at all.
+    """Writes a file atomically.
+
+    Args:
+        path: the file to write or replace.
+        tensors: name -> array.
+        metadata: the `__metadata__` of the header.
 
     Returns:
-        The file's sha256.
+        The sha256 of the file.
 
     Raises:
-        UserError: a tensor cannot be read, or the file cannot be written.
+        UserError: a tensor cannot be loaded, or the file cannot be written.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
-    # The widest first, as the library orders them: then every tensor is aligned to its items.
+    # The library's order, widest dtype first, which aligns every tensor to its items.
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     for name in order:
         tensor = tensors[name]
         start, end = end, end + math.prod(tensor.shape) * tensor.dtype.itemsize
         header[name] = {
-            "dtype": _NAMES[tensor.dtype],
+            "dtype": _DTYPE_NAMES[tensor.dtype],
             "shape": list(tensor.shape),
             "data_offsets": [start, end],
         }
@@ -99,4 +107,6 @@ def _load(file: Any, name: str, path: Path) -> np.ndarray:
 
 def _broken(path: Path, error: Exception) -> UserError:
     reason = " ".join(str(error).split())
-    return UserError(f"{path} cannot be read as safetensors ({reason}); give the whole file, downloaded anew")
+    return UserError(
+        f"{path} cannot be read as safetensors ({reason}); the file may be cut off, download it again"
+    )

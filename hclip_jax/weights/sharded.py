@@ -1,4 +1,4 @@
-"""Weights in several files, as Hugging Face splits large models: an index says which tensor lies where."""
+"""Weights in several files, Hugging Face's format for large models: an index names each tensor's file."""
 
 import json
 import reprlib
@@ -8,58 +8,58 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from hclip_jax.errors import UserError, shown
 from hclip_jax.weights.lazy_array import LazyArray
 
-INDEX = ".index.json"
+INDEX_SUFFIX = ".index.json"
 
 
 def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) -> dict[str, LazyArray]:
-    """The tensors by name that an index lists; their values stay on disk.
+    """Arrays by name that an index lists; values are not loaded.
 
     Args:
-        path: the index, such as model.safetensors.index.json; its files lie beside it.
-        read: reads one of them.
+        path: the index, such as model.safetensors.index.json; its files lie in the same folder.
+        read: reads one of its files.
 
     Raises:
         UserError: the index cannot be read; one of its files is missing, cannot be read, or lacks a tensor;
-            or it names a file in another folder.
+            or it names a file of another folder.
     """
-    places = _places(path)
+    weight_map = _read_weight_map(path)
     shards: dict[str, Mapping[str, LazyArray]] = {}
-    for shard in sorted(set(places.values())):
+    for shard in sorted(set(weight_map.values())):
         file = path.parent / shard
         if not file.is_file():
             raise UserError(f"{path} needs {shown(shard)}, which is not beside it; download that file too")
         shards[shard] = read(file)
-    for name, shard in places.items():
+    for name, shard in weight_map.items():
         if name not in shards[shard]:
             raise UserError(
-                f"{path} says that {path.parent / shard} holds {shown(name)}, which it does not; download "
-                f"both anew"
+                f"{path} lists {shown(name)} in {path.parent / shard}, which does not hold it; download both "
+                f"files again"
             )
-    return {name: shards[shard][name] for name, shard in places.items()}
+    return {name: shards[shard][name] for name, shard in weight_map.items()}
 
 
-def _places(path: Path) -> dict[str, str]:
+def _read_weight_map(path: Path) -> dict[str, str]:
     """The file name of each tensor."""
     try:
-        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         reason = shown(str(error))
         raise UserError(
-            f"{path} cannot be read as an index of weights ({reason}); download it anew"
+            f"{path} cannot be read as an index of weights ({reason}); download it again"
         ) from error
-    if not isinstance(places, dict):
-        raise UserError(f"{path}: weight_map is no table of tensors and files; download it anew")
-    for name, shard in places.items():
-        if not isinstance(shard, str) or not _is_plain(shard):
+    if not isinstance(weight_map, dict):
+        raise UserError(f"{path}: weight_map must map tensors to files; download the index again")
+    for name, shard in weight_map.items():
+        if not isinstance(shard, str) or not _is_plain_name(shard):
             raise UserError(
-                f"{path}: {shown(name)} lies in {reprlib.repr(shard)}, which is no file name; download the "
-                f"index anew"
+                f"{path}: the file of {shown(name)} is {reprlib.repr(shard)}, which is not a file name; "
+                f"download the index again"
             )
-    return places
+    return weight_map
 
 
-def _is_plain(name: str) -> bool:
-    """Whether it names a file of the index's own folder on every system."""
+def _is_plain_name(name: str) -> bool:
+    """Whether a name is a file name without folders, on every operating system."""
     return (
         bool(name) and name.isprintable() and name == PurePosixPath(name).name == PureWindowsPath(name).name
     )

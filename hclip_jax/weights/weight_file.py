@@ -1,4 +1,4 @@
-"""Tensors by name from whatever file weights come in, and the settings that lie beside it."""
+"""Arrays by name from a weights file of any format, and the config.json beside it."""
 
 import json
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from typing import Any
 from hclip_jax.errors import UserError
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.safetensors_file import read_safetensors
-from hclip_jax.weights.sharded import INDEX, read_sharded
+from hclip_jax.weights.sharded import INDEX_SUFFIX, read_sharded
 from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
 
-_IN_FOLDER = (
+_WEIGHT_NAMES = (
     "model.safetensors",
     "model.safetensors.index.json",
     "open_clip_model.safetensors",
@@ -20,81 +20,89 @@ _IN_FOLDER = (
     "pytorch_model.bin.index.json",
     "open_clip_pytorch_model.bin",
 )
-_SETTINGS = ("config.json", "open_clip_config.json")
-# Where training programs keep the weights among other things: detectron2, OpenCLIP.
-_NESTS = ("model", "state_dict")
+_CONFIG_NAMES = ("config.json", "open_clip_config.json")
+# Keys of the state dict in the training checkpoints of detectron2 and OpenCLIP.
+_STATE_DICT_KEYS = ("model", "state_dict")
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A file of weights."""
+    """A weights file.
+
+    Attributes:
+        path: the file.
+        tensors: name -> array.
+        is_torchscript: whether it is a TorchScript archive, OpenAI's format.
+        hf_config: the parsed config.json beside the file; empty if there is none.
+    """
 
     path: Path
     tensors: Mapping[str, LazyArray]
-    scripted: bool  # a TorchScript archive, as OpenAI publishes them
-    settings: Mapping[str, Any]  # of the JSON file beside it; empty if there is none
+    is_torchscript: bool
+    hf_config: Mapping[str, Any]
 
 
 def open_weights(path: Path) -> WeightFile:
-    """Opens a weights file, or the one in a folder as it is downloaded. Values stay on disk.
+    """Opens a weights file without loading values.
 
     Args:
-        path: safetensors, PyTorch's zip format (.pt, .pth, .bin), or the .index.json of such files, as
-            Hugging Face splits large models; or a folder with one of these and its config.json.
+        path: a safetensors file, a file in PyTorch's zip format (.pt, .pth, .bin), or the .index.json of
+            several such files, into which Hugging Face splits large models; or a folder with one of these,
+            as downloaded.
 
     Raises:
         UserError: there is no such file, or it cannot be read.
     """
     if path.is_dir():
-        path = _in_folder(path)
+        path = _find_weights(path)
     if not path.is_file():
-        raise UserError(f"{path} does not exist; give a file of weights, or the folder it lies in")
-    if path.name.endswith(INDEX):
-        tensors, scripted = read_sharded(path, lambda shard: _tensors(shard)[0]), False
+        raise UserError(f"{path} does not exist; give a weights file, or the folder it lies in")
+    if path.name.endswith(INDEX_SUFFIX):
+        tensors, is_torchscript = read_sharded(path, lambda shard: _read_tensors(shard)[0]), False
     else:
-        tensors, scripted = _tensors(path)
+        tensors, is_torchscript = _read_tensors(path)
     if not tensors:
-        raise UserError(f"{path} holds no tensors; give a file of weights")
-    # What data-parallel training puts before every name.
+        raise UserError(f"{path} holds no tensors; give a weights file")
+    # PyTorch's DataParallel prefixes every name.
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return WeightFile(path, tensors, scripted, _settings(path.parent))
+    return WeightFile(path, tensors, is_torchscript, _read_config(path.parent))
 
 
-def _tensors(path: Path) -> tuple[dict[str, LazyArray], bool]:
-    """The tensors of one file, and whether it is a TorchScript archive."""
-    if _is_safetensors(path):
-        return read_safetensors(path), False
-    content, scripted = read_torch(path)
-    for nest in _NESTS:
-        if isinstance(content, dict) and isinstance(content.get(nest), dict):
-            content = content[nest]
-    return tensors_by_name(content), scripted
-
-
-def _in_folder(folder: Path) -> Path:
-    for name in _IN_FOLDER:
+def _find_weights(folder: Path) -> Path:
+    for name in _WEIGHT_NAMES:
         if (folder / name).is_file():
             return folder / name
-    raise UserError(f"{folder} holds none of {', '.join(_IN_FOLDER)}; give the file of weights itself")
+    raise UserError(f"{folder} holds none of {', '.join(_WEIGHT_NAMES)}; give the weights file itself")
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, LazyArray], bool]:
+    """The arrays of one file by name, and whether it is a TorchScript archive."""
+    if _is_safetensors(path):
+        return read_safetensors(path), False
+    content, is_torchscript = read_torch(path)
+    for key in _STATE_DICT_KEYS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    return tensors_by_name(content), is_torchscript
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether a file begins with the length of a JSON header and the header."""
+    """Whether a file has the suffix, or starts with the 64-bit length of a JSON header and a "{"."""
     with path.open("rb") as file:
         start = file.read(9)
     return path.suffix == ".safetensors" or (start[8:] == b"{" and start[4:8] == bytes(4))
 
 
-def _settings(folder: Path) -> Mapping[str, Any]:
-    for name in _SETTINGS:
+def _read_config(folder: Path) -> Mapping[str, Any]:
+    for name in _CONFIG_NAMES:
         path = folder / name
         if not path.is_file():
             continue
         try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
+            config = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{path} cannot be read as JSON ({error}); download it anew") from error
-        if isinstance(settings, dict):
-            return settings
+            raise UserError(f"{path} cannot be read as JSON ({error}); download it again") from error
+        if isinstance(config, dict):
+            return config
     return {}

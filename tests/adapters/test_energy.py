@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.adapters.cayley import cayley
@@ -19,7 +20,7 @@ def test_energy_is_the_sum_over_pairs() -> None:
     neurons = np.random.default_rng(0).standard_normal((6, 4))
     unit = neurons / np.linalg.norm(neurons, axis=1, keepdims=True)
     wanted = sum(1 / np.linalg.norm(unit[i] - unit[j]) for i in range(6) for j in range(6) if i != j)
-    np.testing.assert_allclose(energy(neurons.astype(np.float32)), wanted, rtol=1e-5)
+    np.testing.assert_allclose(energy(jnp.asarray(neurons, jnp.float32)), wanted, rtol=1e-5)
 
 
 def test_orthogonal_blocks_keep_the_energy_of_every_matrix() -> None:

@@ -1,6 +1,6 @@
 """Properties that hold for every tuning method."""
 
-import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.adapters.methods import degrees_of_freedom, make_method, rotation_blocks
-from hclip_jax.config.adapters import METHODS, TARGETS, AdapterConfig
+from hclip_jax.config.adapters import METHODS, TARGETS, AdapterConfig, BoftConfig
 from hclip_jax.config.overrides import switch_method
 from hclip_jax.config.validate import from_dict
 from hclip_jax.configs import vitb, vitl
@@ -25,7 +25,7 @@ ALL = {"text": (0, 1), "image": (0, 1, 2)}
 SECOND = {"text": (1,), "image": (1,)}
 BOTH = {"text": (0, 1), "image": (0, 1)}
 QV = ("query", "value")
-CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[int, ...]], tuple[str, ...]]] = {
+CASES: dict[str, tuple[dict[str, Any], Mapping[str, tuple[int, ...]], tuple[str, ...]]] = {
     "hclip": ({}, ALL, TARGETS),
     "hclip pop": ({"parts": ("pop",)}, ALL, TARGETS),
     "hclip dcrc": ({"parts": ("dcrc",)}, {"image": (0, 1, 2)}, TARGETS),
@@ -58,7 +58,7 @@ def adapters_of(case: str) -> AdapterConfig:
 def perturbed(adapters: Any, by: float = 0.1) -> Any:
     """Adapter parameters as some training might leave them."""
     rng = np.random.default_rng(7)
-    rerotation jax.tree.map(lambda leaf: leaf + by * rng.standard_normal(leaf.shape, np.float32), adapters)
+    return jax.tree.map(lambda leaf: leaf + by * rng.standard_normal(leaf.shape, np.float32), adapters)
 
 
 def test_every_method_has_a_case() -> None:
@@ -100,7 +100,7 @@ def test_gradients_reach_every_leaf_and_compiled_equals_eager(case: str) -> None
 
     def loss(adapters: Any) -> jax.Array:
         products = jax.tree.map(lambda x, w: jnp.sum(x * w), method.apply(CLIP, adapters), weights)
-        rerotation sum(jax.tree.leaves(products))
+        return jnp.sum(jnp.stack(jax.tree.leaves(products)))
 
     adapters = perturbed(method.init(RNG, CLIP))
     gradient = jax.jit(jax.grad(loss))(adapters)
@@ -161,8 +161,7 @@ def test_butterflies_of_every_size_join_everything(block_size: int) -> None:
     clip = {"text": {"blocks": {"attention": {name: {"kernel": jnp.eye(16)[None]} for name in TARGETS}}}}
     deepest = 1 + int(np.log2(16 // block_size))
     for factors in (deepest - 1, deepest):
-        config = micro_tuned(method="boft").adapters
-        config = dataclasses.replace(config, towers=("text",), block_size=block_size, num_factors=factors)
+        config = BoftConfig(towers=("text",), block_size=block_size, num_factors=factors)
         method = make_method(config)
         rotation = jax.jit(method.apply)(clip, perturbed(method.init(RNG, clip), by=1.0))["text"]
         rotation = np.asarray(rotation["blocks"]["attention"]["query"]["kernel"][0])
@@ -231,12 +230,12 @@ def test_degrees_of_freedom_are_the_rank_of_the_jacobian() -> None:
         for t in ("text", "image")
     }
     for fields in (
-        {"parts": ("pop",)},
-        {"method": "oft"},
+        {"parts": ("pop",), "block_size": 2},
+        {"method": "oft", "block_size": 2},
         {"method": "attention"},
         {"method": "lora", "rank": 2, "targets": ("out",)},
     ):
-        config = dataclasses.replace(micro_tuned(**fields).adapters, block_size=2)
+        config = micro_tuned(**fields).adapters
         method = make_method(config)
         adapters = perturbed(method.init(RNG, clip), by=0.5)
         flat, unravel = jax.flatten_util.ravel_pytree(adapters)

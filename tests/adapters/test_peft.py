@@ -17,7 +17,7 @@ BLOCK = 4
 
 
 def merged(adapters: Any, **fields: Any) -> np.ndarray:
-    """The weight [out, in] after one layer's query is tuned; the same holds for all four matrices, `out` included."""
+    """The weight [out, in] after one layer's query is tuned; `out` gets the same weight."""
     kernel = jnp.asarray(NUMBERS["weight"].T, jnp.float32)[None]
     clip = {"text": {"blocks": {"attention": {name: {"kernel": kernel} for name in TARGETS}}}}
     if fields["method"] != "lora":

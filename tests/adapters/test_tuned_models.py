@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax.traverse_util import flatten_dict
 
 from hclip_jax.config.adapters import METHODS
 from hclip_jax.config.schema import Config
@@ -23,8 +24,7 @@ from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, init_state, join, split
 from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
-from hclip_jax.weights.export import merged
-from hclip_jax.weights.layouts.layout import flatten
+from hclip_jax.weights.export import merge_adapters
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance
@@ -45,7 +45,7 @@ def perturbed(tree: Any) -> Any:
 
 
 def stored(config: Config, params: Any) -> Checkpoint:
-    leaves = {path: LazyArray.of(np.asarray(leaf)) for path, leaf in flatten(params).items()}
+    leaves = {path: LazyArray.of(np.asarray(leaf)) for path, leaf in flatten_dict(params, sep="/").items()}
     spec = ModelSpec(config.architecture, config.protocol, ("a", "b"))
     return Checkpoint("here", "a test", config.clip, spec, leaves)
 
@@ -71,7 +71,8 @@ def update_on(config: Config, params: Any, devices: int) -> TrainState:
         gradient = jax.grad(loss)(state.trainable, frozen)
         with jax.numpy_dtype_promotion("standard"):
             updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
-        return TrainState(state.step + 1, optax.apply_updates(state.trainable, updates), opt_state)
+        trainable: Any = optax.apply_updates(state.trainable, updates)
+        return TrainState(state.step + 1, trainable, opt_state)
 
     after = update(state, frozen)
     # CLIP was not donated with the copies that some methods made of it.
@@ -118,7 +119,7 @@ def test_a_saved_and_a_merged_model_have_the_same_features(method: str, tmp_path
     assert model.spec is not None
     assert model.spec.architecture.adapters == config.adapters
     assert model.parts == (("clip", "head") if method == "none" else ("clip", "adapters", "head"))
-    save_model(tmp_path / "merged", merged(model, None, keep_precision=True))
+    save_model(tmp_path / "merged", merge_adapters(model, None, keep_precision=True))
     after = load_model(tmp_path / "merged")
     assert after.parts == ("clip", "head")
 

@@ -50,7 +50,7 @@ ZERO_ALLOWED = {
 def put(changes: dict[str, Any]) -> dict[str, Any]:
     """The micro configuration with the values at these paths."""
     tree = copy.deepcopy(MICRO)
-    if "adapters.method" in changes:
+    if changes.get("adapters.method", "hclip") != "hclip":
         tree["adapters"] = switch_method(tree["adapters"], changes["adapters.method"])
     for path, value in changes.items():
         *groups, name = path.split(".")

@@ -1,4 +1,4 @@
-"""A labelled folder to read: six small pictures of random pixels, three classes."""
+"""A labelled folder: six small images of random pixels, three classes."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-CLASSES = ("cat", "traffic light", "sky")
+CLASS_NAMES = ("cat", "traffic light", "sky")
 
 
 @pytest.fixture
@@ -21,5 +21,5 @@ def folder(tmp_path: Path) -> Path:
         label = rng.choice(np.array([0, 1, 2, 255], np.uint8), (height, width))
         Image.fromarray(image).save(root / f"images/train/pet.{index}.png")
         Image.fromarray(label).save(root / f"labels/train/pet.{index}.png")
-    (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+    (root / "classes.txt").write_text("\n".join(CLASS_NAMES) + "\n")
     return root

@@ -1,6 +1,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,13 @@ RAMP = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)  # not square, no symme
 RGB = np.stack([RAMP, 255 - RAMP, RAMP[::-1]], axis=-1)
 
 
-def saved(path: Path, image: Image.Image, **options: object) -> Path:
+def saved(path: Path, image: Image.Image, **options: Any) -> Path:
     image.save(path, **options)
     return path
 
 
 def colour_modes() -> dict[str, tuple[Image.Image, np.ndarray, str]]:
-    """Pictures in every mode, with the RGB values that they stand for."""
+    """Images of every mode with their RGB values and a file format."""
     grey = np.repeat(RAMP[..., None], 3, axis=-1)
     alpha = np.random.default_rng(0).integers(0, 256, RAMP.shape, dtype=np.uint8)
     palette = Image.fromarray(RAMP % 7)
@@ -42,9 +43,9 @@ def colour_modes() -> dict[str, tuple[Image.Image, np.ndarray, str]]:
 
 
 @pytest.mark.parametrize("mode", colour_modes())
-def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
+def test_every_mode_is_converted_to_rgb(tmp_path: Path, mode: str) -> None:
     image, expected, suffix = colour_modes()[mode]
-    path = saved(tmp_path / f"picture.{suffix}", image)
+    path = saved(tmp_path / f"image.{suffix}", image)
     with Image.open(path) as stored:
         assert stored.mode == mode
     result = read_image(path)
@@ -52,13 +53,13 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
     np.testing.assert_array_equal(result, expected)
 
 
-def test_a_palette_with_transparent_entries(tmp_path: Path) -> None:
+def test_palette_with_transparent_entries(tmp_path: Path) -> None:
     image, expected, _ = colour_modes()["P"]
-    path = saved(tmp_path / "picture.png", image, transparency=bytes(range(0, 70, 10)))
+    path = saved(tmp_path / "image.png", image, transparency=bytes(range(0, 70, 10)))
     np.testing.assert_array_equal(read_image(path), expected)
 
 
-def test_sixteen_bits_round_to_the_nearest_of_eight(tmp_path: Path) -> None:
+def test_16_bits_are_rounded_to_8(tmp_path: Path) -> None:
     wide = np.array([[0, 128, 129, 385, 386, 65406, 65407, 65535]], np.uint16)
     path = saved(tmp_path / "wide.png", Image.fromarray(wide))
     np.testing.assert_array_equal(read_image(path)[0, :, 0], [0, 0, 1, 1, 2, 254, 255, 255])
@@ -80,7 +81,7 @@ def test_sixteen_bits_round_to_the_nearest_of_eight(tmp_path: Path) -> None:
 def test_exif_orientation(tmp_path: Path, orientation: int, upright: np.ndarray) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = saved(tmp_path / "turned.png", Image.fromarray(RGB), exif=exif)
+    path = saved(tmp_path / "rotated.png", Image.fromarray(RGB), exif=exif)
     np.testing.assert_array_equal(read_image(path), upright)
     assert read_image_size(path) == upright.shape[:2]
 
@@ -100,22 +101,22 @@ def bomb(path: Path) -> Path:
 
 def broken_files(folder: Path) -> dict[str, Path]:
     whole = saved(folder / "whole.jpg", Image.fromarray(RGB)).read_bytes()
-    files = {"truncated": whole[:-200], "text": b"not a picture", "empty": b""}
+    files = {"truncated": whole[:-200], "text": b"not an image", "empty": b""}
     paths = {}
     for name, content in files.items():
         paths[name] = folder / f"{name}.jpg"
         paths[name].write_bytes(content)
-    float_picture = Image.fromarray(RAMP.astype(np.float32))
+    float_image = Image.fromarray(RAMP.astype(np.float32))
     return paths | {
         "missing": folder / "missing.jpg",
         "folder": folder,
         "bomb": bomb(folder / "bomb.png"),
-        "float": saved(folder / "float.tif", float_picture),
+        "float": saved(folder / "float.tif", float_image),
     }
 
 
 @pytest.mark.parametrize("kind", ["truncated", "text", "empty", "missing", "folder", "bomb", "float"])
-def test_a_file_that_is_no_good_picture_is_named(tmp_path: Path, kind: str) -> None:
+def test_unreadable_image_is_named(tmp_path: Path, kind: str) -> None:
     path = broken_files(tmp_path)[kind]
     with pytest.raises(UserError) as caught:
         read_image(path)
@@ -123,9 +124,7 @@ def test_a_file_that_is_no_good_picture_is_named(tmp_path: Path, kind: str) -> N
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_label_survives_and_its_largest_value_means_ignore(
-    tmp_path: Path, dtype: type[np.unsignedinteger]
-) -> None:
+def test_largest_value_of_a_label_is_ignore(tmp_path: Path, dtype: type[np.unsignedinteger]) -> None:
     ignore = np.iinfo(dtype).max
     label = np.array([[0, 1, 2], [ignore, 99, 0]], dtype)
     path = saved(tmp_path / "label.png", Image.fromarray(label))
@@ -135,31 +134,31 @@ def test_a_label_survives_and_its_largest_value_means_ignore(
     assert read_label_size(path) == (2, 3)
 
 
-def test_255_is_a_class_with_sixteen_bits(tmp_path: Path) -> None:
+def test_255_is_a_class_with_16_bits(tmp_path: Path) -> None:
     path = saved(tmp_path / "label.png", Image.fromarray(np.array([[255, 256]], np.uint16)))
     np.testing.assert_array_equal(read_label(path, 847), [[255, 256]])
 
 
-def test_a_palette_label_holds_indices_not_colours(tmp_path: Path) -> None:
+def test_palette_indices_are_class_ids(tmp_path: Path) -> None:
     label = Image.fromarray(np.array([[0, 1, 255]], np.uint8))
     label.putpalette(np.random.default_rng(0).integers(0, 256, 768).tolist())
     np.testing.assert_array_equal(read_label(saved(tmp_path / "p.png", label), 2), [[0, 1, IGNORE]])
 
 
-def test_a_one_bit_label(tmp_path: Path) -> None:
+def test_label_with_1_bit(tmp_path: Path) -> None:
     path = saved(tmp_path / "one.png", Image.fromarray(np.array([[False, True]])))
     np.testing.assert_array_equal(read_label(path, 2), [[0, 1]])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
-def test_a_label_with_colours_is_refused(tmp_path: Path, mode: str) -> None:
+def test_label_with_colour_channels_is_refused(tmp_path: Path, mode: str) -> None:
     path = saved(tmp_path / "colours.png", Image.new(mode, (4, 3)))
     for read in (lambda: read_label(path, 5), lambda: read_label_size(path)):
         with pytest.raises(UserError, match=rf"colours\.png has the mode {mode}, .*single channel"):
             read()
 
 
-def test_ids_beyond_the_classes_are_listed(tmp_path: Path) -> None:
+def test_invalid_ids_are_listed(tmp_path: Path) -> None:
     label = np.array([[0, 254, 255, 19, 20]], np.uint8)
     path = saved(tmp_path / "label.png", Image.fromarray(label))
     with pytest.raises(UserError, match=r"label\.png holds the class ids 19, 20, 254, .* 19 class"):

@@ -8,27 +8,27 @@ from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
 
 
-def test_built_in_scenes() -> None:
+def test_scenes() -> None:
     source = open_source("scenes", "val", label_set="shapes")
     assert isinstance(source, ScenesSource)
     assert source.class_names == ScenesSource("val", "shapes").class_names
     assert open_source("scenes", "val").class_names == ScenesSource("val").class_names
 
 
-def test_a_folder(folder: Path, tmp_path: Path) -> None:
+def test_folder(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("a\nb\nc")
-    source = open_source(str(folder), "train", classes=str(tmp_path / "other.txt"))
+    source = open_source(str(folder), "train", classes_file=str(tmp_path / "other.txt"))
     assert isinstance(source, FolderSource)
     assert source.class_names == ("a", "b", "c")
 
 
-def test_arguments_that_the_source_cannot_use(folder: Path) -> None:
-    with pytest.raises(UserError, match="vocabulary 'all' belongs to the built-in scenes"):
-        open_source(str(folder), "train", vocabulary="all")
-    with pytest.raises(UserError, match=r"class list names\.txt cannot name the built-in scenes"):
+def test_arguments_that_do_not_apply(folder: Path) -> None:
+    with pytest.raises(UserError, match="label_set 'all' belongs to the built-in scenes"):
+        open_source(str(folder), "train", label_set="all")
+    with pytest.raises(UserError, match=r"class list names\.txt does not apply to the built-in scenes"):
         open_source("scenes", "train", classes_file="names.txt")
 
 
-def test_no_root() -> None:
+def test_empty_root() -> None:
     with pytest.raises(UserError, match=r"data\.root is empty.*or 'scenes'"):
         open_source("", "train")

@@ -13,11 +13,11 @@ from hclip_jax.data.tfds import TfdsSource
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
-CLASSES = ["cat", "sky", "tree"]
-COUNT = 5
+CLASS_NAMES = ["cat", "sky", "tree"]
+NUM_EXAMPLES = 5
 
 
-def stored(index: int) -> tuple[np.ndarray, np.ndarray]:
+def example_arrays(index: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(index)
     height, width = rng.integers(10, 30, 2)
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -25,7 +25,7 @@ def stored(index: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Pets(tfds.core.GeneratorBasedBuilder):
-    """Random pictures with labels."""
+    """Random images with labels."""
 
     VERSION = tfds.core.Version("1.0.0")
     __module__ = "pets"  # in a package, TFDS 4.9.10 imports importlib_resources without requiring it
@@ -48,8 +48,8 @@ class Pets(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, object]]]:
-        for index in range(COUNT):
-            image, label = (Image.fromarray(array) for array in stored(index))
+        for index in range(NUM_EXAMPLES):
+            image, label = (Image.fromarray(array) for array in example_arrays(index))
             yield index, {"image": image, self._key: label, "name": f"dir/pet_{index}.jpg"}
 
 
@@ -71,16 +71,16 @@ def unnamed() -> tfds.features.Image:
 
 
 @pytest.mark.parametrize("key", ["label", "annotation", "segmentation_mask"])
-def test_reads_what_was_written(prepare: Prepare, key: str) -> None:
+def test_examples_equal_the_records(prepare: Prepare, key: str) -> None:
     root = prepare(unnamed(), key)
-    (root / "classes.txt").write_text("\n".join(CLASSES))
+    (root / "classes.txt").write_text("\n".join(CLASS_NAMES))
     source = open_source(str(root), "train")
     assert isinstance(source, TfdsSource)
-    assert source.class_names == tuple(CLASSES)
+    assert source.class_names == tuple(CLASS_NAMES)
     examples = [source[index] for index in range(len(source))]
-    assert sorted(example["name"] for example in examples) == [f"pet_{i}" for i in range(COUNT)]
-    for example in examples:  # TFDS shuffles while it writes
-        image, label = stored(int(example["name"].removeprefix("pet_")))
+    assert sorted(example["name"] for example in examples) == [f"pet_{i}" for i in range(NUM_EXAMPLES)]
+    for example in examples:  # TFDS shuffles before it writes
+        image, label = example_arrays(int(example["name"].removeprefix("pet_")))
         np.testing.assert_array_equal(example["image"], image)
         expected = np.where(label == 255, IGNORE, label.astype(np.int32))
         np.testing.assert_array_equal(example["label"], expected)
@@ -91,8 +91,8 @@ def test_reads_what_was_written(prepare: Prepare, key: str) -> None:
 
 
 def test_class_names_of_the_label_feature(prepare: Prepare, tmp_path: Path) -> None:
-    root = prepare(tfds.features.LabeledImage(labels=CLASSES, encoding_format="png"))
-    assert TfdsSource(root, "train[:60%]").class_names == tuple(CLASSES)
+    root = prepare(tfds.features.LabeledImage(labels=CLASS_NAMES, encoding_format="png"))
+    assert TfdsSource(root, "train[:60%]").class_names == tuple(CLASS_NAMES)
     assert len(TfdsSource(root, "train[:60%]")) == 3
     (tmp_path / "other.txt").write_text("a\nb\nc\nd")
     assert TfdsSource(root, "train", str(tmp_path / "other.txt")).class_names == ("a", "b", "c", "d")
@@ -104,7 +104,7 @@ def test_no_class_names(prepare: Prepare, label: tfds.features.FeatureConnector)
         TfdsSource(prepare(label), "train")
 
 
-def test_what_it_cannot_use(prepare: Prepare, tmp_path: Path) -> None:
+def test_unusable_data_sets(prepare: Prepare, tmp_path: Path) -> None:
     root = prepare(unnamed())
     (root / "classes.txt").write_text("cat\nsky")
     with pytest.raises(UserError, match="has no split 'val': it has train"):
@@ -114,6 +114,6 @@ def test_what_it_cannot_use(prepare: Prepare, tmp_path: Path) -> None:
         source[0]
 
 
-def test_a_label_feature_of_another_name(prepare: Prepare) -> None:
+def test_label_feature_with_another_name(prepare: Prepare) -> None:
     with pytest.raises(UserError, match=r"has the features .*mask.*, but needs image and one of"):
         TfdsSource(prepare(unnamed(), "mask"), "train")

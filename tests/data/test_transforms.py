@@ -11,7 +11,7 @@ COLOURS = np.array([[200, 60, 40], [50, 90, 180], [90, 170, 70], [230, 220, 210]
 
 
 def blocks(height: int, width: int) -> Example:
-    """A picture of four flat regions, each in the colour of its class."""
+    """An image of four flat regions, each in the colour of its class."""
     label = np.zeros((height, width), np.int32)
     label[height // 3 :, :] += 1
     label[:, width // 4 :] += 2
@@ -19,13 +19,13 @@ def blocks(height: int, width: int) -> Example:
 
 
 def flat(height: int, width: int, colour: tuple[int, int, int]) -> Example:
-    """A picture of one colour, whose label tells the column."""
+    """An image of one colour; the label is the column index."""
     label = np.broadcast_to(np.arange(width, dtype=np.int32), (height, width)).copy()
     return {"image": np.full((height, width, 3), colour, np.uint8), "label": label, "name": ""}
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (64, 48), (30, 37), (200, 130), (20, 900), (900, 20)])
-def test_pictures_and_labels_move_together(shape: tuple[int, int]) -> None:
+def test_image_and_label_get_the_same_transform(shape: tuple[int, int]) -> None:
     for seed in range(12):
         result = augment(blocks(*shape), np.random.default_rng(seed), 64)
         image, label = result["image"], result["label"]
@@ -40,7 +40,7 @@ def test_pictures_and_labels_move_together(shape: tuple[int, int]) -> None:
         assert np.concatenate(agrees).mean() > 0.9  # all but the blurred borders
 
 
-def test_padding_only_where_the_long_side_limits_the_size() -> None:
+def test_padding_only_where_the_longest_edge_limits_the_size() -> None:
     rng = np.random.default_rng(0)
     assert (augment(blocks(20, 400), rng, 64)["label"] != IGNORE).all()
     label = augment(blocks(20, 900), rng, 64)["label"]
@@ -49,14 +49,14 @@ def test_padding_only_where_the_long_side_limits_the_size() -> None:
     assert (label[rows:] == IGNORE).all()
 
 
-def test_resizing_invents_no_classes() -> None:
+def test_resize_creates_no_new_ids() -> None:
     example = blocks(50, 70)
     example["label"] = np.where(example["label"] < 2, IGNORE, 40).astype(np.int32)
     labels = [augment(example, np.random.default_rng(seed), 64)["label"] for seed in range(8)]
     assert set(np.unique(labels).tolist()) == {IGNORE, 40}
 
 
-def test_crops_and_flips_are_spread_evenly() -> None:
+def test_crops_and_flips_are_uniform() -> None:
     rng = np.random.default_rng(0)
     labels = [augment(flat(32, 64, (9, 9, 9)), rng, 32)["label"][0] for _ in range(400)]
     flips = [label[0] > label[-1] for label in labels]
@@ -67,14 +67,14 @@ def test_crops_and_flips_are_spread_evenly() -> None:
     assert 14 < lefts.mean() < 18
 
 
-def test_the_generator_decides_everything() -> None:
+def test_augmentation_is_a_function_of_the_generator() -> None:
     first, again, other = (augment(blocks(50, 90), np.random.default_rng(seed), 48) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first["image"], again["image"])
     np.testing.assert_array_equal(first["label"], again["label"])
     assert (first["image"] != other["image"]).any()
 
 
-def test_the_jitter_has_the_published_strength() -> None:
+def test_jitter_has_the_published_strength() -> None:
     colour = (150, 100, 80)
     hue, saturation, _ = colorsys.rgb_to_hsv(*(np.array(colour) / 255))
     rng = np.random.default_rng(0)
@@ -82,21 +82,21 @@ def test_the_jitter_has_the_published_strength() -> None:
     untouched = (results == colour).all(axis=-1).mean()
     assert 0.04 < untouched < 0.09  # all four parts left out: 1/16
     in_hsv = np.array([colorsys.rgb_to_hsv(*(rgb / 255)) for rgb in results])
-    turns = (in_hsv[:, 0] - hue + 0.5) % 1 - 0.5
-    clear = results.max(axis=-1) < 255  # clipping bends hues
-    assert 0.09 < np.abs(turns[clear]).max() < 0.11  # 18 of OpenCV's 180 hues
-    assert turns[clear].min() < -0.08
-    assert turns[clear].max() > 0.08
+    hue_shifts = (in_hsv[:, 0] - hue + 0.5) % 1 - 0.5
+    unclipped = results.max(axis=-1) < 255  # clipping changes hues
+    assert 0.09 < np.abs(hue_shifts[unclipped]).max() < 0.11  # 18 of OpenCV's 180 hues
+    assert hue_shifts[unclipped].min() < -0.08
+    assert hue_shifts[unclipped].max() > 0.08
     brightest = results.max(axis=-1)
     assert brightest.max() == 255  # (150 + 32) * 1.5, clipped
     assert (150 - 32) * 0.5 - 2 <= brightest.min() < (150 - 32) * 0.5 + 12
-    gains = in_hsv[clear, 1] / saturation
+    gains = in_hsv[unclipped, 1] / saturation
     assert gains.max() > 1.4
     assert gains.min() < 0.6
 
 
 @pytest.mark.parametrize(("saturation", "hue"), [(1.0, 18), (1.0, -18), (0.5, 0), (1.5, 7)])
-def test_colours_shift_as_colorsys_says(saturation: float, hue: int) -> None:
+def test_colour_shift_equals_colorsys(saturation: float, hue: int) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     expected = np.empty(rgb.shape)
     for index in np.ndindex(16, 16):
@@ -118,15 +118,15 @@ def test_colours_shift_as_colorsys_says(saturation: float, hue: int) -> None:
         ((1, 9000), (1, 2560)),
     ],
 )
-def test_resize_shortest_rounds_as_published(shape: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_resize_shortest_rounds_as_detectron2(shape: tuple[int, int], expected: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    result = resize_shortest(image)
+    result = resize_shortest(image, 640, 2560)
     assert (result.shape, result.dtype) == ((*expected, 3), np.uint8)
-    by_pil = Image.fromarray(image).resize(expected[::-1], Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(result, np.asarray(by_pil))
+    expected_image = Image.fromarray(image).resize(expected[::-1], Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(result, np.asarray(expected_image))
 
 
-def test_a_picture_of_the_right_size_is_left_alone() -> None:
+def test_resize_shortest_returns_an_image_of_the_right_size_unchanged() -> None:
     for shape in ((640, 700, 3), (700, 640, 3), (320, 2560, 3)):
         image = np.zeros(shape, np.uint8)
-        assert resize_shortest(image) is image
+        assert resize_shortest(image, 640, 2560) is image

@@ -1,73 +1,78 @@
+from collections.abc import Iterable, Iterator, Sequence
+
 import numpy as np
 import pytest
 
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix, fold_background
+from hclip_jax.evaluation.confusion_matrix import METRICS, ConfusionMatrix, fold_background
+
+Pair = tuple[np.ndarray, np.ndarray]  # prediction and label
 
 
-def names(T):
+def names(T: int) -> list[str]:
     return [f"class {t}" for t in range(T)]
 
 
-def filled(prediction, label, T):
+def count(prediction: Sequence[int], label: Sequence[int] | np.ndarray, T: int) -> ConfusionMatrix:
     confusion = ConfusionMatrix(names(T))
     confusion.update(np.array([prediction]), np.array([label]))
     return confusion
 
 
-def random_pictures(seed, T, count=3):
-    """Noisy pictures in which the last class is never true and the one before never appears."""
+def random_pairs(seed: int, T: int) -> Iterator[Pair]:
+    """Three noisy predictions; the last class has no ground truth and the one before never occurs."""
     rng = np.random.default_rng(seed)
-    for _ in range(count):
+    for _ in range(3):
         label = rng.integers(-1, T - 2, rng.integers(1, 30, 2))
         noise = rng.choice([*range(T - 2), T - 1], label.shape)
         yield np.where((rng.random(label.shape) < 0.5) & (label >= 0), label, noise), label
 
 
-def brute_force(pictures, T):
-    """The definitions, with sets of pixels."""
+def brute_force(pairs: Iterable[Pair], T: int) -> tuple[dict, dict, dict]:
+    """Summary, IoU and accuracy by their definitions, with sets of pixels."""
     truth = [set() for _ in range(T)]
-    called = [set() for _ in range(T)]
-    for number, (prediction, label) in enumerate(pictures):
+    predicted = [set() for _ in range(T)]
+    for number, (prediction, label) in enumerate(pairs):
         for pixel in np.ndindex(label.shape):
             if label[pixel] != IGNORE:
                 truth[label[pixel]].add((number, pixel))
-                called[prediction[pixel]].add((number, pixel))
-    shown = [t for t in range(T) if truth[t]]
+                predicted[prediction[pixel]].add((number, pixel))
+    present = [t for t in range(T) if truth[t]]
     pixels = sum(map(len, truth))
-    iou = {t: len(truth[t] & called[t]) / len(truth[t] | called[t]) for t in shown}
-    accuracy = {t: len(truth[t] & called[t]) / len(truth[t]) for t in shown}
+    iou = {t: len(truth[t] & predicted[t]) / len(truth[t] | predicted[t]) for t in present}
+    accuracy = {t: len(truth[t] & predicted[t]) / len(truth[t]) for t in present}
     summary = {
-        "mIoU": sum(iou.values()) / len(shown),
-        "fwIoU": sum(iou[t] * len(truth[t]) for t in shown) / pixels,
-        "mACC": sum(accuracy.values()) / len(shown),
-        "pACC": sum(len(truth[t] & called[t]) for t in shown) / pixels,
+        "mIoU": sum(iou.values()) / len(present),
+        "fwIoU": sum(iou[t] * len(truth[t]) for t in present) / pixels,
+        "mACC": sum(accuracy.values()) / len(present),
+        "pACC": sum(len(truth[t] & predicted[t]) for t in present) / pixels,
     }
     return summary, iou, accuracy
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_figures_are_those_of_a_pixel_by_pixel_count(seed):
+def test_metrics_are_those_of_a_pixel_by_pixel_count(seed: int) -> None:
     T = 7
-    pictures = list(random_pictures(seed, T))
+    pairs = list(random_pairs(seed, T))
     confusion = ConfusionMatrix(names(T))
-    for prediction, label in pictures:
+    for prediction, label in pairs:
         confusion.update(prediction, label)
-    summary, iou, accuracy = brute_force(pictures, T)
+    expected, iou, accuracy = brute_force(pairs, T)
 
-    found = confusion.summary()
-    assert list(found) == ["mIoU", "fwIoU", "mACC", "pACC"]
-    assert found == pytest.approx({key: 100 * value for key, value in summary.items()})
+    summary = confusion.summary()
+    assert tuple(summary) == METRICS == ("mIoU", "fwIoU", "mACC", "pACC")
+    assert summary == pytest.approx({name: 100 * value for name, value in expected.items()})
     for t, row in enumerate(confusion.per_class()):
         assert row["IoU"] == (pytest.approx(100 * iou[t]) if t in iou else None)
         assert row["ACC"] == (pytest.approx(100 * accuracy[t]) if t in accuracy else None)
 
 
-def test_three_classes_by_hand():
-    # Class 2 is never true: its false alarm still costs class 0, but it has no part in the means.
-    confusion = filled([0, 0, 0, 2, 1, 0, 2, 1], [0, 0, 0, 0, 1, 1, IGNORE, IGNORE], T=3)
+def test_three_classes_by_hand() -> None:
+    # Class 2 has no ground truth: its false positive lowers class 0, but it does not enter the means.
+    confusion = count([0, 0, 0, 2, 1, 0, 2, 1], [0, 0, 0, 0, 1, 1, IGNORE, IGNORE], T=3)
     assert confusion.matrix.tolist() == [[3, 0, 1], [1, 1, 0], [0, 0, 0]]
+    assert confusion.matrix.dtype == np.int64
     assert confusion.summary() == pytest.approx(
         {
             "mIoU": 100 * (3 / 5 + 1 / 2) / 2,
@@ -96,49 +101,38 @@ def test_three_classes_by_hand():
     }
 
 
-def test_ignored_pixels_count_on_neither_axis():
+def test_ignored_pixels_count_on_neither_axis() -> None:
     label = np.array([[0, 1, IGNORE, IGNORE]])
     matrices = []
-    for at_ignored in ([0, 0], [2, 1], [IGNORE, 99]):
+    for ignored_predictions in ([0, 0], [2, 1], [IGNORE, 99]):
         confusion = ConfusionMatrix(names(3))
-        confusion.update(np.array([[0, 1, *at_ignored]]), label)
+        confusion.update(np.array([[0, 1, *ignored_predictions]]), label)
         matrices.append(confusion.matrix.tolist())
     assert matrices == [[[1, 0, 0], [0, 1, 0], [0, 0, 0]]] * 3
 
 
-def test_merging_equals_counting_everything_at_once():
-    whole, *parts = (ConfusionMatrix(names(6)) for _ in range(3))
-    for number, (prediction, label) in enumerate(random_pictures(0, 6, count=4)):
-        whole.update(prediction, label)
-        parts[number % 2].update(prediction, label)
-    parts[0].merge(parts[1])
-    np.testing.assert_array_equal(parts[0].matrix, whole.matrix)
-    assert whole.matrix.dtype == np.int64
-    assert whole.matrix.sum() > 0
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int64])
-def test_narrow_integers_do_not_overflow(dtype):
+def test_narrow_integers_do_not_overflow(dtype: type) -> None:
     T = 200
     confusion = ConfusionMatrix(names(T))
     confusion.update(np.full((2, 2), T - 1, dtype), np.full((2, 2), T - 2, dtype))
     assert confusion.matrix[T - 2, T - 1] == 4 == confusion.matrix.sum()
 
 
-def test_a_perfect_prediction_scores_100_whatever_is_absent():
-    confusion = filled([0, 0, 2], [0, 0, 2], T=4)
-    assert confusion.summary() == dict.fromkeys(["mIoU", "fwIoU", "mACC", "pACC"], 100.0)
+def test_a_perfect_prediction_scores_100_if_classes_are_absent() -> None:
+    confusion = count([0, 0, 2], [0, 0, 2], T=4)
+    assert confusion.summary() == dict.fromkeys(METRICS, 100.0)
 
 
 @pytest.mark.parametrize("label", [[IGNORE, IGNORE], []])
-def test_nothing_counted_gives_no_figures(label):
-    confusion = filled([0] * len(label), np.array(label, int), T=2)
-    assert confusion.summary() == dict.fromkeys(["mIoU", "fwIoU", "mACC", "pACC"])
+def test_without_counted_pixels_all_metrics_are_none(label: list[int]) -> None:
+    confusion = count([0] * len(label), np.array(label, int), T=2)
+    assert confusion.summary() == dict.fromkeys(METRICS)
     for row in confusion.per_class():
         assert set(row.values()) - {row["name"]} == {None}
 
 
-def test_pas_20b_folds_everything_from_20_on_into_background():
+def test_pas_20b_folds_all_classes_from_20_on_into_background() -> None:
     prediction = np.arange(59, dtype=np.uint8).reshape(1, -1)
     folded = fold_background(prediction, 20)
     assert folded.tolist() == [[*range(20), *[20] * 39]]
@@ -156,22 +150,17 @@ def test_pas_20b_folds_everything_from_20_on_into_background():
         ([[0, 1]], [[0], [1]], r"prediction is \(1, 2\) but the label is \(2, 1\)"),
     ],
 )
-def test_what_cannot_be_counted_is_named_and_not_counted(prediction, label, message):
+def test_wrong_input_is_refused_and_not_counted(prediction: list, label: list, message: str) -> None:
     confusion = ConfusionMatrix(names(3))
     with pytest.raises(UserError, match=message):
         confusion.update(np.array(prediction), np.array(label))
     assert not confusion.matrix.any()
 
 
-def test_only_the_same_classes_merge():
-    with pytest.raises(UserError, match="different classes"):
-        ConfusionMatrix(["cat", "dog"]).merge(ConfusionMatrix(["dog", "cat"]))
-
-
-def test_open_figures_are_means_over_seen_and_unseen_classes_and_their_harmonic_mean() -> None:
+def test_open_metrics_are_the_means_over_seen_and_unseen_classes_and_their_harmonic_mean() -> None:
     label = np.array([[0, 0, 1, 1], [2, 2, 2, 3]])
     prediction = np.array([[0, 1, 1, 1], [2, 2, 0, 0]])
-    confusion = ConfusionMatrix(["a", "b", "c", "d", "never shown"], seen=["a", "b", "other", "never shown"])
+    confusion = ConfusionMatrix(["a", "b", "c", "d", "absent"], seen=["a", "b", "other", "absent"])
     confusion.update(prediction, label)
     seen, unseen = 100 * (1 / 4 + 2 / 3) / 2, 100 * (2 / 3 + 0) / 2
     summary = confusion.summary()
@@ -182,13 +171,13 @@ def test_open_figures_are_means_over_seen_and_unseen_classes_and_their_harmonic_
 
 
 @pytest.mark.parametrize("seen", [(), ("a", "b"), ("x",)])
-def test_there_are_no_open_figures_where_all_classes_are_seen_or_none(seen: tuple[str, ...]) -> None:
+def test_there_are_no_open_metrics_if_all_classes_are_seen_or_none(seen: tuple[str, ...]) -> None:
     confusion = ConfusionMatrix(["a", "b"], seen)
     confusion.update(np.array([[0, 1]]), np.array([[0, 1]]))
-    assert list(confusion.summary()) == ["mIoU", "fwIoU", "mACC", "pACC"]
+    assert tuple(confusion.summary()) == METRICS
 
 
-def test_the_harmonic_mean_of_nothing_is_nothing() -> None:
+def test_the_harmonic_mean_of_zeros_is_zero() -> None:
     confusion = ConfusionMatrix(["a", "b"], ("a",))
     confusion.update(np.array([[1, 0]]), np.array([[0, 1]]))
     assert confusion.summary()["hIoU"] == 0

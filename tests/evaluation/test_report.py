@@ -1,6 +1,7 @@
 import csv
 import json
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,23 +9,24 @@ import pytest
 from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix
 from hclip_jax.evaluation.report import write_report
 
-NAMES = ["cat, kitten", "a | b", "never shown", "日本語"]
-DETAILS = {"step": 1000, "protocol": {"windows": 4}, "pictures": 2}
+NAMES = ["cat, kitten", "a | b", "not present", "日本語"]
+DETAILS = {"step": 1000, "protocol": {"windows": 4}, "images": 2}
 
 
 @pytest.fixture
-def confusion():
-    counts = ConfusionMatrix(NAMES)
-    counts.update(np.array([[0, 0, 1, 3], [3, 3, 0, 2]]), np.array([[0, 0, 1, 3], [3, 0, -1, 0]]))
-    return counts
+def confusion() -> ConfusionMatrix:
+    matrix = ConfusionMatrix(NAMES)
+    matrix.update(np.array([[0, 0, 1, 3], [3, 3, 0, 2]]), np.array([[0, 0, 1, 3], [3, 0, -1, 0]]))
+    return matrix
 
 
-def table_under(lines, start):
+def parse_table(lines: list[str], start: int) -> list[list[str]]:
+    """Cells of the Markdown table rows from line `start` on."""
     rows = [line for line in lines[start:] if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
 
 
-def test_json_holds_all_and_is_returned(tmp_path, confusion):
+def test_json_holds_everything_and_is_returned(tmp_path: Path, confusion: ConfusionMatrix) -> None:
     report = write_report(tmp_path / "evaluation", "ade", confusion, DETAILS)
     assert json.loads((tmp_path / "evaluation" / "ade.json").read_text("utf-8")) == report
     assert report == {
@@ -39,36 +41,38 @@ def test_json_holds_all_and_is_returned(tmp_path, confusion):
     ]
 
 
-def test_csv_gives_every_class_back(tmp_path, confusion):
+def test_csv_has_a_row_for_every_class(tmp_path: Path, confusion: ConfusionMatrix) -> None:
     write_report(tmp_path, "ade", confusion, DETAILS)
     with (tmp_path / "ade.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(NAMES)
-    for row, figures in zip(rows, confusion.per_class(), strict=True):
-        read = {
+    for row, metrics in zip(rows, confusion.per_class(), strict=True):
+        actual = {
             key: (value or None) if key in ("name", "mistaken_for") else float(value or "nan")
             for key, value in row.items()
         }
-        wanted = {key: np.nan if value is None else value for key, value in figures.items()}
-        wanted["mistaken_for"] = figures["mistaken_for"]
-        assert read == pytest.approx(wanted, nan_ok=True)
+        expected = {key: np.nan if value is None else value for key, value in metrics.items()}
+        expected["mistaken_for"] = metrics["mistaken_for"]
+        assert actual == pytest.approx(expected, nan_ok=True)
 
 
-def test_markdown_shows_detectron2s_line_then_the_classes_in_order(tmp_path, confusion):
+def test_markdown_has_detectron2s_metrics_then_the_classes(
+    tmp_path: Path, confusion: ConfusionMatrix
+) -> None:
     write_report(tmp_path, "ade", confusion, DETAILS)
     lines = (tmp_path / "ade.md").read_text("utf-8").splitlines()
     first = lines.index("")
     second = next(i for i, line in enumerate(lines) if line.startswith("| name"))
-    header, _, figures = table_under(lines[:second], first)
+    header, _, metrics = parse_table(lines[:second], first)
     assert header == ["mIoU", "fwIoU", "mACC", "pACC"]
-    assert figures == [f"{confusion.summary()[name]:.2f}" for name in header]
-    rows = table_under(lines, second)[2:]
-    assert [row[0] for row in rows] == ["cat, kitten", r"a \| b", "never shown", "日本語"]
+    assert metrics == [f"{confusion.summary()[name]:.2f}" for name in header]
+    rows = parse_table(lines, second)[2:]
+    assert [row[0] for row in rows] == ["cat, kitten", r"a \| b", "not present", "日本語"]
     assert rows[2][1:3] == ["–", "–"]
     assert rows[0][1] == "50.00"
 
 
-def test_markdown_tables_line_up_as_plain_text(tmp_path, confusion):
+def test_markdown_tables_line_up_as_plain_text(tmp_path: Path, confusion: ConfusionMatrix) -> None:
     write_report(tmp_path, "ade", confusion, DETAILS)
     lines = (tmp_path / "ade.md").read_text("utf-8").splitlines()
     second = next(i for i, line in enumerate(lines) if line.startswith("| name"))
@@ -80,14 +84,16 @@ def test_markdown_tables_line_up_as_plain_text(tmp_path, confusion):
     assert len(bars) == 1
 
 
-def test_nothing_counted_is_written_without_nan(tmp_path):
+def test_an_empty_evaluation_is_written_without_nan(tmp_path: Path) -> None:
     report = write_report(tmp_path, "empty", ConfusionMatrix(NAMES), {})
     assert set(report["summary"].values()) == {None}
-    for kind in ("json", "csv", "md"):
-        assert "nan" not in (tmp_path / f"empty.{kind}").read_text("utf-8").lower()
+    for suffix in ("json", "csv", "md"):
+        assert "nan" not in (tmp_path / f"empty.{suffix}").read_text("utf-8").lower()
 
 
-def test_details_that_json_cannot_hold_are_refused_before_anything_is_written(tmp_path, confusion):
+def test_details_that_json_cannot_hold_are_refused_before_writing(
+    tmp_path: Path, confusion: ConfusionMatrix
+) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_report(tmp_path, "ade", confusion, {"loss": float("nan")})
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
-"""Class ids and probabilities agree, however many classes are looked at together."""
+"""Class ids agree with the probabilities, whatever the number of classes in a chunk."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,35 +20,37 @@ from hclip_jax.training.init import initial_params
 from tests import tolerance
 from tests.small_models import MINI_CLASSES, micro, micro_dict
 
-# The canvas is 48 x 48, and sizes are padded to 128: smaller, larger, turned, just at and beyond 128.
+# The canvas is 48 x 48; output sizes are padded to 128: sizes below, at and above it, in both orientations.
 SIZES = [(20, 36), (130, 60), (60, 130), (128, 129), (1, 1)]
 RNG = np.random.default_rng(0)
-PICTURES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in SIZES]
+IMAGES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in SIZES]
 
 every_protocol = pytest.mark.parametrize("kind", ["sliding", "single"])
 
 
 @pytest.fixture(scope="module")
 def params() -> Params:
-    return jax.device_get(initial_params(micro(), make_mesh(1)))
+    config = micro()
+    return jax.device_get(initial_params(Model(config.architecture), config.seed, make_mesh(1)))
 
 
 @pytest.fixture
-def values(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """To change _MOST_VALUES, which compiled programs remember, with `look_at`."""
+def max_values(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Restores _MAX_VALUES, which is a constant of the compiled programs, after `set_chunk_size`."""
     yield monkeypatch
-    forget()
+    clear_programs()
 
 
-def forget() -> None:
-    for program in (module._most_probable, module._sampled):
+def clear_programs() -> None:
+    programs: list[Any] = [module._most_probable, module._resized_probabilities]
+    for program in programs:
         program.clear_cache()
 
 
-def look_at(classes: int, pixels: int, values: pytest.MonkeyPatch) -> None:
-    """From now on that many classes are looked at together in pictures of so many pixels."""
-    forget()
-    values.setattr(module, "_MOST_VALUES", classes * pixels)
+def set_chunk_size(classes: int, pixels: int, max_values: pytest.MonkeyPatch) -> None:
+    """Sets the number of classes in a chunk for outputs of `pixels` pixels."""
+    clear_programs()
+    max_values.setattr(module, "_MAX_VALUES", classes * pixels)
 
 
 def protocol(kind: str) -> InferenceProtocol:
@@ -56,66 +59,67 @@ def protocol(kind: str) -> InferenceProtocol:
     return from_config_dict(c).protocol
 
 
-def make(params: Params, kind: str, classes: Sequence[str] = MINI_CLASSES, devices: int = 1) -> Predictor:
-    return Predictor(Model(micro().architecture), params, classes, make_mesh(devices), protocol(kind))
+def make_predictor(
+    params: Params, kind: str, class_names: Sequence[str] = MINI_CLASSES, devices: int = 1
+) -> Predictor:
+    model = Model(micro().architecture)
+    return Predictor(model, params, model.prompts(class_names), make_mesh(devices), protocol(kind))
 
 
-def both(predictor: Predictor, which: slice = slice(None)) -> list[tuple[Prediction, np.ndarray]]:
-    """Of each picture what is most probable, and all probabilities."""
-    arguments = PICTURES[which], SIZES[which]
-    found, every = predictor.segment(*arguments), predictor.probabilities(*arguments)
-    return list(zip(found, every, strict=True))
+def predict(predictor: Predictor, which: slice = slice(None)) -> list[tuple[Prediction, np.ndarray]]:
+    """Prediction and probabilities of each image."""
+    arguments = IMAGES[which], SIZES[which]
+    return list(zip(predictor.segment(*arguments), predictor.probabilities(*arguments), strict=True))
 
 
-def agree(found: Prediction, every: np.ndarray) -> None:
-    """Two programs make them, so nearly equal classes may change places."""
-    chosen = np.take_along_axis(every, found.ids[None], axis=0)[0]
-    tolerance.assert_within(chosen, every.max(axis=0), 1e-6)
-    tolerance.assert_within(found.probability, every.max(axis=0), 1e-6)
-    assert (found.ids == every.argmax(axis=0)).mean() >= tolerance.ARGMAX
+def assert_consistent(prediction: Prediction, probabilities: np.ndarray) -> None:
+    """Two programs compute them, so classes of nearly equal probability may be swapped."""
+    chosen = np.take_along_axis(probabilities, prediction.ids[None], axis=0)[0]
+    tolerance.assert_within(chosen, probabilities.max(axis=0), 1e-6)
+    tolerance.assert_within(prediction.probability, probabilities.max(axis=0), 1e-6)
+    assert (prediction.ids == probabilities.argmax(axis=0)).mean() >= tolerance.ARGMAX
 
 
 @pytest.mark.parametrize(("kind", "devices"), [("sliding", 1), ("single", 1), ("single", 8)])
 def test_ids_and_probability_are_argmax_and_max(params: Params, kind: str, devices: int) -> None:
-    for (found, every), size in zip(both(make(params, kind, devices=devices)), SIZES, strict=True):
-        assert every.shape == (len(MINI_CLASSES), *size)
-        assert found.ids.shape == found.probability.shape == size
-        assert found.ids.dtype == np.int32
-        assert found.probability.dtype == every.dtype == np.float32
-        assert every.min() > 0
-        assert every.max() < 1
-        assert size == (1, 1) or len(np.unique(found.ids)) == len(MINI_CLASSES)
-        agree(found, every)
+    results = predict(make_predictor(params, kind, devices=devices))
+    for (prediction, probabilities), size in zip(results, SIZES, strict=True):
+        assert probabilities.shape == (len(MINI_CLASSES), *size)
+        assert prediction.ids.shape == prediction.probability.shape == size
+        assert prediction.ids.dtype == np.int32
+        assert prediction.probability.dtype == probabilities.dtype == np.float32
+        assert probabilities.min() > 0
+        assert probabilities.max() < 1
+        assert size == (1, 1) or len(np.unique(prediction.ids)) == len(MINI_CLASSES)
+        assert_consistent(prediction, probabilities)
 
 
 @every_protocol
-def test_pictures_do_not_meet(params: Params, kind: str) -> None:
-    predictor = make(params, kind)
-    for i, (_, every) in enumerate(both(predictor)):
-        (alone,) = predictor.probabilities(PICTURES[i : i + 1], SIZES[i : i + 1])
-        tolerance.assert_within(alone, every, 1e-5)
+def test_images_of_a_batch_are_independent(params: Params, kind: str) -> None:
+    predictor = make_predictor(params, kind)
+    for i, (_, probabilities) in enumerate(predict(predictor)):
+        (alone,) = predictor.probabilities(IMAGES[i : i + 1], SIZES[i : i + 1])
+        tolerance.assert_within(alone, probabilities, 1e-5)
 
 
-def test_another_size_than_the_pictures(params: Params) -> None:
-    predictor = make(params, "single")
-    (small,) = predictor.probabilities(PICTURES[1:2], [(40, 32)])
-    (large,) = predictor.probabilities(PICTURES[1:2], [(120, 96)])
-    # The middle one of three samples lies where the one did.
+def test_the_output_size_is_free(params: Params) -> None:
+    predictor = make_predictor(params, "single")
+    (small,) = predictor.probabilities(IMAGES[1:2], [(40, 32)])
+    (large,) = predictor.probabilities(IMAGES[1:2], [(120, 96)])
+    # At three times the size, every third sample from the second on has the position of a sample of `small`.
     tolerance.assert_within(large[:, 1::3, 1::3], small, 1e-5)
 
 
 @every_protocol
-def test_how_many_classes_at_a_time_changes_nothing(
-    params: Params, kind: str, values: pytest.MonkeyPatch
-) -> None:
-    predictor = make(params, kind)
-    ((_, whole),) = both(predictor, slice(1, 2))
-    for most in (1, 3, 6, 7):  # of 7 classes, at 130 x 60 padded to 256 x 128
-        look_at(most, 256 * 128, values)
-        assert module._chunk(protocol(kind), *bilinear_weights(256, 128)) == most
-        ((found, every),) = both(predictor, slice(1, 2))
-        tolerance.assert_within(every, whole, 1e-6)
-        agree(found, every)
+def test_the_chunk_size_changes_no_result(params: Params, kind: str, max_values: pytest.MonkeyPatch) -> None:
+    predictor = make_predictor(params, kind)
+    ((_, whole),) = predict(predictor, slice(1, 2))
+    for chunk_size in (1, 3, 6, 7):  # of 7 classes, at 130 x 60 padded to 256 x 128
+        set_chunk_size(chunk_size, 256 * 128, max_values)
+        assert module._class_chunk_size(protocol(kind), *bilinear_weights(256, 128)) == chunk_size
+        ((prediction, probabilities),) = predict(predictor, slice(1, 2))
+        tolerance.assert_within(probabilities, whole, 1e-6)
+        assert_consistent(prediction, probabilities)
 
 
 def bilinear_weights(height: int, width: int) -> tuple[resize.BilinearWeights, resize.BilinearWeights]:
@@ -123,9 +127,11 @@ def bilinear_weights(height: int, width: int) -> tuple[resize.BilinearWeights, r
 
 
 @every_protocol
-@pytest.mark.parametrize("most", [1, 2, 4, 7])
-def test_of_equals_the_first_is_chosen(kind: str, most: int, values: pytest.MonkeyPatch) -> None:
-    look_at(most, 64 * 80, values)
+@pytest.mark.parametrize("chunk_size", [1, 2, 4, 7])
+def test_the_first_of_equal_classes_is_chosen(
+    kind: str, chunk_size: int, max_values: pytest.MonkeyPatch
+) -> None:
+    set_chunk_size(chunk_size, 64 * 80, max_values)
     for equal in ((0, 6), (1, 2, 5), (3, 4), (5, 6), (6,)):
         logits = np.random.default_rng(1).normal(size=(5, 7, 16, 16)).astype(np.float32)
         logits[:, equal] = 9.0
@@ -134,39 +140,39 @@ def test_of_equals_the_first_is_chosen(kind: str, most: int, values: pytest.Monk
         assert (np.asarray(probability) > 0.999).all()
 
 
-def test_probability_zero_is_still_an_answer() -> None:
-    impossible = np.full((5, 7, 16, 16), -1e4, np.float32)
-    ids, probability = module._most_probable(protocol("sliding"), impossible, *bilinear_weights(64, 80))
+def test_probability_zero_in_all_classes_gives_class_0() -> None:
+    logits = np.full((5, 7, 16, 16), -1e4, np.float32)
+    ids, probability = module._most_probable(protocol("sliding"), logits, *bilinear_weights(64, 80))
     assert not np.asarray(ids).any()
     assert not np.asarray(probability).any()
 
 
 @every_protocol
-def test_more_classes_than_the_head_has_slots(params: Params, kind: str, values: pytest.MonkeyPatch) -> None:
-    classes = [f"thing {t}" for t in range(300)]
+def test_more_classes_than_max_classes(params: Params, kind: str, max_values: pytest.MonkeyPatch) -> None:
+    class_names = [f"thing {t}" for t in range(300)]
     assert micro().head.max_classes == 256
-    look_at(64, 128 * 128, values)
-    ((found, every),) = both(make(params, kind, classes), slice(1))
-    agree(found, every)
-    # A class that is in no view's 256 is nowhere; the others have what a random head gives them.
-    highest = every.max(axis=(1, 2))
+    set_chunk_size(64, 128 * 128, max_values)
+    ((prediction, probabilities),) = predict(make_predictor(params, kind, class_names), slice(1))
+    assert_consistent(prediction, probabilities)
+    # A class outside the 256 best of every view has no probability; the others have that of a random head.
+    highest = probabilities.max(axis=(1, 2))
     absent = highest < 1 / (1 + np.exp(-ABSENT_LOGIT / 2))
     assert 0 < absent.sum() <= 300 - 256
     assert highest[~absent].min() > 0.01
-    assert not absent[found.ids].any()
+    assert not absent[prediction.ids].any()
 
 
 @every_protocol
 def test_memory_does_not_grow_with_the_classes(kind: str) -> None:
-    shown = InferenceProtocol(
+    published = InferenceProtocol(
         kind, pooling=1, shortest_edge=640, longest_edge=2560, canvas_size=640, crop_size=384, stride=256
     )
-    sides = [resize.bilinear_weights(640, 96 if kind == "single" else 640)] * 2
+    weights = [resize.bilinear_weights(640, 96 if kind == "single" else 640)] * 2
 
-    def temporaries(classes: int) -> int:
-        logits = jax.ShapeDtypeStruct((5, classes, 96, 96), np.float32)
-        program = module._most_probable.lower(shown, logits, *sides).compile()
+    def temporary_bytes(num_classes: int) -> int:
+        logits = jax.ShapeDtypeStruct((5, num_classes, 96, 96), np.float32)
+        program = module._most_probable.lower(published, logits, *weights).compile()
         return program.memory_analysis().temp_size_in_bytes
 
-    assert temporaries(1000) < 1.01 * temporaries(100)
-    assert temporaries(1000) < 1000 * 640 * 640 * 4 / 8
+    assert temporary_bytes(1000) < 1.01 * temporary_bytes(100)
+    assert temporary_bytes(1000) < 1000 * 640 * 640 * 4 / 8

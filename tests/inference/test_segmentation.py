@@ -1,5 +1,3 @@
-"""What a segmentation tells of itself."""
-
 import json
 
 import numpy as np
@@ -11,37 +9,37 @@ from hclip_jax.inference.overlay import overlay
 from hclip_jax.inference.segmentation import Segmentation
 
 RNG = np.random.default_rng(0)
-CLASSES = ("sky", "grass, lawn", "cat", "nowhere")
+CLASS_NAMES = ("sky", "grass, lawn", "cat", "absent")
 
 
-def segmentation(ids: np.ndarray, classes: tuple[str, ...] = CLASSES) -> Segmentation:
+def segmentation(ids: np.ndarray, class_names: tuple[str, ...] = CLASS_NAMES) -> Segmentation:
     image = RNG.integers(0, 256, (*ids.shape, 3), dtype=np.uint8)
     confidence = RNG.random(ids.shape, np.float32)
-    return Segmentation(image, classes, ids, confidence, lambda: np.ones((len(classes), *ids.shape)))
+    return Segmentation(image, class_names, ids, confidence, lambda: np.ones((len(class_names), *ids.shape)))
 
 
 def test_the_summary_adds_up() -> None:
-    found = segmentation(RNG.integers(IGNORE, 3, (30, 50), dtype=np.int32))
-    summary = found.summary()
+    result = segmentation(RNG.integers(IGNORE, 3, (30, 50), dtype=np.int32))
+    summary = result.summary()
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert (summary["height"], summary["width"]) == (30, 50)
     rows = summary["classes"]
     assert [row["id"] for row in rows] == [0, 1, 2, 3]
-    assert tuple(row["name"] for row in rows) == CLASSES
-    unknown = (found.ids == IGNORE).sum()
+    assert tuple(row["name"] for row in rows) == CLASS_NAMES
+    unknown = (result.ids == IGNORE).sum()
     assert unknown > 0
     assert sum(row["pixels"] for row in rows) == 30 * 50 - unknown
     assert sum(row["area"] for row in rows) + summary["unknown_area"] == pytest.approx(1)
     for row in rows[:3]:
-        own = found.ids == row["id"]
-        assert row["pixels"] == own.sum()
-        assert row["area"] == pytest.approx(own.mean())
-        assert row["mean_probability"] == pytest.approx(found.confidence[own].mean(), rel=1e-5)
-    assert rows[3] == {"id": 3, "name": "nowhere", "pixels": 0, "area": 0.0, "mean_probability": None}
+        mask = result.ids == row["id"]
+        assert row["pixels"] == mask.sum()
+        assert row["area"] == pytest.approx(mask.mean())
+        assert row["mean_probability"] == pytest.approx(result.confidence[mask].mean(), rel=1e-5)
+    assert rows[3] == {"id": 3, "name": "absent", "pixels": 0, "area": 0.0, "mean_probability": None}
 
 
 @pytest.mark.parametrize(("value", "unknown"), [(IGNORE, 1.0), (2, 0.0)])
-def test_all_or_nothing_known(value: int, unknown: float) -> None:
+def test_the_summary_of_a_constant_label_map(value: int, unknown: float) -> None:
     summary = segmentation(np.full((4, 6), value, np.int32)).summary()
     assert summary["unknown_area"] == unknown
     assert sum(row["area"] for row in summary["classes"]) == 1 - unknown
@@ -52,39 +50,40 @@ def test_all_or_nothing_known(value: int, unknown: float) -> None:
 )
 def test_label_images_hold_every_id_and_unknown(count: int, dtype: type, unknown: int) -> None:
     ids = np.append(np.arange(count), IGNORE).astype(np.int32)[None].repeat(2, axis=0)
-    found = segmentation(ids, tuple(f"thing {t}" for t in range(count)))
-    stored = np.asarray(found.label_image())
+    result = segmentation(ids, tuple(f"thing {t}" for t in range(count)))
+    stored = np.asarray(result.label_image())
     assert stored.dtype == dtype
     np.testing.assert_array_equal(stored, np.append(np.arange(count), unknown)[None].repeat(2, axis=0))
 
 
 @pytest.mark.parametrize("shape", [(600, 800), (800, 600), (1, 1)])
-def test_the_overlay_shows_the_picture_whole_and_a_legend(shape: tuple[int, int]) -> None:
-    found = segmentation(np.full(shape, 1, np.int32))
+def test_the_overlay_has_the_whole_image_and_a_legend(shape: tuple[int, int]) -> None:
+    result = segmentation(np.full(shape, 1, np.int32))
     factor = max(1, -(-480 // max(shape)))
-    painted = found.overlay(opacity=1.0)
-    assert isinstance(painted, Image.Image)
-    assert painted.width > shape[1] * factor
-    assert painted.height > shape[0] * factor
+    sheet = result.overlay(opacity=1.0)
+    assert isinstance(sheet, Image.Image)
+    assert sheet.width > shape[1] * factor
+    assert sheet.height > shape[0] * factor
 
 
 def test_the_overlay_names_unknown_pixels() -> None:
-    found = segmentation(np.zeros((480, 640), np.int32))
-    assert found.overlay() == overlay(found.image, found.ids, CLASSES)
-    found.ids[:100] = IGNORE
-    assert found.overlay() == overlay(found.image, found.ids, CLASSES, unknown="unknown")
-    assert found.overlay() != overlay(found.image, found.ids, CLASSES)
+    result = segmentation(np.zeros((480, 640), np.int32))
+    assert result.overlay() == overlay(result.image, result.ids, CLASS_NAMES)
+    result.ids[:100] = IGNORE
+    assert result.overlay() == overlay(result.image, result.ids, CLASS_NAMES, unknown="unknown")
+    assert result.overlay() != overlay(result.image, result.ids, CLASS_NAMES)
 
 
-def test_probabilities_are_made_once() -> None:
+def test_probabilities_are_computed_once_and_only_on_access() -> None:
     calls = []
     ids = np.zeros((2, 3), np.int32)
 
-    def make() -> np.ndarray:
+    def compute() -> np.ndarray:
         calls.append(1)
         return np.zeros((4, 2, 3), np.float32)
 
-    found = Segmentation(np.zeros((2, 3, 3), np.uint8), CLASSES, ids, np.zeros((2, 3), np.float32), make)
+    image, confidence = np.zeros((2, 3, 3), np.uint8), np.zeros((2, 3), np.float32)
+    result = Segmentation(image, CLASS_NAMES, ids, confidence, compute)
     assert not calls
-    assert found.probabilities is found.probabilities
+    assert result.probabilities is result.probabilities
     assert len(calls) == 1

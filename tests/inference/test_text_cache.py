@@ -8,74 +8,67 @@ from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.io import cache
 
 TOWER = {"projection": jnp.ones((2, 3)), "blocks": {"scale": jnp.zeros(4), "bias": jnp.ones(4)}}
-SENTENCES = {"tokens": np.array([[1, 2]], np.int32), "owner": np.array([0], np.int32)}
+PROMPTS = {"tokens": np.array([[1, 2]], np.int32), "segment_ids": np.array([0], np.int32)}
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "kept"))
-    return tmp_path / "kept"
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder of the test; it does not exist yet."""
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 class Encoder:
-    """Counts how often it is asked."""
+    """Counts its calls; the features hold the number of the call."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self) -> np.ndarray:
-        self.asked += 1
-        return np.full((2, 3), self.asked, np.float32)
+        self.calls += 1
+        return np.full((2, 3), self.calls, np.float32)
 
 
-def test_features_are_encoded_once_and_for_all() -> None:
+def test_features_are_encoded_once() -> None:
     encode = Encoder()
-    first = TextCache(TOWER, "float32").get(SENTENCES, encode)
-    again = TextCache(TOWER, "float32").get(SENTENCES, encode)
-    np.testing.assert_array_equal(again, first)
-    assert encode.asked == 1
+    first = TextCache(TOWER, "float32").get(PROMPTS, encode)
+    second = TextCache(TOWER, "float32").get(PROMPTS, encode)
+    np.testing.assert_array_equal(second, first)
+    assert encode.calls == 1
 
 
-def test_whatever_changes_them_is_told_apart() -> None:
+def test_the_key_covers_weights_settings_and_prompts() -> None:
     encode = Encoder()
-    TextCache(TOWER, "float32").get(SENTENCES, encode)
-    TextCache(TOWER, "bfloat16").get(SENTENCES, encode)
-    TextCache(TOWER | {"projection": jnp.ones((2, 3)).at[0, 0].set(2)}, "float32").get(SENTENCES, encode)
+    TextCache(TOWER, "float32").get(PROMPTS, encode)
+    TextCache(TOWER, "bfloat16").get(PROMPTS, encode)
+    TextCache(TOWER | {"projection": jnp.ones((2, 3)).at[0, 0].set(2)}, "float32").get(PROMPTS, encode)
     swapped = {"scale": TOWER["blocks"]["bias"], "bias": TOWER["blocks"]["scale"]}
-    TextCache(TOWER | {"blocks": swapped}, "float32").get(SENTENCES, encode)
-    other = SENTENCES | {"tokens": np.array([[1, 3]], np.int32)}
+    TextCache(TOWER | {"blocks": swapped}, "float32").get(PROMPTS, encode)
+    other = PROMPTS | {"tokens": np.array([[1, 3]], np.int32)}
     TextCache(TOWER, "float32").get(other, encode)
-    assert encode.asked == 5
+    assert encode.calls == 5
 
 
-def test_a_damaged_file_is_made_anew(home: Path) -> None:
+@pytest.mark.parametrize("num_bytes", [0, 40])
+def test_an_incomplete_file_is_replaced(folder: Path, num_bytes: int) -> None:
     encode = Encoder()
-    TextCache(TOWER).get(SENTENCES, encode)
-    (file,) = (home / "text").iterdir()
-    file.write_bytes(file.read_bytes()[:-3])
-    TextCache(TOWER).get(SENTENCES, encode)
-    assert encode.asked == 2
-    TextCache(TOWER).get(SENTENCES, encode)
-    assert encode.asked == 2
+    TextCache(TOWER).get(PROMPTS, encode)
+    (file,) = (folder / "text").iterdir()
+    file.write_bytes(file.read_bytes()[:num_bytes])
+    TextCache(TOWER).get(PROMPTS, encode)
+    assert encode.calls == 2
+    TextCache(TOWER).get(PROMPTS, encode)
+    assert encode.calls == 2
 
 
-def test_a_folder_that_cannot_be_written_stops_nobody(home: Path) -> None:
-    home.write_text("in the way")
-    assert TextCache(TOWER).get(SENTENCES, Encoder())[0, 0] == 1
+def test_without_a_writable_folder_features_are_encoded(folder: Path) -> None:
+    folder.write_text("a file where the folder should be")
+    assert TextCache(TOWER).get(PROMPTS, Encoder())[0, 0] == 1
 
 
-def test_nothing_is_kept_if_the_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_disables_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cache.VARIABLE, "")
     encode = Encoder()
     for _ in range(2):
-        TextCache(TOWER).get(SENTENCES, encode)
-    assert encode.asked == 2
-    assert cache.folder() is None
-
-
-def test_the_folder_is_among_the_users_caches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(cache.VARIABLE)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert cache.folder() == Path("/caches/hclip_jax")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.folder() == Path.home() / ".cache/hclip_jax"
+        TextCache(TOWER).get(PROMPTS, encode)
+    assert encode.calls == 2

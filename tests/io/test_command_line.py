@@ -1,56 +1,87 @@
-"""How every command refuses and ends."""
+"""Parsing and exit statuses of all commands."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from hclip_jax import runtime
 from hclip_jax.errors import UserError
 from hclip_jax.io.command_line import Parser, run
 from hclip_jax.main import main
 
 
-def ends_with(error: BaseException, *said: str) -> int:
+def run_raising(error: BaseException) -> int:
     def command(argv: list[str]) -> int:
         raise error
 
-    return run(command, [], *said)
+    return run(command, [])
 
 
-def test_the_status_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(lambda argv: len(argv), ["a", "b", "c"]) == 3
-    assert ends_with(UserError("no")) == 2
-    assert ends_with(KeyboardInterrupt()) == 130
-    assert ends_with(KeyboardInterrupt(), "come again") == 130
-    assert capsys.readouterr().err == "error: no\ninterrupted\ncome again\n"
+    assert run_raising(UserError("no")) == 2
+    assert run_raising(KeyboardInterrupt()) == 130
+    assert run_raising(KeyboardInterrupt("the same command resumes")) == 130
+    assert capsys.readouterr().err == "error: no\ninterrupted\nthe same command resumes\n"
     with pytest.raises(RuntimeError):
-        ends_with(RuntimeError())
+        run_raising(RuntimeError())
+
+
+@pytest.mark.parametrize("uses_jax", [True, False])
+def test_runtime_is_prepared_before_the_command(uses_jax: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "prepare", lambda: monkeypatch.setenv("PREPARED", "1"))
+    assert run(lambda argv: int("PREPARED" in os.environ), [], uses_jax=uses_jax) == uses_jax
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "said"),
+    ("error", "status", "message"),
     [
         (UserError("no"), 2, "error: no\n"),
         (KeyboardInterrupt(), 130, "interrupted; the same command resumes from the newest checkpoint\n"),
     ],
 )
-def test_a_training_ends_as_they_do(
+def test_exit_status_of_a_training(
     error: BaseException,
     status: int,
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def train(*given: object) -> None:
+    def train(*args: object) -> None:
         raise error
 
     monkeypatch.setattr("hclip_jax.training.loop.train", train)
-    assert main(["main", "--config=configs/tiny.py", f"--workdir={tmp_path / 'run'}"]) == status
-    assert capsys.readouterr() == ("", said)
+    assert run(main, ["--config=tiny", f"--workdir={tmp_path / 'run'}"]) == status
+    assert capsys.readouterr() == ("", message)
 
 
-def test_a_parser_takes_no_abbreviations() -> None:
-    parser = Parser(prog="p", description="")
-    parser.add_argument("--output")
-    with pytest.raises(UserError, match="--out"):
-        parser.parse_args(["--out=x"])
+@pytest.fixture
+def parser() -> Parser:
+    parser = Parser(prog="hclip x", description="")
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--output", required=True)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--out=x"], "--out is not an option"),  # no abbreviations
+        (["--outptu=x"], r"--outptu is not an option; did you mean --output\? \(see hclip x --help\)"),
+        ([], r"required: --output \(see hclip x --help\)"),
+        (["--output=x", "a", "b"], "unrecognized arguments: b"),
+    ],
+)
+def test_wrong_use(parser: Parser, argv: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parser.parse_args(argv)
+
+
+def test_overrides_are_separated(parser: Parser) -> None:
+    overrides = ["--config.a.b=(1, 2)", "--config.c=x y"]
+    args, separated = parser.parse_with_overrides([overrides[0], "--output", "out", overrides[1], "name"])
+    assert (args.name, args.output, separated) == ("name", "out", overrides)
+    with pytest.raises(UserError, match=r"--config\.a has no value; give --config\.a=VALUE"):
+        parser.parse_with_overrides(["--output=x", "--config.a", "3"])

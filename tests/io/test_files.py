@@ -1,21 +1,27 @@
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.files import replace_atomically, write_atomically
+from hclip_jax.io.files import (
+    create_atomically,
+    create_dir_atomically,
+    replace_atomically,
+    sha256_of,
+    write_atomically,
+)
 
 
 @pytest.mark.parametrize(
     ("content", "stored"),
     [("café\r\nx\n", "café\r\nx\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")],
 )
-def test_content_is_stored_byte_for_byte_and_alone(tmp_path, content, stored):
+def test_content_is_stored_byte_for_byte(tmp_path, content, stored):
     path = tmp_path / "new" / "folder" / "file.txt"
     write_atomically(path, content)
     assert path.read_bytes() == stored
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_previous_file_is_replaced_by_a_rename_not_rewritten(tmp_path):
+def test_the_old_file_is_replaced_by_a_rename(tmp_path):
     path = tmp_path / "file.txt"
     write_atomically(path, "old")
     with path.open() as reader:  # opened before the write, read after it
@@ -28,7 +34,7 @@ def test_a_name_as_long_as_the_system_allows_works(tmp_path):
     write_atomically(tmp_path / ("n" * 255), "x")
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
     path.write_text("old")
 
@@ -42,13 +48,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_where_a_folder_is_needed_is_the_users_error(tmp_path):
+def test_a_file_where_a_folder_is_needed_is_a_user_error(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="taken"):
         write_atomically(tmp_path / "taken" / "file.txt", "x")
 
 
-def test_a_folder_where_the_file_is_to_be_is_the_users_error(tmp_path):
+def test_a_folder_where_the_file_is_to_be_is_a_user_error(tmp_path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(UserError, match="taken"):
         write_atomically(tmp_path / "taken", "x")
@@ -72,7 +78,7 @@ def test_a_block_that_writes_replaces_the_file_at_its_end(tmp_path):
         (KeyError("other"), KeyError, "other"),
     ],
 )
-def test_a_block_that_fails_leaves_the_old_file_and_no_litter(tmp_path, raised, shown, match):
+def test_a_block_that_fails_leaves_the_old_file_and_no_temporary_file(tmp_path, raised, shown, match):
     path = tmp_path / "file.bin"
     path.write_bytes(b"old")
 
@@ -93,3 +99,31 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path):
         replace_atomically(tmp_path / "file.bin"),
     ):
         pass
+
+
+@pytest.mark.parametrize("create", [create_atomically, create_dir_atomically])
+def test_an_existing_target_is_refused_and_unchanged(tmp_path, create):
+    target = tmp_path / "model"
+    target.mkdir()
+    with create(target) as temporary:  # an empty folder counts as absent
+        temporary.mkdir(exist_ok=True)
+        (temporary / "new").write_text("new")
+    with pytest.raises(UserError, match="model exists already"), create(target):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "new"]
+
+
+def test_a_failed_creation_leaves_nothing(tmp_path):
+    def create() -> None:
+        with create_dir_atomically(tmp_path / "model") as temporary:
+            (temporary / "part").write_text("x")
+            raise OSError(28, "No space left")
+
+    with pytest.raises(UserError, match=r"model cannot be written \(No space left\)"):
+        create()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sha256(tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    assert sha256_of(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

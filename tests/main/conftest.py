@@ -1,4 +1,4 @@
-"""A configuration file and a labelled folder, and what every refusal of the command line has in common."""
+"""A configuration file, a labelled folder, and the properties of every refused command line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from hclip_jax.data.scenes.source import ScenesSource
+from hclip_jax.io.command_line import run
 from hclip_jax.main import main
 
-PICTURES = 16  # of the folder's train split: two batches
+NUM_TRAIN_IMAGES = 16  # two batches
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +28,9 @@ def workdir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A labelled folder: p00 to p15 to train with, and p00 to evaluate on."""
+    """A labelled folder: p00 to p15 for training, and p00 for evaluation."""
     root = tmp_path / "shapes"
-    for split, count in (("train", PICTURES), ("val", 1)):
+    for split, count in (("train", NUM_TRAIN_IMAGES), ("val", 1)):
         scenes = ScenesSource(split, "shapes", count)
         for kind in ("images", "labels"):
             (root / kind / split).mkdir(parents=True)
@@ -44,18 +45,18 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refusal(config_file: Path, workdir: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Calls the command line with the micro configuration, and returns the error it must end with."""
+    """Runs `hclip train` with the micro configuration, and returns the error that it must end with."""
 
-    def call(*flags: str, alone: bool = False) -> str:
+    def call(*arguments: str, alone: bool = False) -> str:
         before = sorted(workdir.parent.rglob("*"))
         usual = () if alone else (f"--config={config_file}", f"--workdir={workdir}")
-        status = main(["main", *usual, *flags])
+        status = run(main, [*usual, *arguments])
         err = capsys.readouterr().err
         assert status == 2
         assert err.startswith("error: ")
         assert err.count("error: ") == 1
         assert "Traceback" not in err
-        assert sorted(workdir.parent.rglob("*")) == before  # neither the workdir nor anything in it
+        assert sorted(workdir.parent.rglob("*")) == before  # neither the work directory nor a file in it
         return err
 
     return call

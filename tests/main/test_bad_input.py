@@ -1,4 +1,4 @@
-"""What is wrong with pictures, words, weights or the working directory is said before anything is made."""
+"""Wrong images, class names, weights and work directories are refused before a file is written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,13 +34,13 @@ def _rename_class(name: str) -> Callable[[Path], object]:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
-    "no folder": (lambda root: root.rename(f"{root}.old"), ("the data root", "is no folder")),
+    "no folder": (lambda root: root.rename(f"{root}.old"), ("the labelled folder", "is no folder")),
     "no classes": (lambda root: (root / "classes.txt").unlink(), ("has no classes.txt",)),
     "no split": (lambda root: (root / "images/val").rename(root / "images/dev"), ("'val'", "dev")),
     "no label": (lambda root: (root / "labels/train/p03.png").unlink(), ("no label for p03.png",)),
     "other size": (_resize_label, ("p03.png is 7x9", "make each label as large")),
     "colour label": (_colour_label, ("labels/train/p03.png", "mode RGB", "single channel")),
-    "no picture": (
+    "no image": (
         lambda root: (root / "images/train/p03.png").write_bytes(b"GIF89a or not"),
         ("cannot read", "images/train/p03.png"),
     ),
@@ -51,21 +51,19 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_bad_folders_are_refused_before_anything_is_made(
-    name: str, folder: Path, refusal: Callable[..., str]
-) -> None:
-    damage, words = DAMAGES[name]
+def test_bad_folders(name: str, folder: Path, refusal: Callable[..., str]) -> None:
+    damage, parts = DAMAGES[name]
     damage(folder)
     message = refusal(f"--config.data.root={folder}", "--config.data.label_set=")
-    assert all(word in message for word in words), message
+    assert all(part in message for part in parts), message
 
 
-def test_words_of_an_evaluation_set_are_looked_at_before_training(
+def test_class_names_of_evaluation_sets_are_checked_before_training(
     tmp_path: Path, folder: Path, refusal: Callable[..., str]
 ) -> None:
     names = tmp_path / "names.txt"
     names.write_text("long " * 80 + "\n")
-    flags = (f"--config.evaluation.sets.val.{field}" for field in (f"root={folder}", f"classes={names}"))
+    flags = (f"--config.evaluation.sets.val.{field}" for field in (f"root={folder}", f"classes_file={names}"))
     flags = tuple(flags)
     for mode in ("train", "evaluate"):
         message = refusal(*flags, f"--mode={mode}")
@@ -73,25 +71,25 @@ def test_words_of_an_evaluation_set_are_looked_at_before_training(
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "parts"),
     [
         (("--config.data.root=",), ("config.data.root is empty", "scenes")),
         (("--config.data.label_set=animals",), ("'animals'", "seen, all, shapes, regrouped, synonyms")),
         (("--config.data.split=dev",), ("'dev'", "train, val, test")),
-        (("--config.data.classes_file=x.txt",), ("x.txt", "vocabulary")),
+        (("--config.data.classes_file=x.txt",), ("x.txt", "label_set")),
         (("--config.train.batch_size=12",), ("config.train.batch_size is 12", "multiple of 8")),
         (("--config.prompts.templates=('a photo',)",), ("'a photo'", "once")),
     ],
 )
-def test_values_that_only_the_data_and_devices_refuse(
-    flags: tuple[str, ...], words: tuple[str, ...], refusal: Callable[..., str]
+def test_values_that_data_and_devices_refuse(
+    flags: tuple[str, ...], parts: tuple[str, ...], refusal: Callable[..., str]
 ) -> None:
     message = refusal(*flags)
-    assert all(word in message for word in words), message
+    assert all(part in message for part in parts), message
 
 
 @pytest.mark.parametrize("mode", ["train", "evaluate"])
-def test_weights_that_are_not_there(mode: str, tmp_path: Path, refusal: Callable[..., str]) -> None:
+def test_missing_weights(mode: str, tmp_path: Path, refusal: Callable[..., str]) -> None:
     message = refusal("--config.clip.weights=", f"--mode={mode}")
     assert "config.clip.weights is empty" in message
     assert "huggingface.co" in message
@@ -101,7 +99,7 @@ def test_weights_that_are_not_there(mode: str, tmp_path: Path, refusal: Callable
 
 
 @pytest.mark.parametrize("name", ["clip.pt", "clip.safetensors"])
-def test_weights_that_are_cut_off(name: str, tmp_path: Path, refusal: Callable[..., str]) -> None:
+def test_truncated_weights(name: str, tmp_path: Path, refusal: Callable[..., str]) -> None:
     path = tmp_path / name
     path.write_bytes(b"PK\x03\x04 and so on, as torch.save writes it")
     message = refusal(f"--config.clip.weights={path}")
@@ -110,15 +108,18 @@ def test_weights_that_are_cut_off(name: str, tmp_path: Path, refusal: Callable[.
     assert message.count("\n") == 1
 
 
-def test_weights_of_a_clip_of_another_size(tmp_path: Path, refusal: Callable[..., str]) -> None:
+def test_weights_of_another_size(tmp_path: Path, refusal: Callable[..., str]) -> None:
     c = micro_dict()
     c.clip.image.update(num_layers=4, width=32)
     other = from_config_dict(c).clip
     path = tmp_path / "clip.safetensors"
     save_file({t.name: np.zeros(t.shape, np.float32) for t in clip_tensors(other)}, path)
     message = refusal(f"--config.clip.weights={path}", "--config.clip.activation=gelu")
-    assert f"{path} holds a CLIP with image.heads = 1, image.layers = 4, image.width = 32, but" in message
-    assert "config.clip has image.heads = 2, image.layers = 3, image.width = 16;" in message
+    assert (
+        f"{path} holds a CLIP with image.num_heads = 1, image.num_layers = 4, image.width = 32, but"
+        in message
+    )
+    assert "config.clip has image.num_heads = 2, image.num_layers = 3, image.width = 16;" in message
     assert message.count("\n") == 1
 
 
@@ -138,7 +139,9 @@ def test_weights_of_another_model_get_a_three_way_difference(
 
 
 @pytest.mark.parametrize("mode", ["train", "evaluate"])
-def test_a_workdir_of_another_configuration(mode: str, workdir: Path, refusal: Callable[..., str]) -> None:
+def test_work_directory_of_another_configuration(
+    mode: str, workdir: Path, refusal: Callable[..., str]
+) -> None:
     claim_workdir(workdir, micro())
     before = (workdir / "config.json").read_bytes()
     message = refusal("--config.seed=3", "--config.head.num_layers=2", f"--mode={mode}")

@@ -1,4 +1,4 @@
-"""What runs of the command line leave behind."""
+"""The files that `hclip train` and `hclip evaluate` leave, and resuming."""
 
 import json
 from pathlib import Path
@@ -11,31 +11,32 @@ from PIL import Image
 from hclip_jax.config.build import to_dict
 from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.evaluation.confusion_matrix import METRICS
+from hclip_jax.io.command_line import run
 from hclip_jax.load import open_model
 from hclip_jax.main import main
-from tests.main.conftest import PICTURES
+from hclip_jax.tools import evaluate
+from tests.main.conftest import NUM_TRAIN_IMAGES
 from tests.small_models import micro
 
 
 @pytest.fixture(scope="module")
 def trained(config_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a finished training of four steps with an evaluation after the last."""
+    """The work directory of a finished training of four steps with an evaluation after the last."""
     workdir = tmp_path_factory.mktemp("runs") / "micro"
-    assert main(command(config_file, workdir)) == 0
+    assert run(main, command(config_file, workdir)) == 0
     return workdir
 
 
 def command(config_file: Path, workdir: Path) -> list[str]:
-    given = ("train.trainable=('head',)", "train.evaluate_every=4", "evaluation.num_images=2")
+    overrides = ("train.trainable=('head',)", "train.evaluate_every=4", "evaluation.num_images=2")
     return [
-        "main",
         f"--config={config_file}",
         f"--workdir={workdir}",
-        *(f"--config.{change}" for change in given),
+        *(f"--config.{override}" for override in overrides),
     ]
 
 
-def lines(workdir: Path) -> list[dict]:
+def metrics(workdir: Path) -> list[dict]:
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -44,7 +45,7 @@ def contents(workdir: Path) -> dict[str, bytes]:
     return {str(path.relative_to(workdir)): path.read_bytes() for path in files}
 
 
-def test_a_training_leaves_what_is_promised(trained: Path) -> None:
+def test_training_writes_the_work_directory(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
         "config.json",
         "classes.txt",
@@ -54,11 +55,11 @@ def test_a_training_leaves_what_is_promised(trained: Path) -> None:
         "overlays",
     }
     expected = to_dict(micro(evaluate_every=4, trainable=("head",)))
-    expected["evaluation"]["pictures"] = 2
+    expected["evaluation"]["num_images"] = 2
     assert json.loads((trained / "config.json").read_text()) == expected
     assert {path.name for path in (trained / "checkpoints").iterdir()} == {"2", "4"}
 
-    logged = lines(trained)
+    logged = metrics(trained)
     assert [line["step"] for line in logged] == [1, 2, 3, 4, 4]
     assert all(np.isfinite(line["loss"]) for line in logged[:4])
     assert set(logged[4]["evaluation"]["val"]) == set(METRICS)
@@ -67,14 +68,14 @@ def test_a_training_leaves_what_is_promised(trained: Path) -> None:
     assert {path.name for path in reports.iterdir()} == {"val.json", "val.csv", "val.md"}
     report = json.loads((reports / "val.json").read_text())
     assert report["summary"] == logged[4]["evaluation"]["val"]
-    assert (report["details"]["step"], report["details"]["pictures"]) == (4, 2)
+    assert (report["details"]["step"], report["details"]["images"]) == (4, 2)
     classes = ScenesSource("val", "shapes").class_names
     assert [row["name"] for row in report["per_class"]] == list(classes)
     assert len((reports / "val.csv").read_text().splitlines()) == 1 + len(classes)
     (overlay,) = (trained / "overlays" / "val").iterdir()
     assert overlay.name == "val_00000.png"
-    with Image.open(overlay) as picture:
-        picture.load()
+    with Image.open(overlay) as image:
+        image.load()
 
 
 def test_its_model_can_be_opened(trained: Path) -> None:
@@ -84,52 +85,56 @@ def test_its_model_can_be_opened(trained: Path) -> None:
     assert model.require_spec().class_names == ScenesSource("train", "shapes").class_names
 
 
-def test_running_a_finished_training_again_trains_nothing(
+def test_finished_training_is_not_trained_again(
     trained: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(trained)
-    assert main(command(config_file, trained)) == 0
+    assert run(main, command(config_file, trained)) == 0
     assert "resuming after step 4 of 4" in capsys.readouterr().out
     after = contents(trained)
     assert after.keys() == before.keys()
     same = {name for name in after if after[name] == before[name]}
     assert after.keys() - same <= {"metrics.jsonl"}
-    assert [line["step"] for line in lines(trained) if "loss" in line] == [1, 2, 3, 4]
+    assert [line["step"] for line in metrics(trained) if "loss" in line] == [1, 2, 3, 4]
 
 
-def test_evaluating_a_finished_training(
-    trained: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["main", "evaluate"])
+def test_newest_checkpoint_is_evaluated(
+    name: str, trained: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(trained)
-    again = [*command(config_file, trained), "--mode=evaluate", "--config.evaluation.num_images=1"]
-    assert main(again) == 0
+    override = "--config.evaluation.num_images=1"
+    if name == "main":
+        assert run(main, [*command(config_file, trained), "--mode=evaluate", override]) == 0
+    else:
+        assert run(evaluate.main, [str(trained), override]) == 0
     assert "step 4  val: mIoU" in capsys.readouterr().out
     report = json.loads((trained / "evaluation" / "val.json").read_text())
-    assert (report["details"]["step"], report["details"]["pictures"]) == (4, 1)
+    assert (report["details"]["step"], report["details"]["images"]) == (4, 1)
     after = contents(trained)
     assert after.keys() == before.keys()
     changed = {name for name in after if after[name] != before[name]}
     assert changed <= {"config.json", *(f"evaluation/val.{kind}" for kind in ("json", "csv", "md"))}
 
 
-def test_a_bad_label_found_while_training_leaves_whole_checkpoints_only(
+def test_bad_label_during_training_leaves_complete_checkpoints(
     folder: Path, workdir: Path, config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    last = list(grain.MapDataset.range(PICTURES).seed(0).shuffle())[-1]  # so in the second batch
+    last = list(grain.MapDataset.range(NUM_TRAIN_IMAGES).seed(0).shuffle())[-1]  # in the second batch
     label = folder / f"labels/train/p{last:02d}.png"
-    with Image.open(label) as picture:
-        size = picture.size
+    with Image.open(label) as image:
+        size = image.size
     Image.new("L", size, 99).save(label)
 
-    changes = (
+    overrides = (
         f"--config.data.root={folder}",
         "--config.data.label_set=",
         "--config.train.checkpoint_every=1",
         "--config.train.evaluate_every=0",
     )
-    assert main([*command(config_file, workdir), *changes]) == 2
+    assert run(main, [*command(config_file, workdir), *overrides]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: {label} holds the class id 99, but with ")
     assert err.count("\n") == 1
     assert [path.name for path in (workdir / "checkpoints").iterdir()] == ["1"]
-    assert [line["step"] for line in lines(workdir)] == [1]
+    assert [line["step"] for line in metrics(workdir)] == [1]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.models.hclip import Model
@@ -38,8 +39,8 @@ def batch() -> dict[str, jax.Array]:
 def by_published_name(trainable: Params) -> dict[str, np.ndarray]:
     """Trainable tensors under the published names, without the aliases."""
     frozen = {"clip": jax.tree.map(np.zeros_like, mini_params()["clip"])}
-    tensors = [t for t in hclip_tensors(mini().architecture) if not t.parts[0].leaf.startswith("clip/")]
-    named = write(tensors, {**frozen, **trainable})
+    tensors = [t for t in hclip_tensors(mini().architecture) if not t.parts[0].path.startswith("clip/")]
+    named = write(tensors, flatten_dict({**frozen, **trainable}, sep="/"))
     return {t.name: np.asarray(named[t.name]) for t in tensors}
 
 

@@ -11,7 +11,7 @@ CASES = json.loads((Path(__file__).parents[1] / "parity" / "tokenizer.json").rea
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["text"][:20]))
-def test_ids_are_clips(case):
+def test_ids_equal_the_released_tokenizer(case):
     assert [START, *encode(case["text"]), END] == case["ids"]
 
 
@@ -20,43 +20,43 @@ def test_ids_do_not_depend_on_case_or_surrounding_space(case):
     assert encode(f"  {case['text']}\n") == encode(case["text"].lower()) == encode(case["text"])
 
 
-def test_every_byte_and_every_id_is_within_the_vocabulary():
+def test_every_byte_has_a_token():
     ids = encode(" ".join(chr(code) for code in range(0x21, 0x3000)))
     assert 0 <= min(ids) <= max(ids) < START
 
 
-def test_special_tokens_in_a_text_are_their_own_ids():
+def test_special_tokens_in_a_text():
     assert encode("<|startoftext|> a <|EndOfText|>") == [START, *encode("a"), END]
 
 
 def test_html_is_unescaped_twice():
-    # The "<" keeps ftfy from unescaping it on its own.
+    # With the "<", ftfy does not unescape the text itself.
     assert encode("< &amp;amp;") == encode("< &")
 
 
-def test_words_are_independent():
+def test_words_and_digits_are_encoded_independently():
     assert encode("traffic light") == encode("traffic") + encode("light")
     assert encode("2026") == [i for digit in "2026" for i in encode(digit)]
 
 
-def test_a_callers_changes_do_not_reach_the_cache():
+def test_result_is_a_copy_of_the_cache():
     encode("traffic light").clear()
     assert len(encode("traffic light")) == 2
 
 
-def test_rows_hold_start_ids_end_and_zeros():
-    rows = tokenize([case["text"] for case in CASES], context=16)
+def test_rows_are_start_ids_end_and_zeros():
+    rows = tokenize([case["text"] for case in CASES], context_length=16)
     assert rows.dtype == np.int32
     assert rows.shape == (len(CASES), 16)
     for row, case in zip(rows, CASES, strict=True):
         assert row.tolist() == case["ids"] + [0] * (16 - len(case["ids"]))
 
 
-def test_a_text_may_fill_the_context_but_not_exceed_it():
-    assert tokenize(["cat " * 75])[0, -1] == END
+def test_context_length_is_the_maximum():
+    assert tokenize(["cat " * 75], 77)[0, -1] == END
     with pytest.raises(UserError, match=r"'cat cat .* 78 tokens.*at most 77"):
-        tokenize(["dog", "cat " * 76])
+        tokenize(["dog", "cat " * 76], 77)
 
 
-def test_no_texts_make_no_rows():
-    assert tokenize([]).shape == (0, 77)
+def test_no_texts():
+    assert tokenize([], 77).shape == (0, 77)

@@ -1,4 +1,4 @@
-"""Commands called as a shell calls them."""
+"""Calls commands as the console script does."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ Command = Callable[[list[str]], int]
 
 
 def succeed(command: Command, *argv: object, capture: Capture) -> str:
-    """What a command prints that does what it is asked."""
+    """Runs a command that must succeed, and returns what it prints."""
     assert run(command, [str(arg) for arg in argv]) == 0
     out, err = capture.readouterr()
     assert err == ""
@@ -19,7 +19,7 @@ def succeed(command: Command, *argv: object, capture: Capture) -> str:
 
 
 def refuse(command: Command, *argv: object, capture: Capture) -> str:
-    """The one sentence that a command must end with."""
+    """Runs a command that must refuse its arguments, and returns the sentence on stderr."""
     assert run(command, [str(arg) for arg in argv]) == 2
     out, err = capture.readouterr()
     assert out == ""

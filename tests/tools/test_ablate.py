@@ -6,7 +6,7 @@ import pytest
 from hclip_jax.errors import UserError
 from hclip_jax.tools import ablate
 
-PLAN = """
+CONFIG = """
 from ml_collections import ConfigDict
 
 from hclip_jax.configs import vitb
@@ -26,41 +26,49 @@ def get_config():
 """
 
 
-def test_an_ablation_runs_resumes_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_ablation_trains_resumes_and_writes_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file, workdir = tmp_path / "plan.py", tmp_path / "run"
-    file.write_text(PLAN)
+    file.write_text(CONFIG)
     argv = [f"--config={file}", f"--workdir={workdir}"]
     assert ablate.main([*argv, "--methods=frozen"]) == 0
     table = (workdir / "table.md").read_text()
     assert "frozen" in table
     assert "first" not in table
-    trained = (workdir / "frozen/0/log.txt").stat().st_mtime_ns
-    shutil.copytree(workdir / "frozen", workdir / "first")  # which saves the other training
+    log_time = (workdir / "frozen/0/log.txt").stat().st_mtime_ns
+    shutil.copytree(workdir / "frozen", workdir / "first")  # instead of the second training
     capsys.readouterr()
 
     assert ablate.main(argv) == 0
-    assert "2 trainings, 2 have ended" in capsys.readouterr().out
-    assert (workdir / "frozen/0/log.txt").stat().st_mtime_ns == trained
-    table = (workdir / "table.md").read_text()
-    assert "| frozen | 0 | 1 |" in table
-    assert "| first |" in table
-    assert "open mIoU_unseen" in table
+    assert "2 trainings, 2 finished" in capsys.readouterr().out
+    assert (workdir / "frozen/0/log.txt").stat().st_mtime_ns == log_time
+    header, _, *rows = (workdir / "table.md").read_text().splitlines()
+    assert "open mIoU_unseen" in header
+    assert [row.split()[1:6:2] for row in rows] == [["first", "0", "1"], ["frozen", "0", "1"]]
     assert (workdir / "plot.png").is_file()
 
 
-def test_a_training_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
+def test_a_failed_training_is_named_with_its_log(tmp_path: Path) -> None:
     file = tmp_path / "plan.py"
-    file.write_text(PLAN.replace('vocabulary = "seen"', 'root = "/nowhere"'))
+    file.write_text(CONFIG.replace('label_set = "seen"', 'root = "/nowhere"'))
     with pytest.raises(UserError, match=r"first, seed 0, ended with status 2; see .*log\.txt"):
         ablate.main([f"--config={file}", f"--workdir={tmp_path / 'run'}"])
     assert "/nowhere" in (tmp_path / "run/first/0/log.txt").read_text()
 
 
-def test_no_jobs_are_refused() -> None:
-    with pytest.raises(UserError, match="--jobs is 0; give at least 1"):
-        ablate.main(["--jobs=0"])
-
-
-def test_wrong_seeds_are_refused() -> None:
-    with pytest.raises(UserError, match="--seeds=a is no list of whole numbers"):
-        ablate.main(["--seeds=a"])
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--jobs=0", "--jobs is 0; it must be 1 or more"),
+        ("--seeds=a", "--seeds=a is not a list of whole numbers"),
+        ("--methods=magic", "no method 'magic'; choose from H-CLIP"),
+        ("--config=missing", "--config=missing does not exist"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    argument: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # outside the repository, where the built-in configuration is found too
+    with pytest.raises(UserError, match=message):
+        ablate.main([argument])

@@ -3,24 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from hclip_jax.analysis.benchmark.cases import CASES
 from hclip_jax.errors import UserError
 from hclip_jax.tools import benchmark
-
-MICRO = """
-from tests.small_models import micro_dict as get_config
-"""
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     file = tmp_path / "micro.py"
-    file.write_text(MICRO)
+    file.write_text("from tests.small_models import micro_dict as get_config\n")
     return f"--config={file}"
-
-
-def test_the_command_offers_every_case() -> None:
-    assert tuple(CASES) == benchmark.CASES
 
 
 def test_cases_are_measured_and_written(
@@ -29,43 +20,36 @@ def test_cases_are_measured_and_written(
     argv = [config, "--cases=step,image,adapt", "--classes=3", "--batch=8", "--runs=2"]
     trace = tmp_path / "trace"
     assert benchmark.main([*argv, f"--output={tmp_path / 'out'}", f"--profile={trace}"]) == 0
-    measured = json.loads((tmp_path / "out/benchmark.json").read_text())
-    assert [m["case"] for m in measured] == ["step", "picture", "adapt"]
-    assert [(m["classes"], m["batch"]) for m in measured] == [(3, 8), (3, 8), (0, 0)]
-    for m in measured:
-        assert 0 < m["fastest"] <= m["seconds"] <= m["slowest"] < m["first"]
-        assert m["memory"] > 1e8
-        assert m["yardstick"] > m["rate"] > 0
-    step, picture, adapt = measured
-    assert step["operations"] > 2 * picture["operations"] > 0
-    assert step["operations"] > adapt["operations"] > 0
+    measurements = json.loads((tmp_path / "out/benchmark.json").read_text())
+    assert [m["case"] for m in measurements] == ["step", "image", "adapt"]
+    assert [(m["num_classes"], m["batch_size"]) for m in measurements] == [(3, 8), (3, 8), (0, 0)]
+    for m in measurements:
+        assert 0 < m["min_seconds"] <= m["median_seconds"] <= m["max_seconds"] < m["first_seconds"]
+        assert m["peak_memory_bytes"] > 1e8
+        assert m["matmul_flops_per_second"] > m["flops_per_second"] > 0
+    step, image, adapt = measurements
+    assert step["flops"] > 2 * image["flops"] > 0
+    assert step["flops"] > adapt["flops"] > 0
     assert any(trace.rglob("*.xplane.pb"))
     table = (tmp_path / "out/benchmark.md").read_text()
-    assert table.splitlines()[-1] in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("case", sorted(set(CASES) - {"step", "picture", "adapt"}))
-def test_every_other_case_runs(case: str) -> None:
-    from tests.small_models import micro
-
-    made = CASES[case](micro(), 3)
-    made.run()
-    assert (made.operations > 0) == (case != "reading")
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert table.splitlines()[-1].split() in printed
 
 
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--cases=steps", "--cases has 'steps'; choose of step, picture"),
-        ("--cases=", "--cases is empty; choose of step"),
+        ("--cases=steps", "--cases has 'steps'; choose from step,image"),
+        ("--cases=", "--cases has ''; choose from step"),
         ("--config.train.batch_size=4", "--config.train.batch_size has no effect; give --batch"),
-        ("--config.clip.weights=tiny", "weights are random here"),
-        ("--classes=0", "--classes=0 is no list of numbers from 1"),
-        ("--batch=a", "--batch=a is no list"),
-        ("--runs=0", "--runs is 0; give at least 1"),
+        ("--config.clip.weights=tiny", "the weights are random"),
+        ("--classes=0", "--classes=0 is not a list of whole numbers from 1"),
+        ("--batch=a", "--batch=a is not a list"),
+        ("--runs=0", "--runs is 0; it must be 1 or more"),
         ("--config.train.batsh=1", "batsh"),
+        ("--config=missing", "--config=missing does not exist"),
     ],
 )
-def test_mistakes_are_named(config: str, argument: str, message: str) -> None:
+def test_wrong_arguments_are_refused(config: str, argument: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         benchmark.main([config, argument])

@@ -11,22 +11,22 @@ from hclip_jax.tools.check_data import main
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder with which nothing is wrong: three pictures a split, all classes in each."""
+    """A labelled folder without issues: three images a split, each with all classes."""
     rng = np.random.default_rng(0)
     root = tmp_path / "pets"
     for split in ("train", "val"):
         for kind in ("images", "labels"):
             (root / kind / split).mkdir(parents=True)
         for letter in "abc":
-            picture = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
-            Image.fromarray(picture).save(root / f"images/{split}/{letter}.png")
+            image = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(image).save(root / f"images/{split}/{letter}.png")
             label = np.minimum(rng.integers(0, 9, (40, 48), dtype=np.uint8), 2)  # mostly sky
             Image.fromarray(label).save(root / f"labels/{split}/{letter}.png")
     (root / "classes.txt").write_text("cat\n[red]light\nsky | clouds\n")
     return root
 
 
-def test_a_good_folder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_issues(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(main, [str(root)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -39,7 +39,7 @@ def test_a_good_folder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(path.name for path in root.parent.iterdir()) == ["pets"]
 
 
-def test_findings_in_plain_words(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_issues_are_printed_with_their_fix(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for split in ("train", "val"):
         for letter in "abc":
             Image.new("RGB", (48, 40)).save(root / f"labels/{split}/{letter}.png")
@@ -54,13 +54,13 @@ def test_findings_in_plain_words(root: Path, capsys: pytest.CaptureFixture[str])
     assert lines[-1] == "2 errors, 0 warnings"
 
 
-def test_warnings_alone_are_no_failure(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_status_is_0_with_warnings_only(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "images/train/.hidden").write_text("")
     assert run(main, [str(root)]) == 0
     assert capsys.readouterr().out.endswith("0 errors, 1 warning\n")
 
 
-def test_nothing_can_be_read(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_file_can_be_decoded(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in root.rglob("*.png"):
         path.write_bytes(b"")
     output = root.parent / "out"
@@ -69,26 +69,26 @@ def test_nothing_can_be_read(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not (output / "previews").exists()
 
 
-def test_files(root: Path) -> None:
+def test_output(root: Path) -> None:
     (root / "labels/train/a.png").unlink()
     output = root.parent / "out"
     assert run(main, [str(root), f"--output={output}", "--previews=1"]) == 1
     report = json.loads((output / "report.json").read_text())
     assert (report["errors"], report["warnings"]) == (1, 0)
     assert report["splits"]["val"] == {
-        "pictures": 3,
+        "images": 3,
         "smallest": [40, 48],
         "largest": [40, 48],
         "unlabelled": 0,
     }
     assert [row["name"] for row in report["classes"]] == ["cat", "[red]light", "sky | clouds"]
-    assert report["classes"][0]["pictures"] == {"train": 2, "val": 3}
+    assert report["classes"][0]["images"] == {"train": 2, "val": 3}
     assert sum(row["pixels"] for row in report["classes"]) == 5 * 40 * 48
-    assert report["findings"][0]["where"] == ["images/train/a.png"]
+    assert report["issues"][0]["items"] == ["images/train/a.png"]
 
     text = (output / "report.md").read_text()
     assert text.startswith("# pets: 1 error, 0 warnings\n")
-    assert r"| 2 | sky \| clouds | " in text
+    assert r"|   2 | sky \| clouds | " in text
     previews = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.png"))
     assert previews == ["previews/train/b.png", "previews/val/a.png"]
     assert all(f"(<{path}>)" in text for path in previews)
@@ -101,7 +101,7 @@ def test_files(root: Path) -> None:
         assert path.read_bytes() == (again / path.relative_to(output)).read_bytes()
 
 
-def test_eight_previews_unless_told(root: Path) -> None:
+def test_8_previews_by_default(root: Path) -> None:
     for i in range(9):
         for kind in ("images", "labels"):
             (root / f"{kind}/train/copy{i}.png").write_bytes((root / f"{kind}/train/a.png").read_bytes())
@@ -110,19 +110,19 @@ def test_eight_previews_unless_told(root: Path) -> None:
     assert len(list((output / "previews/train").iterdir())) == 8
 
 
-def test_many_classes_are_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_terminal_lists_the_40_largest_classes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "classes.txt").write_text("\n".join(f"thing {t}" for t in range(50)))
     output = root.parent / "out"
     assert run(main, [str(root), f"--output={output}"]) == 0
     assert "and 10 smaller classes" in capsys.readouterr().out
-    assert "| 49 | thing 49 |" in (output / "report.md").read_text()
+    assert "|  49 | thing 49 |" in (output / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         ([], "required: FOLDER"),
-        (["{root}", "--outpu=out"], "unrecognized arguments"),
+        (["{root}", "--outpu=out"], "--outpu is not an option; did you mean --output?"),
         (["{root}", "--previews=two", "--output=out"], "invalid int value"),
         (["{root}", "--previews=-1", "--output=out"], "takes a number from 0"),
         (["{root}", "--previews=3"], "needs --output"),
@@ -138,8 +138,8 @@ def test_wrong_use(root: Path, flags: list[str], message: str, capsys: pytest.Ca
     assert err.count("\n") == 1
 
 
-def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(main, ["--help"])
     assert caught.value.code == 0
-    assert "\n    python -m hclip_jax.tools.check_data my_data" in capsys.readouterr().out
+    assert "\n    hclip check my_data --output=my_data_check\n" in capsys.readouterr().out

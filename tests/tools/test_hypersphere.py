@@ -6,44 +6,46 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.load import open_model
-from hclip_jax.tools import convert
-from hclip_jax.tools import hypersphere as geometry
+from hclip_jax.tools import convert, hypersphere
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
 from tests import trained
 from tests.tools.calling import Capture, refuse, succeed
 
 
-def test_a_training_is_measured_and_painted(tmp_path: Path, capsys: Capture) -> None:
+def test_a_training_is_measured_and_plotted(tmp_path: Path, capsys: Capture) -> None:
     run = trained.train(tmp_path / "run")
-    out = succeed(geometry.main, run, f"--output={tmp_path / 'out'}", capture=capsys)
+    out = succeed(hypersphere.main, run, f"--output={tmp_path / 'out'}", capture=capsys)
     assert "rotation, largest angle" in out
-    tree = json.loads((tmp_path / "out/geometry.json").read_text())
+    tree = json.loads((tmp_path / "out/hypersphere.json").read_text())
     assert abs(tree["energy"]["text"]["tower_relative_change"]) < 1e-5
-    for name in ("energy", "turning", "relations"):
-        with Image.open(tmp_path / f"out/{name}.png") as picture:
-            assert len(picture.convert("RGB").getcolors(1 << 24)) > 50
-        assert f"({name}.png)" in (tmp_path / "out/geometry.md").read_text()
-    assert not (run / "geometry").exists()
+    for name in ("energy", "rotation", "relations"):
+        with Image.open(tmp_path / f"out/{name}.png") as image:
+            colours = image.convert("RGB").getcolors(1 << 24)
+        assert colours is not None
+        assert len(colours) > 50
+        assert f"({name}.png)" in (tmp_path / "out/hypersphere.md").read_text()
+    assert not (run / "hypersphere").exists()
 
 
-def test_adapters_alone_need_their_clip(tmp_path: Path, capsys: Capture) -> None:
+def test_adapters_without_clip_need_a_base(tmp_path: Path, capsys: Capture) -> None:
     run = trained.train(tmp_path / "run")
     succeed(convert.main, run, tmp_path / "whole", capture=capsys)
-    succeed(convert.main, run, tmp_path / "alone", "--adapters_only", capture=capsys)
-    message = refuse(geometry.main, tmp_path / "alone", capture=capsys)
+    succeed(convert.main, run, tmp_path / "adapters", "--adapters_only", capture=capsys)
+    message = refuse(hypersphere.main, tmp_path / "adapters", capture=capsys)
     assert "holds adapters without CLIP; give the CLIP they were trained on as --base" in message
-    assert not (tmp_path / "alone/geometry").exists()
-    succeed(geometry.main, tmp_path / "alone", f"--base={tmp_path / 'whole'}", capture=capsys)
-    succeed(geometry.main, tmp_path / "whole", capture=capsys)
-    found, want = (
-        json.loads((tmp_path / name / "geometry/geometry.json").read_text()) for name in ("alone", "whole")
+    assert not (tmp_path / "adapters/hypersphere").exists()
+    succeed(hypersphere.main, tmp_path / "adapters", f"--base={tmp_path / 'whole'}", capture=capsys)
+    succeed(hypersphere.main, tmp_path / "whole", capture=capsys)
+    with_base, whole = (
+        json.loads((tmp_path / name / "hypersphere/hypersphere.json").read_text())
+        for name in ("adapters", "whole")
     )
-    assert {**found, "model": ""} == {**want, "model": ""}
-    open_model(tmp_path / "whole")  # is a model directory as before
+    assert {**with_base, "model": ""} == {**whole, "model": ""}
+    open_model(tmp_path / "whole")  # the new folder does not invalidate the model directory
 
 
-def test_what_cannot_be_measured_is_refused(tmp_path: Path, capsys: Capture) -> None:
+def test_models_without_finite_adapters_are_refused(tmp_path: Path, capsys: Capture) -> None:
     run = trained.train(tmp_path / "run")
     model = open_model(run)
     save_model(tmp_path / "merged", model.only("clip", "head"))
@@ -53,13 +55,13 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, capsys: Capture) -> 
         dataclasses.replace(model, params={**model.params, "adapters/text": LazyArray.of(text)}),
     )
     (tmp_path / "file.pth").write_bytes(b"")
-    for name, words in (
-        ("merged", "has no adapters (it never had, or they were merged)"),
+    for name, expected in (
+        ("merged", "has no adapters (none were trained, or they were merged)"),
         ("failed", "has adapters that are not finite"),
-        ("nowhere", "does not exist"),
-        ("file.pth", "is a file, which nothing can be written into; give --output=DIR"),
+        ("missing", "does not exist"),
+        ("file.pth", "is a file, so it cannot hold the results; give --output=DIR"),
     ):
-        message = refuse(geometry.main, tmp_path / name, capture=capsys)
+        message = refuse(hypersphere.main, tmp_path / name, capture=capsys)
         assert name in message
-        assert words in message
-        assert not (tmp_path / name / "geometry").exists()
+        assert expected in message
+        assert not (tmp_path / name / "hypersphere").exists()

@@ -1,4 +1,4 @@
-"""Adapters folded into CLIP, for programs that know nothing of them, by the command line."""
+"""`hclip merge`: CLIP with its adapters merged, for programs without adapter code."""
 
 import dataclasses
 import functools
@@ -12,10 +12,10 @@ import pytest
 from hclip_jax.io.command_line import run
 from hclip_jax.load import open_model
 from hclip_jax.tools import convert
-from hclip_jax.tools.merge import main
+from hclip_jax.tools.merge import FORMATS, main
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs
-from hclip_jax.weights.export import EXPORTS, merged
+from hclip_jax.weights.export import EXPORTS, merge_adapters
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
@@ -37,24 +37,28 @@ KINDS = ("query", "key", "value", "out")
 succeed, refused = functools.partial(calling.succeed, main), functools.partial(calling.refuse, main)
 
 
+def test_formats_are_those_of_the_exports() -> None:
+    assert tuple(EXPORTS) == FORMATS
+
+
 def features(model: Checkpoint) -> tuple[np.ndarray, np.ndarray]:
     params = model.only("clip").load_params()["clip"]
     return clip_features(model.clip, params, *fixed_inputs(model.clip))
 
 
 def adapted(model: Checkpoint) -> tuple[np.ndarray, np.ndarray]:
-    """Features with the adapters, folded in as training does it."""
-    return features(merged(model, None, keep_precision=True))
+    """Features with the adapters, merged as in training."""
+    return features(merge_adapters(model, None, keep_precision=True))
 
 
 def tensors(path: Path) -> dict[str, tuple[np.dtype, tuple[int, ...], bytes]]:
-    """What a file holds, bit for bit."""
+    """Dtype, shape and bytes of each tensor of a file."""
     arrays = {name: np.asarray(tensor) for name, tensor in open_weights(path).tensors.items()}
     return {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
 
 
 def printed(out: str) -> list[float]:
-    """The four differences that a merge tells: image and text, in float32 and bfloat16."""
+    """The four differences that a merge prints: image and text, in float32 and bfloat16."""
     lines = [line for line in out.splitlines() if line.startswith("largest difference")]
     assert [line.split(" in ")[1].split(":")[0] for line in lines] == ["float32", "bfloat16"]
     return [float(x) for line in lines for x in re.findall(r"(?:image|text) (\S+?)(?:,|$)", line)]
@@ -75,7 +79,7 @@ def test_features_are_those_of_the_adapted_model(target: str, tmp_path: Path, ca
         assert np.abs(frozen - want).max() > 0.01
 
 
-def test_a_training(tmp_path: Path, capsys: Capture) -> None:
+def test_work_directory(tmp_path: Path, capsys: Capture) -> None:
     workdir = trained.train(tmp_path / "run")
     assert run(convert.main, [str(workdir), str(tmp_path / "whole")]) == 0
     assert run(convert.main, [str(tmp_path / "whole"), str(tmp_path / "adapters"), "--adapters_only"]) == 0
@@ -93,7 +97,7 @@ def test_a_training(tmp_path: Path, capsys: Capture) -> None:
     want = adapted(load_model(tmp_path / "whole"))
     for got, expected in zip(features(model), want, strict=True):
         tolerance.assert_within(got, expected, 1e-5)
-    with_heads = open_checkpoint(tmp_path / "clip.pt", like=model.clip)  # its file does not say the heads
+    with_heads = open_checkpoint(tmp_path / "clip.pt", like=model.clip)  # the file does not state the heads
     for got, expected in zip(features(with_heads), want, strict=True):
         tolerance.assert_within(got, expected, 1e-5)
 
@@ -111,7 +115,7 @@ def test_dtype(name: str, tmp_path: Path, capsys: Capture) -> None:
         assert (difference > 0) == (rounding > 0)
 
 
-def test_in_a_model_directory_the_head_stays_as_it_is(tmp_path: Path, capsys: Capture) -> None:
+def test_head_of_a_model_directory_is_unchanged(tmp_path: Path, capsys: Capture) -> None:
     succeed(FILES / "hclip.pth", tmp_path / "half", "--format=model", "--dtype=float16", capture=capsys)
     model, before = load_model(tmp_path / "half"), open_model(FILES / "hclip.pth")
     assert {str(leaf.dtype) for leaf in model.only("clip").params.values()} == {"float16"}
@@ -128,17 +132,19 @@ def on_half_clip() -> Checkpoint:
     return dataclasses.replace(model, params={**model.params, **half})
 
 
-def test_what_adapters_do_not_change_keeps_its_dtype(on_half_clip: Checkpoint) -> None:
+def test_unchanged_tensors_keep_their_dtype(on_half_clip: Checkpoint) -> None:
     changed = {
         f"clip/{tower}/blocks/attention/{kind}/kernel" for tower in ("image", "text") for kind in KINDS
     }
-    kept = merged(on_half_clip, None, keep_precision=True)
-    assert {p for p, leaf in kept.only("clip").params.items() if leaf.dtype == np.float32} == changed
-    exported = merged(on_half_clip, None, keep_precision=False)
+    precise = merge_adapters(on_half_clip, None, keep_precision=True)
+    assert {p for p, leaf in precise.only("clip").params.items() if leaf.dtype == np.float32} == changed
+    exported = merge_adapters(on_half_clip, None, keep_precision=False)
     assert {str(leaf.dtype) for leaf in exported.only("clip").params.values()} == {"float16"}
-    asked = merged(on_half_clip, np.dtype(np.float32), keep_precision=False)  # not by way of float16
+    single = merge_adapters(
+        on_half_clip, np.dtype(np.float32), keep_precision=False
+    )  # without rounding to float16 in between
     for path in changed:
-        np.testing.assert_array_equal(np.asarray(asked.params[path]), np.asarray(kept.params[path]))
+        np.testing.assert_array_equal(np.asarray(single.params[path]), np.asarray(precise.params[path]))
 
 
 def test_values_that_are_too_large_for_a_dtype(tmp_path: Path, capsys: Capture) -> None:
@@ -166,7 +172,7 @@ def test_weights_that_are_not_finite_are_not_written(value: float, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("scale", "written"), [(1e-6, True), (1e-3, False)])
-def test_what_was_written_is_compared_before_it_is_in_its_place(
+def test_result_is_compared_before_it_is_renamed_to_the_target(
     scale: float, written: bool, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def export(target: Path, model: Checkpoint) -> None:
@@ -187,8 +193,8 @@ def test_what_was_written_is_compared_before_it_is_in_its_place(
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_openais_file_comes_back_bit_for_bit(suffix: str, tmp_path: Path, capsys: Capture) -> None:
-    """Half matrices, float32 norms: all but the three sizes, which OpenAI's own loader deletes."""
+def test_openai_file_is_reproduced_bit_for_bit(suffix: str, tmp_path: Path, capsys: Capture) -> None:
+    """Float16 matrices, float32 norms; without the three sizes, which OpenAI's loader deletes."""
     assert run(convert.main, [str(FILES / "openai.pt"), str(tmp_path / "model")]) == 0
     capsys.readouterr()
     target = tmp_path / f"again{suffix}"
@@ -201,7 +207,7 @@ def test_openais_file_comes_back_bit_for_bit(suffix: str, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize("name", ["huggingface", "huggingface_bin"])
-def test_hugging_faces_folder_comes_back_bit_for_bit(name: str, tmp_path: Path, capsys: Capture) -> None:
+def test_huggingface_folder_is_reproduced_bit_for_bit(name: str, tmp_path: Path, capsys: Capture) -> None:
     assert run(convert.main, [str(FILES / name), str(tmp_path / "model")]) == 0
     capsys.readouterr()
     target = tmp_path / "again"
@@ -209,7 +215,7 @@ def test_hugging_faces_folder_comes_back_bit_for_bit(name: str, tmp_path: Path, 
     want = {n: t for n, t in tensors(FILES / name).items() if not n.endswith("position_ids")}
     assert tensors(target) == want
     assert sorted(path.name for path in target.iterdir()) == ["config.json", "model.safetensors"]
-    ours, theirs = open_weights(target).settings, open_weights(FILES / name).settings
+    ours, theirs = open_weights(target).hf_config, open_weights(FILES / name).hf_config
     for group in ("text_config", "vision_config"):
         for field, value in ours[group].items():
             if field != "eos_token_id":  # older files say 2, which transformers takes for "the largest"
@@ -217,7 +223,7 @@ def test_hugging_faces_folder_comes_back_bit_for_bit(name: str, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("argv", "words"),
+    ("argv", "parts"),
     [
         (("{files}/hclip.pth", "{}/clip.bin", "--format=openai"), ("clip.bin has the suffix '.bin'", ".pt")),
         (("{files}/hclip.pth", "{}/clip", "--format=openai"), ("clip has the suffix ''",)),
@@ -233,11 +239,9 @@ def test_hugging_faces_folder_comes_back_bit_for_bit(name: str, tmp_path: Path, 
         (("{files}/hclip.pth", "{}/x", "--format=model", "--base={files}/openai.pt"), ("leave --base out",)),
     ],
 )
-def test_what_cannot_be_done_is_said(
-    argv: tuple[str, ...], words: tuple[str, ...], tmp_path: Path, capsys: Capture
-) -> None:
+def test_wrong_use(argv: tuple[str, ...], parts: tuple[str, ...], tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "there.pt").write_text("mine")
     message = refused(*(arg.format(tmp_path, files=FILES) for arg in argv), capture=capsys)
-    assert all(word in message for word in words), message
+    assert all(part in message for part in parts), message
     assert [path.name for path in tmp_path.rglob("*")] == ["there.pt"]
     assert (tmp_path / "there.pt").read_text() == "mine"

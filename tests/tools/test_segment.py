@@ -1,4 +1,4 @@
-"""The command that labels pictures, called as people call it."""
+"""`hclip segment`: files, options, and refused arguments."""
 
 import dataclasses
 import json
@@ -24,30 +24,30 @@ Command = Callable[..., int]
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model as a training, whole, without CLIP, and its CLIP alone."""
+    """One model as a work directory, as a model directory, without CLIP, and only its CLIP."""
     folder = tmp_path_factory.mktemp("models")
     whole = open_model(trained.train(folder / "run"))
     save_model(folder / "whole", whole)
     save_model(folder / "clip", dataclasses.replace(whole.only("clip"), spec=None))
-    head = dataclasses.replace(whole.only("adapters", "head"), base=whole.fingerprint())
+    head = dataclasses.replace(whole.only("adapters", "head"), base_fingerprint=whole.fingerprint())
     save_model(folder / "adapters", head)
     return folder
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Three pictures, of two formats and three sizes, and a file that is none."""
+    """Three images of two formats and three sizes, and a text file."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name, size in (("a.png", (30, 40)), ("b [1].PNG", (44, 32)), ("c.jpg", (20, 50))):
         Image.fromarray(RNG.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / name)
-    (folder / "notes.txt").write_text("not a picture\n")
+    (folder / "notes.txt").write_text("not an image\n")
     return folder
 
 
 @pytest.fixture
 def segment(models: Path, photos: Path) -> Command:
-    """Calls the command: the micro model, one look at each picture, and output to photos/../out."""
+    """Runs the command with the micro model and --fast; results go to photos/../out."""
 
     def call(*arguments: object, model: str | Path = "whole") -> int:
         usual = (f"--model={models / model}", f"--output={photos.parent / 'out'}", "--fast")
@@ -69,31 +69,31 @@ def rows(photos: Path, stem: str) -> list[dict]:
     return json.loads((photos.parent / f"out/{stem}.json").read_text(encoding="utf-8"))["classes"]
 
 
-def test_a_file(segment: Command, photos: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("wall", "traffic light", "cat")
+def test_one_file(segment: Command, photos: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class_names = ("wall", "traffic light", "cat")
     classes = "--classes=wall,traffic light, cat"
     assert segment(photos / "a.png", classes, "--probabilities", "--threshold=0.47", "--opacity=0.3") == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out == f"1 of 1 pictures done, in {photos.parent / 'out'}\n"
+    assert out == f"1 of 1 images are segmented, in {photos.parent / 'out'}/\n"
     assert written(photos) == sorted([*names("a"), "a.npz"])
 
-    found = Segmenter.load(models / "whole")(photos / "a.png", words, threshold=0.47, fast=True)
-    assert 0 < found.summary()["unknown_area"] < 1
+    expected = Segmenter.load(models / "whole")(photos / "a.png", class_names, threshold=0.47, fast=True)
+    assert 0 < expected.summary()["unknown_area"] < 1
     stem = photos.parent / "out" / "a"
     with Image.open(f"{stem}.png") as label:
-        np.testing.assert_array_equal(np.asarray(label), np.where(found.ids < 0, 255, found.ids))
+        np.testing.assert_array_equal(np.asarray(label), np.where(expected.ids < 0, 255, expected.ids))
     with Image.open(f"{stem}_overlay.png") as overlay:
-        np.testing.assert_array_equal(np.asarray(overlay), np.asarray(found.overlay(0.3)))
-    facts = json.loads(Path(f"{stem}.json").read_text())
-    assert facts == {"picture": str(photos / "a.png"), "model": str(models / "whole"), **found.summary()}
+        np.testing.assert_array_equal(np.asarray(overlay), np.asarray(expected.overlay(0.3)))
+    summary = json.loads(Path(f"{stem}.json").read_text())
+    assert summary == {"image": str(photos / "a.png"), "model": str(models / "whole"), **expected.summary()}
     with np.load(f"{stem}.npz") as file:
         assert file["probabilities"].dtype == np.float32
-        np.testing.assert_array_equal(file["probabilities"], found.probabilities)
-        assert tuple(file["classes"]) == words
+        np.testing.assert_array_equal(file["probabilities"], expected.probabilities)
+        assert tuple(file["classes"]) == class_names
 
 
-def test_a_folder(segment: Command, photos: Path) -> None:
+def test_folder(segment: Command, photos: Path) -> None:
     assert segment(photos) == 0
     assert written(photos) == names("a", "b [1]", "c")
     assert [row["name"] for row in rows(photos, "a")] == list(trained.CLASSES)
@@ -101,7 +101,7 @@ def test_a_folder(segment: Command, photos: Path) -> None:
         assert label.size == (32, 44)
 
 
-def test_in_batches_the_same_is_written(segment: Command, photos: Path) -> None:
+def test_batches_give_the_same_labels(segment: Command, photos: Path) -> None:
     assert segment(photos) == 0
     alone = {name: (photos.parent / f"out/{name}.png").read_bytes() for name in ("a", "b [1]", "c")}
     assert segment(photos, "--batch=2") == 0
@@ -109,15 +109,15 @@ def test_in_batches_the_same_is_written(segment: Command, photos: Path) -> None:
         assert (photos.parent / f"out/{name}.png").read_bytes() == label
 
 
-def test_patterns_and_files_each_once(segment: Command, photos: Path) -> None:
+def test_each_image_is_segmented_once(segment: Command, photos: Path) -> None:
     assert segment(photos / "*.png", photos / "a.png", photos / "?.jpg", "--classes=cat") == 0
     assert written(photos) == names("a", "c")
-    # A name is taken as it is before it is taken as a pattern.
+    # An existing file is not used as a pattern.
     assert segment(photos / "b [1].PNG", "--classes=cat") == 0
     assert written(photos) == names("a", "b [1]", "c")
 
 
-def test_a_list_of_classes_with_synonyms(segment: Command, photos: Path, tmp_path: Path) -> None:
+def test_class_list_with_synonyms(segment: Command, photos: Path, tmp_path: Path) -> None:
     lists = tmp_path / "my classes.txt"
     lists.write_text("zebra\nroad, street\ncat\n", encoding="utf-8")
     more = (f"--classes_file={lists}", "--background=floor,sea", "--synonyms=max")
@@ -130,7 +130,7 @@ def test_a_list_of_classes_with_synonyms(segment: Command, photos: Path, tmp_pat
     ]
 
 
-def test_the_order_of_classes_is_that_of_ids(segment: Command, photos: Path) -> None:
+def test_ids_follow_the_order_of_class_names(segment: Command, photos: Path) -> None:
     areas = []
     for classes in ("wall,cat,sky", "sky,cat,wall"):
         assert segment(photos / "a.png", f"--classes={classes}") == 0
@@ -141,17 +141,15 @@ def test_the_order_of_classes_is_that_of_ids(segment: Command, photos: Path) -> 
     tolerance.assert_within(areas[0], areas[1][::-1], 0.01)
 
 
-def test_the_published_protocol_unless_told(photos: Path, models: Path) -> None:
+def test_default_is_the_published_protocol(photos: Path, models: Path) -> None:
     arguments = [str(photos / "a.png"), f"--model={models / 'whole'}", f"--output={photos.parent / 'out'}"]
     assert run(main, [*arguments, "--probabilities"]) == 0
     with np.load(photos.parent / "out/a.npz") as file:
-        found = Segmenter.load(models / "whole")(photos / "a.png")
-        np.testing.assert_array_equal(file["probabilities"], found.probabilities)
+        expected = Segmenter.load(models / "whole")(photos / "a.png")
+        np.testing.assert_array_equal(file["probabilities"], expected.probabilities)
 
 
-def test_a_broken_picture_is_skipped(
-    segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_broken_image_is_skipped(segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = (photos / "a.png").read_bytes()
     (photos / "[bold]torn.png").write_bytes(whole[: len(whole) // 2])
     (photos / "empty.jpg").write_bytes(b"")
@@ -162,15 +160,15 @@ def test_a_broken_picture_is_skipped(
     assert len(lines) == 3
     assert lines[0].startswith(f"skipped: cannot read {photos / '[bold]torn.png'} as an image")
     assert lines[1].startswith(f"skipped: cannot read {photos / 'empty.jpg'} as an image")
-    assert lines[2].startswith("3 of 5 pictures done")
+    assert lines[2].startswith("3 of 5 images are segmented")
     assert written(photos) == names("a", "b [1]", "c")
 
 
-def test_a_picture_whose_probabilities_are_too_many_is_skipped(
+def test_image_whose_probabilities_are_too_large_is_skipped(
     segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(inference, "_MAX_PROBABILITY_BYTES", 4 * 2 * 30 * 40)
-    assert segment(photos, "--classes=cat,sky") == 0  # they are not asked for
+    assert segment(photos, "--classes=cat,sky") == 0  # probabilities are not computed
     for path in (photos.parent / "out").iterdir():
         path.unlink()
     capsys.readouterr()
@@ -180,11 +178,11 @@ def test_a_picture_whose_probabilities_are_too_many_is_skipped(
     lines = out.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith(f"skipped: {photos / 'b [1].PNG'}: probabilities of 2 names at 32 x 44 pixels")
-    assert lines[1].startswith("2 of 3 pictures done")
+    assert lines[1].startswith("2 of 3 images are segmented")
     assert written(photos) == sorted([*names("a", "c"), "a.npz", "c.npz"])
 
 
-def test_synonyms_are_asked_as_in_training_unless_told(
+def test_default_treatment_of_synonyms_is_that_of_the_training(
     segment: Command, photos: Path, models: Path, tmp_path: Path
 ) -> None:
     model = load_model(models / "whole")
@@ -195,17 +193,17 @@ def test_synonyms_are_asked_as_in_training_unless_told(
     save_model(averaging, dataclasses.replace(model, spec=model.spec._replace(architecture=a)))
     lists = tmp_path / "classes.txt"
     lists.write_text("road, street\ncat\n", encoding="utf-8")
-    found = {}
+    probabilities = {}
     for flags in ((), ("--synonyms=mean",), ("--synonyms=first",)):
         argv = (photos / "a.png", f"--classes_file={lists}", "--probabilities", *flags)
         assert segment(*argv, model=averaging) == 0
         with np.load(photos.parent / "out/a.npz") as file:
-            found[flags] = file["probabilities"]
-    np.testing.assert_array_equal(found[()], found[("--synonyms=mean",)])
-    assert np.abs(found[()] - found[("--synonyms=first",)]).max() > 1e-4
+            probabilities[flags] = file["probabilities"]
+    np.testing.assert_array_equal(probabilities[()], probabilities[("--synonyms=mean",)])
+    assert np.abs(probabilities[()] - probabilities[("--synonyms=first",)]).max() > 1e-4
 
 
-def test_every_way_a_model_lies_on_disk(segment: Command, photos: Path, models: Path) -> None:
+def test_all_forms_of_a_model_give_the_same_labels(segment: Command, photos: Path, models: Path) -> None:
     labels = []
     for model, more in (("whole", ()), ("run", ()), ("adapters", (f"--base={models / 'clip'}",))):
         assert segment(photos / "a.png", *more, model=model) == 0
@@ -218,10 +216,10 @@ def test_every_way_a_model_lies_on_disk(segment: Command, photos: Path, models: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: PICTURE"),
-        (["{photos}/missing.png"], "missing.png does not exist; give a picture, a folder"),
+        ([], "the following arguments are required: IMAGE"),
+        (["{photos}/missing.png"], "missing.png does not exist; give an image, a folder"),
         (["{photos}/*.bmp"], "*.bmp does not exist"),
-        (["{photos}/empty"], "empty holds no pictures"),
+        (["{photos}/empty"], "empty holds no images"),
         (["{photos}/a.png", "--classes=cat", "--classes_file={photos}/notes.txt"], "are both given"),
         (["{photos}/a.png", "--classes_file={photos}/none.txt"], "cannot read the class list"),
         (["{photos}/a.png", "--classes=cat,,dog"], "'cat,,dog': name 2 is ''"),
@@ -232,15 +230,15 @@ def test_every_way_a_model_lies_on_disk(segment: Command, photos: Path, models: 
         (["{photos}/a.png", "--threshold=half"], "invalid float value: 'half'"),
         (["{photos}/a.png", "--synonyms=all"], "invalid choice: 'all'"),
         (["{photos}/a.png", "--dtype=float16"], "invalid choice: 'float16'"),
-        (["{photos}/a.png", "--class=cat"], "unrecognized arguments: --class=cat"),
+        (["{photos}/a.png", "--class=cat"], "--class is not an option; did you mean --classes?"),
         (["{photos}/a.png", "--output={photos}/notes.txt"], "notes.txt is a file; give a folder"),
-        (["{photos}/a.png", "--output={photos}"], "is one of the pictures and would be written over"),
+        (["{photos}/a.png", "--output={photos}"], "is one of the images and would be overwritten"),
         (["{photos}/a.png", "{photos}/empty/../a.png"], "would both be written to"),
         (["{photos}/a.png", "--model={photos}/model"], "model does not exist; give a model directory"),
         (["{photos}/a.png", "--model={photos}"], "photos"),
         (["{photos}/a.png", "--model={models}/clip"], "holds CLIP alone, which cannot segment"),
         (["{photos}/a.png", "--model={models}/adapters"], "holds adapters without CLIP"),
-        (["{photos}/a.png", "--base={models}/clip"], "has a CLIP of its own; leave --base out"),
+        (["{photos}/a.png", "--base={models}/clip"], "leave --base out"),
     ],
 )
 def test_wrong_use(
@@ -249,7 +247,7 @@ def test_wrong_use(
     (photos / "empty").mkdir()
     before = sorted(photos.parent.rglob("*"))
     usual = [f"--model={models / 'whole'}", f"--output={photos.parent / 'out'}", "--fast"]
-    # Flags that are given again win.
+    # A repeated option overrides the first.
     assert run(main, [*usual, *(a.format(photos=photos, models=models) for a in arguments)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -259,19 +257,23 @@ def test_wrong_use(
     assert sorted(photos.parent.rglob("*")) == before
 
 
-@pytest.mark.parametrize("flag", ["--model", "--output"])
-def test_model_and_output_are_required(
-    models: Path, photos: Path, flag: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    usual = {"--model": models / "whole", "--output": photos.parent / "out"}
-    given = [f"{name}={value}" for name, value in usual.items() if name != flag]
-    assert run(main, [str(photos / "a.png"), *given]) == 2
-    assert f"required: {flag}" in capsys.readouterr().err
+def test_model_is_required(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(main, [str(photos / "a.png"), f"--output={photos.parent / 'out'}"]) == 2
+    assert "required: --model" in capsys.readouterr().err
     assert not written(photos)
 
 
+def test_default_output_is_a_folder_of_the_working_directory(
+    models: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    assert run(main, ["photos/a.png", f"--model={models / 'whole'}", "--fast"]) == 0
+    assert capsys.readouterr().out == "1 of 1 images are segmented, in segmentation/\n"
+    assert sorted(path.name for path in (photos.parent / "segmentation").iterdir()) == names("a")
+
+
 @pytest.mark.parametrize("second", ["a.jpg", "a_overlay.png"])
-def test_two_pictures_of_one_name(
+def test_two_images_of_one_name_are_refused(
     segment: Command, photos: Path, second: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = photos / "more" / second
@@ -288,5 +290,5 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         run(main, ["--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
-    assert "\n    python -m hclip_jax.tools.segment holiday/ --model=runs/vitb" in out
-    assert "NAME_overlay.png   the labels painted over the picture" in out
+    assert "\n    hclip segment holiday/ --model=runs/vitb" in out
+    assert "NAME_overlay.png   the labels painted over the image" in out

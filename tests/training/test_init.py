@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from hclip_jax.config.schema import Config
 from hclip_jax.errors import UserError
@@ -16,7 +17,7 @@ from hclip_jax.sharding import make_mesh
 from hclip_jax.training.init import initial_params
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.layouts.huggingface import huggingface_tensors
-from hclip_jax.weights.layouts.layout import flatten, write
+from hclip_jax.weights.layouts.layout import write
 from hclip_jax.weights.layouts.openai import clip_tensors
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
@@ -41,13 +42,13 @@ def half_clip() -> Params:
 def files(half_clip: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same CLIP as a file of OpenAI's names, of Hugging Face's in a folder, and a model directory."""
     folder = tmp_path_factory.mktemp("clip")
-    tree = {"clip": half_clip}
-    write_torch(folder / "clip.pt", write(clip_tensors(CLIP), tree))
+    params = flatten_dict({"clip": half_clip}, sep="/")
+    write_torch(folder / "clip.pt", write(clip_tensors(CLIP), params))
     (folder / "huggingface").mkdir()
-    tensors = write(huggingface_tensors(CLIP), tree)
+    tensors = write(huggingface_tensors(CLIP), params)
     write_safetensors(folder / "huggingface" / "model.safetensors", tensors, {})
-    leaves = {path: LazyArray.of(leaf) for path, leaf in flatten(tree).items()}
-    save_model(folder / "directory", Checkpoint("memory", "a test", CLIP, None, leaves))
+    lazy = {path: LazyArray.of(np.asarray(param)) for path, param in params.items()}
+    save_model(folder / "directory", Checkpoint("memory", "a test", CLIP, None, lazy))
     return folder
 
 
@@ -103,7 +104,8 @@ def test_openais_files_say_their_activation(tmp_path: Path, half_clip: Params) -
 
 def test_a_directory_without_clip(tmp_path: Path) -> None:
     model = open_checkpoint(FILES / "hclip.pth")
-    save_model(tmp_path / "adapters", dataclasses.replace(model.only("adapters", "head"), base="of CLIP"))
+    adapters = dataclasses.replace(model.only("adapters", "head"), base_fingerprint="of CLIP")
+    save_model(tmp_path / "adapters", adapters)
     clip = dataclasses.replace(model.clip, weights=str(tmp_path / "adapters"))
     assert "holds no CLIP" in refused(dataclasses.replace(micro(), clip=clip))
 

@@ -1,4 +1,4 @@
-"""The small weight files of tests/weights/files, unpacked for as long as the tests run."""
+"""The small weight files of tests/weights/files, unpacked to a temporary folder."""
 
 import tarfile
 import tempfile

@@ -1,7 +1,6 @@
-"""What a file holds is found from names and shapes alone: those of models of full size, as published."""
+"""Detection from names and shapes alone, of published models of full size."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -11,123 +10,100 @@ import numpy as np
 import pytest
 
 from hclip_jax.config.schema import Architecture, ClipConfig, Config, ImageTower, TextTower
-from hclip_jax.config.validate import from_config_dict
 from hclip_jax.configs import vitb, vitl
 from hclip_jax.errors import UserError
 from hclip_jax.weights.detect import DetectedFormat, detect_format
-from hclip_jax.weights.layouts.layout import check
+from hclip_jax.weights.layouts import layout
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.reference_defaults import PROTOCOL
 from hclip_jax.weights.weight_file import WeightFile
+from tests.weights.published_shapes import full_size, hclip_vitb, openai_vitl, published_shapes
 
-HERE = Path(__file__).parent
 
-
-def unread() -> NoReturn:
-    raise AssertionError("a value was read")
+def fail_to_load() -> NoReturn:
+    raise AssertionError("a value was loaded")
 
 
 def weight_file(
-    shapes: Mapping[str, Any], scripted: bool = False, settings: Mapping[str, Any] | None = None
+    shapes: Mapping[str, Any], is_torchscript: bool = False, hf_config: Mapping[str, Any] | None = None
 ) -> WeightFile:
-    """A file of tensors that must not be read; all adapters' tensors of one name are one, as published."""
+    """A file whose values cannot be loaded; all names of a shared adapter tensor have one object."""
     tensors, shared = {}, {}
     for name, shape in shapes.items():
-        tensor = LazyArray(tuple(shape), np.dtype(np.float32), unread)
-        _, mark, common = name.partition(".attn_q_proj_oft_")
-        tensors[name] = shared.setdefault(common, tensor) if mark else tensor
-    return WeightFile(Path("weights"), tensors, scripted, settings or {})
+        tensor = LazyArray(tuple(shape), np.dtype(np.float32), fail_to_load)
+        _, marker, shared_name = name.partition(".attn_q_proj_oft_")
+        tensors[name] = shared.setdefault(shared_name, tensor) if marker else tensor
+    return WeightFile(Path("weights"), tensors, is_torchscript, hf_config or {})
 
 
-def published(name: str) -> dict[str, list[int]]:
-    """Shapes by name of a published state dict; `*` in the file stands for the numbers of all layers."""
-    model = json.loads((HERE / "published_shapes.json").read_text())[name]
-    shapes = {}
-    for pattern, shape in model["tensors"].items():
-        layers = next((n for prefix, n in model["layers"].items() if pattern.startswith(f"{prefix}.*")), 1)
-        shapes |= {pattern.replace("*", str(i)): shape for i in range(layers)}
-    return shapes
-
-
-def openai_vitl() -> dict[str, list[int]]:
-    return json.loads((HERE / "openai_vitl.json").read_text())
-
-
-def checked(file: WeightFile, **told: Any) -> DetectedFormat:
-    """What is recognised, its table found to fit the file."""
-    found = detect_format(file, **told)
-    check(found.tensors, file.tensors, "weights", found.leftover)
-    return found
-
-
-def full_size(module: ModuleType) -> Config:
-    c = module.get_config()
-    c.clip.weights, c.data.root = "random", "scenes"
-    return from_config_dict(c)
+def detect_and_check(file: WeightFile, **options: Any) -> DetectedFormat:
+    """The detected format, whose name table must fit the file."""
+    detected = detect_format(file, **options)
+    layout.check(detected.tensors, file.tensors, "weights", detected.is_buffer)
+    return detected
 
 
 def without_weights(config: Config) -> Architecture:
-    clip = dataclasses.replace(config.clip, weights="")
-    return Architecture(clip, config.adapters, config.head, config.model, config.prompts)
+    return dataclasses.replace(config.architecture, clip=dataclasses.replace(config.clip, weights=""))
 
 
 def test_openai_vitl() -> None:
-    found = checked(weight_file(openai_vitl(), scripted=True))
-    assert found.kind == "OpenAI's CLIP"
-    assert found.clip == without_weights(full_size(vitl)).clip
-    assert found.architecture is None
+    detected = detect_and_check(weight_file(openai_vitl(), is_torchscript=True))
+    assert detected.kind == "OpenAI's CLIP"
+    assert detected.clip == without_weights(full_size(vitl)).clip
+    assert detected.architecture is None
 
 
 def test_openclip_vit_h() -> None:
-    shapes = published("OpenCLIP ViT-H-14")
+    shapes = published_shapes("OpenCLIP ViT-H-14")
     assert len(shapes) == 686
     image, text = ImageTower(32, 1280, 16, 4.0, 14, 224), TextTower(24, 1024, 16, 4.0, 49408, 77)
-    assert checked(weight_file(shapes)).clip == ClipConfig("", 1024, "gelu", image, text)
+    assert detect_and_check(weight_file(shapes)).clip == ClipConfig("", 1024, "gelu", image, text)
 
 
 def test_openclip_vit_bigg() -> None:
-    shapes = published("OpenCLIP ViT-bigG-14")
+    shapes = published_shapes("OpenCLIP ViT-bigG-14")
     assert len(shapes) == 974
-    clip = checked(weight_file(shapes)).clip
+    clip = detect_and_check(weight_file(shapes)).clip
     assert round(clip.image.mlp_ratio * clip.image.width) == 8192
     image = ImageTower(48, 1664, 16, 8192 / 1664, 14, 224)
     assert clip == ClipConfig("", 1280, "gelu", image, TextTower(32, 1280, 20, 4.0, 49408, 77))
 
 
-@pytest.mark.parametrize(("width", "heads"), [(1408, 16), (1792, 16), (896, 14), (384, 6)])
-def test_heads_of_openclips_other_image_towers(width: int, heads: int) -> None:
+@pytest.mark.parametrize(("width", "num_heads"), [(1408, 16), (1792, 16), (896, 14), (384, 6)])
+def test_heads_of_other_openclip_image_towers(width: int, num_heads: int) -> None:
     shapes = {
         name: [width if n == 768 else 3 * width if n == 2304 else n for n in shape]
-        for name, shape in published("CAT-Seg ViT-B/16").items()
+        for name, shape in published_shapes("CAT-Seg ViT-B/16").items()
     }
     prefix = "sem_seg_head.predictor.clip_model."
     clip = {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
-    assert detect_format(weight_file(clip)).clip.image.num_heads == heads
+    assert detect_format(weight_file(clip)).clip.image.num_heads == num_heads
 
 
 @pytest.mark.parametrize(
     ("name", "module"), [("CAT-Seg ViT-B/16", vitb), ("CAT-Seg ViT-L/14@336", vitl), ("H-CLIP", vitb)]
 )
-def test_published_segmenters_are_what_our_configurations_say(name: str, module: ModuleType) -> None:
+def test_published_segmenters_have_the_architecture_of_our_configs(name: str, module: ModuleType) -> None:
     if name == "H-CLIP":
-        described = json.loads((HERE / "hclip_vitb.json").read_text())
-        mask = published("CAT-Seg ViT-B/16")
-        shapes = described["parameters"] | {n: mask.get(n, []) for n in described["buffers"]}
+        parameters, buffers = hclip_vitb()
+        masks = published_shapes("CAT-Seg ViT-B/16")
+        shapes = parameters | {buffer: masks.get(buffer, []) for buffer in buffers}
     else:
-        shapes = published(name)
-    found = checked(weight_file(shapes))
-    assert found.kind == ("the published H-CLIP" if name == "H-CLIP" else "CAT-Seg")
-    assert found.architecture == without_weights(full_size(module))
+        shapes = published_shapes(name)
+    detected = detect_and_check(weight_file(shapes))
+    assert detected.kind == ("the published H-CLIP" if name == "H-CLIP" else "CAT-Seg")
+    assert detected.architecture == without_weights(full_size(module))
     assert full_size(module).protocol == PROTOCOL
-    held = {part.leaf.split("/")[0] for tensor in found.tensors for part in tensor.parts}
-    assert held == {"clip", "head"} | ({"adapters"} if name == "H-CLIP" else set())
+    parts = {part.path.split("/")[0] for tensor in detected.tensors for part in tensor.parts}
+    assert parts == {"clip", "head"} | ({"adapters"} if name == "H-CLIP" else set())
 
 
 OPENCLIP_CONFIG = {"model_cfg": {"vision_cfg": {"width": 1024}, "text_cfg": {"heads": 6, "width": 768}}}
 
 
 @pytest.mark.parametrize(
-    ("scripted", "buffer", "settings", "told", "activation", "heads"),
+    ("is_torchscript", "has_buffer", "hf_config", "options", "activation", "num_heads"),
     [
         (True, False, {}, {}, "quick_gelu", (16, 12)),
         (True, False, {}, {"activation": "gelu"}, "quick_gelu", (16, 12)),
@@ -139,46 +115,53 @@ OPENCLIP_CONFIG = {"model_cfg": {"vision_cfg": {"width": 1024}, "text_cfg": {"he
         (False, False, {}, {"like": without_weights(full_size(vitl)).clip}, "quick_gelu", (16, 12)),
     ],
 )
-def test_where_activation_and_heads_come_from(
-    scripted: bool,
-    buffer: bool,
-    settings: Mapping[str, Any],
-    told: Mapping[str, Any],
+def test_precedence_for_activation_and_heads(
+    is_torchscript: bool,
+    has_buffer: bool,
+    hf_config: Mapping[str, Any],
+    options: Mapping[str, Any],
     activation: str,
-    heads: tuple[int, int],
+    num_heads: tuple[int, int],
 ) -> None:
-    shapes = openai_vitl() | ({"input_resolution": []} if buffer else {})
-    clip = checked(weight_file(shapes, scripted, settings), **told).clip
+    shapes = openai_vitl() | ({"input_resolution": []} if has_buffer else {})
+    clip = detect_and_check(weight_file(shapes, is_torchscript, hf_config), **options).clip
     assert clip.activation == activation
-    assert (clip.image.num_heads, clip.text.num_heads) == heads
+    assert (clip.image.num_heads, clip.text.num_heads) == num_heads
 
 
 def openai_resnet() -> dict[str, list[int]]:
-    """The image tower of OpenAI's RN50 in part: a convolution where a ViT has its patches."""
+    """OpenAI's RN50 in part: the image tower starts with a convolution that is no patch embedding."""
     shapes = {name: shape for name, shape in openai_vitl().items() if not name.startswith("visual.")}
     return shapes | {"visual.conv1.weight": [32, 3, 3, 3], "visual.attnpool.positional_embedding": [50, 2048]}
 
 
 @pytest.mark.parametrize(
-    ("shapes", "words"),
+    ("shapes", "fragments"),
     [
-        ({"encoder.0.weight": [2, 2], "a": [], "b": []}, ("encoder.0.weight", "no model that is known")),
-        (openai_resnet(), ("no model that is known", "ViT")),
+        ({"encoder.0.weight": [2, 2], "a": [], "b": []}, ("a, b, encoder.0.weight", "no model of a known")),
+        (openai_resnet(), ("no model of a known format", "ViT")),
         (openai_vitl() | {"visual.conv1.weight": [1024]}, ("visual.conv1.weight has the shape (1024,)",)),
         (openai_vitl() | {"visual.conv1.weight": [0, 3, 14, 14]}, ("size 0",)),
         (openai_vitl() | {"visual.conv1.weight": [1000, 3, 14, 14]}, ("width 1000", "config.json")),
-        ({n: s for n, s in openai_vitl().items() if ".resblocks.3." not in n}, ("not complete",)),
         (
-            published("CAT-Seg ViT-B/16")
+            {n: s for n, s in openai_vitl().items() if n != "visual.proj"},
+            ("visual.proj is missing, so the size",),
+        ),
+        (
+            {n: s for n, s in openai_vitl().items() if ".resblocks.3." not in n},
+            ("a layer of visual.transformer.resblocks.0, .1, ... is missing",),
+        ),
+        (
+            published_shapes("CAT-Seg ViT-B/16")
             | {"sem_seg_head.predictor.transformer.conv1.weight": [128, 80, 7, 7]},
             ("80 prompts a class", "A photo of a {} in the scene"),
         ),
     ],
 )
-def test_what_is_not_known_is_said(shapes: Mapping[str, Any], words: tuple[str, ...]) -> None:
+def test_unknown_models_are_refused(shapes: Mapping[str, Any], fragments: tuple[str, ...]) -> None:
     with pytest.raises(UserError) as error:
         detect_format(weight_file(shapes))
     message = str(error.value)
     assert message.startswith("weights")
     assert message.isprintable()
-    assert all(word in message for word in words), message
+    assert all(fragment in message for fragment in fragments), message

@@ -1,4 +1,4 @@
-"""The config.json beside a file of weights is not believed blindly."""
+"""Wrong values in the config.json beside a weights file are refused."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from hclip_jax.errors import UserError
+from hclip_jax.weights.hf_config import HfConfig
 from hclip_jax.weights.open_checkpoint import open_checkpoint
 from tests.weights.sample_files import FILES
 
 TEXT = {"num_attention_heads": 1}
-OPENCLIP_SETTINGS: tuple[dict[str, Any], ...] = (
+OPENCLIP_CONFIGS: tuple[dict[str, Any], ...] = (
     *({"model_cfg": value} for value in (3, [1], "x", True)),
     *({"model_cfg": {"vision_cfg": value, "text_cfg": {"heads": 2}}} for value in (3, "x")),
     *({"model_cfg": {"text_cfg": value}} for value in (3, "x", [])),
@@ -23,7 +24,7 @@ OPENCLIP_SETTINGS: tuple[dict[str, Any], ...] = (
     {"model_cfg": {"quick_gelu": "no"}},
     {"model_cfg": {"text_cfg": {"hf_tokenizer_name": "facebook/xlm-v-base"}}},
 )
-HUGGINGFACE_SETTINGS: tuple[dict[str, Any], ...] = (
+HUGGINGFACE_CONFIGS: tuple[dict[str, Any], ...] = (
     {"model_type": "siglip"},
     *({"model_type": "clip", "vision_config": value} for value in (3, "x", [1])),
     *(
@@ -38,19 +39,35 @@ HUGGINGFACE_SETTINGS: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"),
+    ("name", "config"),
     [
-        *(("open_clip", settings) for settings in OPENCLIP_SETTINGS),
-        *(("huggingface", settings) for settings in HUGGINGFACE_SETTINGS),
+        *(("open_clip", config) for config in OPENCLIP_CONFIGS),
+        *(("huggingface", config) for config in HUGGINGFACE_CONFIGS),
     ],
 )
-def test_settings_that_are_not_as_they_should_be(name: str, settings: Any, tmp_path: Path) -> None:
+def test_wrong_configs_are_refused(name: str, config: Any, tmp_path: Path) -> None:
     weights = next(path for path in (FILES / name).iterdir() if path.suffix == ".safetensors")
     (tmp_path / weights.name).write_bytes(weights.read_bytes())
-    (tmp_path / "config.json").write_text(json.dumps(settings))
+    (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError) as error:
         open_checkpoint(tmp_path)
     message = str(error.value)
     assert message.startswith(f"{tmp_path}")
     assert "config.json" in message
     assert message.isprintable()
+
+
+def test_null_counts_as_absent() -> None:
+    config = HfConfig({"text_config": None, "vision_config": {"hidden_act": None}}, "weights")
+    assert config.count("text_config.num_attention_heads", 8) == 8
+    assert config.choice("vision_config.hidden_act", "gelu", ("gelu",)) == "gelu"
+    assert config.get("vision_config") == {"hidden_act": None}
+
+
+def test_message_names_field_value_and_allowed_values() -> None:
+    config = HfConfig({"text_config": {"num_attention_heads": "two"}}, "weights.pt")
+    with pytest.raises(UserError) as error:
+        config.count("text_config.num_attention_heads", 8)
+    assert str(error.value).startswith(
+        "weights.pt: text_config.num_attention_heads of the config.json beside it is 'two'; it must be a"
+    )

@@ -1,4 +1,4 @@
-"""Model directories whose files are not those that were written are refused."""
+"""The config.json of model directories; changed or broken directories are refused."""
 
 import json
 from collections.abc import Callable
@@ -16,11 +16,9 @@ from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.safetensors_file import write_safetensors
 
-CLASSES = ("traffic light", "sky, clouds", "Straße")
-
 
 def refused(path: Path) -> str:
-    """The one sentence with which a directory must be refused."""
+    """The message with which a directory is refused."""
     with pytest.raises(UserError) as error:
         load_model(path)
     message = str(error.value)
@@ -36,7 +34,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (path / "config.json").write_text(json.dumps(card))
 
 
-def test_the_card_says_all_that_the_weights_do_not(saved: Path, model: Checkpoint) -> None:
+def test_config_json_describes_the_model(saved: Path, model: Checkpoint) -> None:
     card = json.loads((saved / "config.json").read_text())
     assert model.spec is not None
     architecture, protocol, _ = model.spec
@@ -44,7 +42,7 @@ def test_the_card_says_all_that_the_weights_do_not(saved: Path, model: Checkpoin
         assert card[field] == to_dict(getattr(architecture, field))
     assert card["protocol"] == to_dict(protocol)
     assert card["prompts"]["templates"] == ["A photo of a {} in the scene"]
-    assert card["class_names"] == list(CLASSES)
+    assert card["class_names"] == ["traffic light", "sky, clouds", "Straße"]
     assert "Straße" in (saved / "config.json").read_text(encoding="utf-8")
     assert card["preprocessing"] == {
         "channels": "RGB",
@@ -78,7 +76,7 @@ def test_changed_weights_are_refused(damage: Callable[[Path], object], saved: Pa
     assert "model.safetensors is not the file that" in refused(saved)
 
 
-def test_missing_files(saved: Path) -> None:
+def test_missing_files_are_refused(saved: Path) -> None:
     (saved / "model.safetensors").unlink()
     assert "has no model.safetensors; copy the whole directory" in refused(saved)
     (saved / "config.json").unlink()
@@ -86,17 +84,17 @@ def test_missing_files(saved: Path) -> None:
     assert "config.json cannot be read" in refused(saved)
 
 
-def test_weights_of_another_model_with_a_fitting_checksum(saved: Path, model: Checkpoint) -> None:
-    leaves = {path: leaf for path, leaf in model.params.items() if path != "head/upsample1/bias"}
-    leaves["head/upsample2/bias"] = LazyArray.of(np.zeros(99, np.float32))
-    digest = write_safetensors(saved / "model.safetensors", leaves, {})
+def test_weights_of_another_model_with_their_checksum_are_refused(saved: Path, model: Checkpoint) -> None:
+    params = {path: param for path, param in model.params.items() if path != "head/upsample1/bias"}
+    params["head/upsample2/bias"] = LazyArray.of(np.zeros(99, np.float32))
+    digest = write_safetensors(saved / "model.safetensors", params, {})
     rewrite(saved, lambda card: card.update(weights_sha256=digest))
     message = refused(saved)
-    assert "2 parameters are missing, too many or of another shape, such as head/upsample1/bias" in message
+    assert "2 parameters are missing, unexpected or of another shape, such as head/upsample1/bias" in message
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe", b"[" * 10_000, b'"hclip_jax_model"'])
-def test_a_broken_card(content: bytes, saved: Path) -> None:
+def test_a_broken_config_json_is_refused(content: bytes, saved: Path) -> None:
     (saved / "config.json").write_bytes(content)
     assert "config.json cannot be read as a model's config.json" in refused(saved)
 
@@ -116,16 +114,16 @@ def put(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "fragments"),
     [
-        (put("hclip_jax_model", 2), ("is of format 2, but this version reads format 1", "hclip_jax 0.")),
-        (put("hclip_jax_model", "1"), ("is of format '1'",)),
+        (put("hclip_jax_model", 2), ("has format 2, but this version reads format 1", "hclip_jax 0.")),
+        (put("hclip_jax_model", "1"), ("has format '1'",)),
         (remove("head"), ("config.adapters is not a field",)),
         (remove("protocol"), ("config.protocol is missing",)),
         (remove("weights_sha256"), ("config.weights_sha256 is missing",)),
         (put("surprise", 1), ("config.surprise is not a field",)),
         (put("clip", None), ("config.clip is None; it must be a group of fields",)),
-        (put("clip.embed_dim", 7), ("does not hold what", "such as clip/image/projection")),
+        (put("clip.embed_dim", 7), ("does not fit", "such as clip/image/projection")),
         (put("clip.embed_dim", 6.0), ("config.clip.embed_dim is 6.0; it must be a whole number",)),
         (put("clip.activation", "relu"), ("config.clip.activation is 'relu'", "quick_gelu, gelu")),
         (
@@ -135,7 +133,7 @@ def put(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (put("clip.image.num_layers", 0), ("config.clip.image.num_layers is 0; it must be more than 0",)),
         (put("clip.image.mlp_ratio", float("inf")), ("config.clip.image.mlp_ratio is inf",)),
         (put("clip.image.mlp_ratio", 10**400), ("config.clip.image.mlp_ratio is ",)),
-        (put("head.hidden_dim", 16), ("does not hold what",)),
+        (put("head.hidden_dim", 16), ("does not fit",)),
         (put("head.guidance_layers", [1]), ("two numbers, one a decoder step",)),
         (put("prompts.templates", []), ("config.prompts.templates is ()",)),
         (
@@ -155,17 +153,17 @@ def put(path: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (put("preprocessing.channels", "BGR"), ("preprocessing differs",)),
         (put("parts", []), ("parts is ()",)),
         (put("parts", ["clip", "wings"]), ("parts is ('clip', 'wings')", "clip, adapters, head")),
-        (put("parts", ["clip", "head"]), ("does not hold what", "adapters/")),
+        (put("parts", ["clip", "head"]), ("does not fit", "adapters/")),
         (put("class_names", "cat"), ("config.class_names is 'cat'",)),
         (put("written_by", "a\nb"), ()),
     ],
 )
-def test_a_card_that_is_not_right(
-    change: Callable[[dict[str, Any]], object], words: tuple[str, ...], saved: Path
+def test_a_wrong_config_json_is_refused(
+    change: Callable[[dict[str, Any]], object], fragments: tuple[str, ...], saved: Path
 ) -> None:
     rewrite(saved, change)
-    if not words:
+    if not fragments:  # a field that is not checked
         load_model(saved)
         rewrite(saved, put("hclip_jax_model", 3))
     message = refused(saved)
-    assert all(word in message for word in words), message
+    assert all(fragment in message for fragment in fragments), message

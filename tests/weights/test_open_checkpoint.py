@@ -1,4 +1,4 @@
-"""Files as their writers leave them: what they hold is found, and computes what its writer computed."""
+"""Files of other libraries: the detected model computes the features that the library computed."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from hclip_jax.config.schema import ClipConfig, ImageTower, TextTower
+from hclip_jax.config.adapters import HClipConfig
+from hclip_jax.config.schema import Activation, ClipConfig, ImageTower, TextTower
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import ClipFeatures, clip_features
-from hclip_jax.weights.export import merged
+from hclip_jax.weights.export import merge_adapters
 from hclip_jax.weights.open_checkpoint import open_checkpoint
 from tests import tolerance
 from tests.weights.sample_files import FILES
@@ -22,19 +23,19 @@ POSITIONS = tuple(f"{tower}_model.embeddings.position_ids" for tower in ("text",
 
 class Case(NamedTuple):
     file: str
-    outputs: str
+    outputs: str  # prefix in outputs.npz
     kind: str
-    layers: tuple[int, int]  # of the image and the text tower
-    heads: int
-    activation: str
+    num_layers: tuple[int, int]  # of the image and the text tower
+    num_heads: int
+    activation: Activation
     parts: tuple[str, ...] = ("clip",)
-    unused: tuple[str, ...] = ()
+    buffers: tuple[str, ...] = ()
 
 
 CASES = (
-    Case("openai.pt", "openai", "OpenAI's CLIP", (1, 1), 1, "quick_gelu", unused=SIZES),
+    Case("openai.pt", "openai", "OpenAI's CLIP", (1, 1), 1, "quick_gelu", buffers=SIZES),
     Case("huggingface", "huggingface", "Hugging Face's CLIP", (2, 1), 1, "quick_gelu"),
-    Case("huggingface_bin", "huggingface_bin", "Hugging Face's CLIP", (1, 1), 2, "gelu", unused=POSITIONS),
+    Case("huggingface_bin", "huggingface_bin", "Hugging Face's CLIP", (1, 1), 2, "gelu", buffers=POSITIONS),
     Case("open_clip", "open_clip", OPENCLIP, (1, 1), 2, "gelu"),
     Case("open_clip/open_clip_pytorch_model.bin", "open_clip", OPENCLIP, (1, 1), 2, "gelu"),
     Case("open_clip_text", "open_clip_text", OPENCLIP, (1, 2), 2, "gelu"),
@@ -52,15 +53,16 @@ CASES = (
 )
 
 
-def small(layers: tuple[int, int], heads: int, activation: str) -> ClipConfig:
-    """The sizes of the files in `files/`."""
-    image = ImageTower(layers[0], 8, heads, 4.0, 4, 16)
-    return ClipConfig("", 6, activation, image, TextTower(layers[1], 4, heads, 4.0, 64, 16))
+def clip_config(case: Case) -> ClipConfig:
+    """CLIP with the sizes of the files in `files/`."""
+    image = ImageTower(case.num_layers[0], 8, case.num_heads, 4.0, 4, 16)
+    text = TextTower(case.num_layers[1], 4, case.num_heads, 4.0, 64, 16)
+    return ClipConfig("", 6, case.activation, image, text)
 
 
-def opened(case: Case) -> Checkpoint:
-    # Of a bare checkpoint of OpenCLIP's training nobody knows the heads.
-    like = small(case.layers, case.heads, case.activation) if case.file == "epoch_1.pt" else None
+def open_case(case: Case) -> Checkpoint:
+    # A checkpoint of OpenCLIP's training does not state the number of heads.
+    like = clip_config(case) if case.file == "epoch_1.pt" else None
     return open_checkpoint(FILES / case.file, like)
 
 
@@ -69,49 +71,53 @@ def features(model: Checkpoint) -> ClipFeatures:
     return clip_features(model.clip, params, OUTPUTS["images"], OUTPUTS["tokens"].astype(np.int32))
 
 
-def difference(found: ClipFeatures, outputs: str) -> float:
-    return max(float(np.abs(getattr(found, k) - OUTPUTS[f"{outputs}/{k}"]).max()) for k in ("image", "text"))
+def max_difference(result: ClipFeatures, outputs: str) -> float:
+    """Largest difference from the features of the library."""
+    return max(float(np.abs(getattr(result, k) - OUTPUTS[f"{outputs}/{k}"]).max()) for k in ("image", "text"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
-def test_what_the_writers_wrote(case: Case) -> None:
-    model = opened(case)
+def test_features_are_those_of_the_library(case: Case) -> None:
+    model = open_case(case)
     assert model.source == f"{case.kind}, {Path(model.where).name}"
-    assert model.clip == small(case.layers, case.heads, case.activation)
+    assert model.clip == clip_config(case)
     assert model.parts == case.parts
-    if case.file != "hclip.pth":  # its many are tested with the published one
-        own = (name for name in model.unused if not name.endswith(".attn_mask"))
-        assert sorted(own) == sorted(case.unused)
-    assert difference(features(model), case.outputs) < tolerance.TOWERS
+    if case.file != "hclip.pth":  # layouts/test_hclip.py tests its many buffers
+        buffers = (name for name in model.buffers if not name.endswith(".attn_mask"))
+        assert sorted(buffers) == sorted(case.buffers)
+    assert max_difference(features(model), case.outputs) < tolerance.TOWERS
 
 
-def test_adapters_of_others_merge_to_what_their_code_makes_of_them() -> None:
+def test_merged_features_are_those_of_the_published_adapters() -> None:
     model = open_checkpoint(FILES / "hclip.pth")
-    assert difference(features(model), "hclip") > 0.01
-    assert difference(features(merged(model, None, keep_precision=True)), "hclip") < tolerance.TOWERS
+    assert max_difference(features(model), "hclip") > 0.01
+    assert (
+        max_difference(features(merge_adapters(model, None, keep_precision=True)), "hclip") < tolerance.TOWERS
+    )
 
 
-def test_small_segmenters_have_the_sizes_of_their_files() -> None:
+def test_segmenters_have_the_sizes_of_their_files() -> None:
     for name in ("catseg.pth", "hclip.pth"):
         spec = open_checkpoint(FILES / name).spec
         assert spec is not None
         head = spec.architecture.head
-        widths = (head.hidden_dim, head.num_layers, head.guidance_dim, head.window_size)
-        assert widths == (8, 1, 4, 2)
+        assert (head.hidden_dim, head.num_layers, head.guidance_dim, head.window_size) == (8, 1, 4, 2)
         assert (head.decoder_dims, head.decoder_guidance_dims, head.decoder_guidance_proj_dims) == (
             (6, 4),
             (4, 3),
             (3, 2),
         )
-        assert spec.architecture.adapters.block_size == 4
+        assert spec.architecture.adapters == HClipConfig(block_size=4)
         assert spec.architecture.model.image_size == 16
         assert spec.class_names == ()
 
 
-def test_heads_and_activation_matter_and_can_be_told() -> None:
-    unknown = open_checkpoint(FILES / "epoch_1.pt")
-    assert unknown.clip.image.num_heads == 1
-    assert difference(features(unknown), "epoch_1") > 0.01
-    told = open_checkpoint(FILES / "epoch_1.pt", activation="quick_gelu")
-    assert told.clip.activation == "quick_gelu"
-    assert difference(features(told), "epoch_1") > 0.01
+def test_heads_and_activation_change_the_features() -> None:
+    default = open_checkpoint(FILES / "epoch_1.pt")  # it has 2 heads and gelu
+    assert default.activation_assumed
+    assert default.clip.image.num_heads == 1
+    assert max_difference(features(default), "epoch_1") > 0.01
+    quick = open_checkpoint(FILES / "epoch_1.pt", activation="quick_gelu")
+    assert not quick.activation_assumed
+    assert quick.clip.activation == "quick_gelu"
+    assert max_difference(features(quick), "epoch_1") > 0.01

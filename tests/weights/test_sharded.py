@@ -1,4 +1,4 @@
-"""Weights in several files and an index are the same weights."""
+"""Weights in several files with an index."""
 
 import json
 from collections.abc import Mapping
@@ -15,12 +15,13 @@ from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.writer import write_torch
 from hclip_jax.weights.weight_file import open_weights
 from tests.weights.sample_files import FILES
+from tests.weights.sample_models import values
 
 SHARDS = {
     "model.safetensors": ("model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors"),
     "pytorch_model.bin": ("pytorch_model-00001-of-00003.bin", "pytorch_model-00003-of-00003.bin"),
 }
-WHOLE = {name: np.asarray(tensor) for name, tensor in open_weights(FILES / "huggingface").tensors.items()}
+TENSORS = {name: np.asarray(tensor) for name, tensor in open_weights(FILES / "huggingface").tensors.items()}
 
 
 def write_shard(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
@@ -31,14 +32,14 @@ def write_shard(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
 
 
 def split(folder: Path, kind: str) -> Path:
-    """Hugging Face's sample in two files of three, every other tensor in the second; returns the index."""
+    """Writes Hugging Face's sample as two files, every other tensor in the second; returns the index."""
     folder.mkdir()
-    places = {name: SHARDS[kind][i % 2] for i, name in enumerate(sorted(WHOLE))}
+    weight_map = {name: SHARDS[kind][i % 2] for i, name in enumerate(sorted(TENSORS))}
     for shard in SHARDS[kind]:
-        write_shard(folder / shard, {name: WHOLE[name] for name, place in places.items() if place == shard})
+        write_shard(folder / shard, {name: TENSORS[name] for name, s in weight_map.items() if s == shard})
     (folder / "config.json").write_bytes((FILES / "huggingface/config.json").read_bytes())
     index = folder / f"{kind}.index.json"
-    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
     return index
 
 
@@ -48,29 +49,26 @@ def index(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", SHARDS)
-def test_a_folder_and_its_index_are_the_whole(kind: str, tmp_path: Path) -> None:
+def test_a_folder_and_its_index_give_all_weights(kind: str, tmp_path: Path) -> None:
     index = split(tmp_path / "clip", kind)
-    want = open_model(FILES / "huggingface")
+    expected = open_model(FILES / "huggingface")
     for path in (index, index.parent):
-        found = open_model(path)
-        assert (found.clip, found.parts) == (want.clip, want.parts)
-        assert found.source == f"Hugging Face's CLIP, {kind}.index.json"
-        assert found.params.keys() == want.params.keys()
-        for name, leaf in found.params.items():
-            assert leaf.dtype == want.params[name].dtype
-            np.testing.assert_array_equal(np.asarray(leaf), np.asarray(want.params[name]))
+        result = open_model(path)
+        assert (result.clip, result.parts) == (expected.clip, expected.parts)
+        assert result.source == f"Hugging Face's CLIP, {kind}.index.json"
+        assert values(result) == values(expected)
 
 
-def test_what_the_index_does_not_list_is_not_read(index: Path) -> None:
+def test_tensors_that_the_index_does_not_list_are_ignored(index: Path) -> None:
     tree = json.loads(index.read_text())
-    gone = sorted(WHOLE)[0]
-    del tree["weight_map"][gone]
+    name = sorted(TENSORS)[0]
+    del tree["weight_map"][name]
     index.write_text(json.dumps(tree))
-    assert open_weights(index).tensors.keys() == WHOLE.keys() - {gone}
+    assert open_weights(index).tensors.keys() == TENSORS.keys() - {name}
 
 
 def refused(path: Path) -> str:
-    """The one sentence with which weights must be refused."""
+    """The message with which weights are refused."""
     with pytest.raises(UserError) as error:
         open_weights(path)
     message = str(error.value)
@@ -87,7 +85,7 @@ def test_a_missing_file_is_named(kind: str, tmp_path: Path) -> None:
     assert f"needs {SHARDS[kind][1]}, which is not beside it; download that file too" in message
 
 
-def test_a_torn_file_is_named(index: Path) -> None:
+def test_a_truncated_file_is_named(index: Path) -> None:
     shard = index.parent / SHARDS["model.safetensors"][0]
     shard.write_bytes(shard.read_bytes()[:-1])
     assert "cannot be read as safetensors" in refused(shard)
@@ -95,29 +93,29 @@ def test_a_torn_file_is_named(index: Path) -> None:
         open_weights(index)
 
 
-def test_a_tensor_that_is_not_where_the_index_says(index: Path) -> None:
-    shard, name = index.parent / SHARDS["model.safetensors"][0], sorted(WHOLE)[0]
-    write_shard(shard, {other: WHOLE[other] for other in sorted(WHOLE)[2::2]})
-    assert f"says that {shard} holds {name}, which it does not" in refused(index)
+def test_a_tensor_that_its_file_lacks_is_named(index: Path) -> None:
+    shard, name = index.parent / SHARDS["model.safetensors"][0], sorted(TENSORS)[0]
+    write_shard(shard, {other: TENSORS[other] for other in sorted(TENSORS)[2::2]})
+    assert f"lists {name} in {shard}, which does not hold it" in refused(index)
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "fragment"),
     [
         ("", "cannot be read as an index of weights"),
         ("[1]", "cannot be read as an index of weights"),
         ("{}", "cannot be read as an index of weights"),
         ("[" * 100_000, "cannot be read as an index of weights"),
-        ({"weight_map": ["a"]}, "weight_map is no table of tensors and files"),
+        ({"weight_map": ["a"]}, "weight_map must map tensors to files"),
         ({"weight_map": {}}, "holds no tensors"),
-        ({"weight_map": {"a": 3}}, "a lies in 3, which is no file name"),
-        ({"weight_map": {"a": ""}}, "a lies in '', which is no file name"),
+        ({"weight_map": {"a": 3}}, "the file of a is 3, which is not a file name"),
+        ({"weight_map": {"a": ""}}, "the file of a is '', which is not a file name"),
         ({"weight_map": {"a": ".."}}, "needs .., which is not beside it"),
-        ({"weight_map": {"a": "../model.safetensors"}}, "which is no file name"),
-        ({"weight_map": {"a": "C:\\model.safetensors"}}, "which is no file name"),
-        ({"weight_map": {"a\nb": "x\ny"}}, "a\\nb lies in 'x\\ny', which is no file name"),
+        ({"weight_map": {"a": "../model.safetensors"}}, "which is not a file name"),
+        ({"weight_map": {"a": "C:\\model.safetensors"}}, "which is not a file name"),
+        ({"weight_map": {"a\nb": "x\ny"}}, "the file of a\\nb is 'x\\ny', which is not a file name"),
     ],
 )
-def test_an_index_that_is_not_right(content: Any, words: str, index: Path) -> None:
+def test_a_wrong_index_is_refused(content: Any, fragment: str, index: Path) -> None:
     index.write_text(content if isinstance(content, str) else json.dumps(content))
-    assert words in refused(index)
+    assert fragment in refused(index)

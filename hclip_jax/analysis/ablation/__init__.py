@@ -1,6 +1,6 @@
-"""Methods side by side: the same training with one thing changed at a time, over several seeds.
+"""Ablation: the same training with one change a method, over several seeds.
 
-plan    which trainings there are, and the command of each
-table   what came of them: mean and spread over the seeds
-plot    the table as a picture
+plan   the trainings, their commands and their final metrics
+table  mean and standard deviation of the metrics over the seeds
+plot   the table as a plot
 """

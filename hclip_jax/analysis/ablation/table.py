@@ -1,4 +1,4 @@
-"""What came of the trainings of an ablation."""
+"""Results of the trainings of an ablation."""
 
 import json
 import statistics
@@ -7,86 +7,86 @@ from typing import Any, NamedTuple
 
 from hclip_jax.analysis.ablation.plan import Run
 from hclip_jax.evaluation.confusion_matrix import OPEN_METRICS
+from hclip_jax.io.tables import markdown_table
 from hclip_jax.models.hclip import Model
 from hclip_jax.training.report import parameter_counts
 
 
-class Spread(NamedTuple):
-    """Mean and standard deviation over the seeds; of one seed the deviation is 0."""
+class MeanStd(NamedTuple):
+    """Mean and standard deviation over the seeds; the deviation of one seed is 0."""
 
     mean: float
-    deviation: float
+    std: float
 
 
 class Row(NamedTuple):
-    """A method."""
+    """Results of one method."""
 
     method: str
-    parameters: int  # that train, without the head
-    seeds: int
-    figures: dict[str, Spread]  # "SET FIGURE" -> percent
-
-
-def finished(run: Run) -> dict[str, dict[str, float]] | None:
-    """The last evaluation of a training, {set: {figure: percent}}; None if it has not ended."""
-    try:
-        lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
-    except OSError:
-        return None
-    last = [
-        line for line in lines if "evaluation" in line and line["step"] == run.config.train.num_train_steps
-    ]
-    return last[-1]["evaluation"] if last else None
+    parameters: int  # trainable parameters outside the head
+    seeds: int  # number of finished trainings
+    metrics: dict[str, MeanStd]  # "SET METRIC" -> percent
 
 
 def make_table(runs: Sequence[Run]) -> list[Row]:
-    """A row for each method of which at least one training has ended."""
+    """One row for each method with at least one finished training."""
     rows = []
     for method in dict.fromkeys(run.method for run in runs):
-        own = [run for run in runs if run.method == method]
-        ended = [figures for run in own if (figures := finished(run))]
-        if ended:
-            names = [(s, figure) for s, figures in ended[0].items() for figure in figures]
-            spreads = {f"{s} {figure}": _spread([e[s][figure] for e in ended]) for s, figure in names}
-            rows.append(Row(method, trained_beside_head(own[0]), len(ended), spreads))
+        method_runs = [run for run in runs if run.method == method]
+        finished = [metrics for run in method_runs if (metrics := run.final_metrics())]
+        if finished:
+            columns = [(name, metric) for name, summary in finished[0].items() for metric in summary]
+            metrics = {
+                f"{name} {metric}": _mean_std([summaries[name][metric] for summaries in finished])
+                for name, metric in columns
+            }
+            rows.append(Row(method, trainable_without_head(method_runs[0]), len(finished), metrics))
     return rows
 
 
-def trained_beside_head(run: Run) -> int:
-    """Parameters that train, but for the head's, which are the same whatever the method."""
+def trainable_without_head(run: Run) -> int:
+    """Number of trainable parameters outside the head, which is the same for every method."""
     return sum(
-        trains
-        for part, trains, _ in parameter_counts(Model(run.config.architecture), run.config.train.trainable)
+        trainable
+        for part, trainable, _ in parameter_counts(Model(run.config.architecture), run.config.train.trainable)
         if part != "segmentation head"
     )
 
 
-def telling_figures(rows: Sequence[Row]) -> list[str]:
-    """The figures worth a column: of a set with unseen classes the three of those, of another its mIoU."""
-    names = list(rows[0].figures) if rows else []
-    split = {name.split()[0] for name in names if name.split()[1] in OPEN_METRICS}
+def table_metrics(rows: Sequence[Row]) -> list[str]:
+    """The metrics with a column in the table: OPEN_METRICS of a set that has them, mIoU of another set."""
+    names = list(rows[0].metrics) if rows else []
+    open_sets = {name.split()[0] for name in names if name.split()[1] in OPEN_METRICS}
     return [
-        name for name in names if name.split()[1] in (OPEN_METRICS if name.split()[0] in split else ("mIoU",))
+        name
+        for name in names
+        if name.split()[1] in (OPEN_METRICS if name.split()[0] in open_sets else ("mIoU",))
     ]
 
 
 def to_json(rows: Sequence[Row]) -> str:
-    """The table for programs."""
-    plain: list[dict[str, Any]] = [
-        {**row._asdict(), "figures": {name: s._asdict() for name, s in row.figures.items()}} for row in rows
+    """The table with all metrics as JSON."""
+    tree: list[dict[str, Any]] = [
+        {**row._asdict(), "metrics": {name: value._asdict() for name, value in row.metrics.items()}}
+        for row in rows
     ]
-    return json.dumps(plain, indent=2) + "\n"
+    return json.dumps(tree, indent=2) + "\n"
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
-    """The table to read: percent, mean ± standard deviation over the seeds."""
-    figures = telling_figures(rows)
-    lines = [["method", "parameters", "seeds", *figures], ["---", *["--:"] * (2 + len(figures))]]
-    for row in rows:
-        cells = [f"{row.figures[f].mean:.1f} ± {row.figures[f].deviation:.1f}" for f in figures]
-        lines.append([row.method, f"{row.parameters:,}", str(row.seeds), *cells])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """The table in Markdown: percent, mean ± standard deviation over the seeds."""
+    metrics = table_metrics(rows)
+    cells = [
+        [row.method, f"{row.parameters:,}", str(row.seeds), *(_cell(row.metrics[name]) for name in metrics)]
+        for row in rows
+    ]
+    header = ["method", "parameters", "seeds", *metrics]
+    return markdown_table(header, cells, ["left", *["right"] * (len(header) - 1)])
 
 
-def _spread(values: Sequence[float]) -> Spread:
-    return Spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
+def _cell(value: MeanStd) -> str:
+    return f"{value.mean:.1f} ± {value.std:.1f}"
+
+
+def _mean_std(values: Sequence[float]) -> MeanStd:
+    return MeanStd(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0)

@@ -1,6 +1,7 @@
-"""How long the parts of the system take, and how much memory.
+"""Time and memory of the parts of the system.
 
-cases       what is timed, from a configuration
-arithmetic  floating-point operations of a program, loops counted in full
-measure     a case in a process of its own: compilation, runs, memory, the machine's own speed
+jobs     the names of the cases, and which sizes each depends on
+cases    the timed functions, built from a configuration
+flops    floating-point operations of a program, with every iteration of its loops
+measure  one job in a new process: compilation, time, memory, matmul rate
 """

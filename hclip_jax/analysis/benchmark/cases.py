@@ -1,4 +1,4 @@
-"""The benchmark cases. A case is built from a configuration with random weights: speed does not depend on them."""
+"""The benchmark cases, built from a configuration with random weights: speed does not depend on values."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import make_step, place_prompts
 
 NUM_DATA_IMAGES = 128
-"""Number of images that one run of `data` reads, at least: more than are ever prefetched."""
+"""Least number of images that one run of `data` reads: more than the loader prefetches."""
 
 
 class Case(NamedTuple):
@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
     Attributes:
         run: runs the case once; the first run compiles.
-        flops: floating-point operations of its matrix products and convolutions; 0 = not counted.
+        flops: floating-point operations of the matrix products and convolutions; 0 = not counted.
     """
 
     run: Callable[[], Any]
@@ -78,7 +78,7 @@ def sliding(config: Config, num_classes: int) -> Case:
 def _prediction(config: Config, num_classes: int, protocol: InferenceProtocol, image_size: int) -> Case:
     mesh, model = make_mesh(), Model(config.architecture)
     params = initial_params(model, config.seed, mesh)
-    predictor = Predictor(model, params, _class_names(num_classes), mesh, protocol)
+    predictor = Predictor(model, params, model.prompts(_class_names(num_classes)), mesh, protocol)
     pixels = np.random.default_rng(0).integers(0, 256, (image_size, image_size, 3), np.uint8)
     batch = [pixels] * config.train.batch_size
     sizes = [(image_size, image_size)] * len(batch)
@@ -86,7 +86,7 @@ def _prediction(config: Config, num_classes: int, protocol: InferenceProtocol, i
 
 
 def text(config: Config, num_classes: int) -> Case:
-    """The prompts encoded at their own length, their shared prefix once."""
+    """The prompts encoded at the length of the longest one, with their shared prefix encoded once."""
     return _encoding(config, num_classes, 0)
 
 
@@ -95,19 +95,20 @@ def text_full_context(config: Config, num_classes: int) -> Case:
     return _encoding(config, num_classes, config.clip.text.context_length)
 
 
-def _encoding(config: Config, num_classes: int, length: int) -> Case:
+def _encoding(config: Config, num_classes: int, padded_length: int) -> Case:
     mesh, model = make_mesh(), Model(config.architecture)
     prompts = place_prompts(model.prompts(_class_names(num_classes)), mesh)
-    if length:
-        tokens = jnp.pad(prompts.tokens, ((0, 0), (0, length - prompts.tokens.shape[1])))
+    if padded_length:
+        tokens = jnp.pad(prompts.tokens, ((0, 0), (0, padded_length - prompts.tokens.shape[1])))
         prompts = replace(prompts, tokens=tokens, shared_prefix_len=1)
     clip = initial_params(model, config.seed, mesh)["clip"]
     encode = jax.jit(model.encode_text)
     return Case(lambda: encode(clip, prompts), count_flops(encode, clip, prompts))
 
 
-def adapt(config: Config, _: int) -> Case:
-    """The adapters folded into both towers, and the gradient back to the adapters."""
+def adapt(config: Config, num_classes: int) -> Case:
+    """Adapters folded into both towers, and the gradient with respect to the adapters."""
+    del num_classes
     mesh, model = make_mesh(), Model(config.architecture)
     trainable, frozen = split(initial_params(model, config.seed, mesh), ("adapters",))
 
@@ -124,8 +125,9 @@ def adapt(config: Config, _: int) -> Case:
     return Case(lambda: forward_backward(*arguments), count_flops(forward_backward, *arguments))
 
 
-def data(config: Config, _: int) -> Case:
-    """NUM_DATA_IMAGES images read and augmented, by `data.num_workers`."""
+def data(config: Config, num_classes: int) -> Case:
+    """NUM_DATA_IMAGES images loaded and augmented by `data.num_workers` workers."""
+    del num_classes
     c, batch_size = config.data, config.train.batch_size
     source = open_source(c.root or "scenes", c.split, c.classes_file, c.label_set)
     batches = train_batches(
@@ -138,7 +140,7 @@ def data(config: Config, _: int) -> Case:
     return Case(lambda: [next(batches) for _ in range(-(-NUM_DATA_IMAGES // batch_size))], 0.0)
 
 
-CASES: dict[str, Callable[[Config, int], Case]] = {
+BUILDERS: dict[str, Callable[[Config, int], Case]] = {
     "step": training_step,
     "image": image,
     "sliding": sliding,
@@ -147,6 +149,7 @@ CASES: dict[str, Callable[[Config, int], Case]] = {
     "adapt": adapt,
     "data": data,
 }
+"""(configuration, number of classes) -> case, for each name of `jobs.CASES`."""
 
 
 def _class_names(num_classes: int) -> list[str]:

@@ -1,9 +1,9 @@
-"""What a tuning method did to CLIP, as geometry on the hypersphere.
+"""What a tuning method changed in CLIP, measured on the hypersphere.
 
-measure    everything below of one model
-energy     hyperspherical energy of each attention matrix, before and after
-turning    by which angles blocks rotate, and how far they are from being rotations
-relations  who hears of whom: layers of layers, blocks of blocks, one tower of the other (DCRC)
-report     the measures for programs, and as a table to read
-plots      the measures as pictures
+measure    all measures of one model
+energy     hyperspherical energy of each attention matrix, before and after adapting
+rotation   rotation angles of the learned blocks, and their distance from orthogonality
+relations  cross-layer and cross-tower weights of DCRC
+report     the measures as JSON and as Markdown tables
+plots      the measures as plots
 """

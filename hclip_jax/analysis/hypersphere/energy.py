@@ -10,11 +10,11 @@ from hclip_jax.config.adapters import TARGETS
 
 
 class EnergyChange(NamedTuple):
-    """Energies of one tower, without unit, see `adapters.energy`.
+    """Energies of the J attention matrices in the L layers of one tower, without unit; see `adapters.energy`.
 
     Attributes:
-        before: [L, J] float64 of CLIP as it was, of rows for q, k, v and of columns for o.
-        after: [L, J] float64 of CLIP as the adapters made it.
+        before: float64 [L, J], of CLIP before adapting; over rows for q, k, v and over columns for o.
+        after: float64 [L, J], of CLIP after adapting.
     """
 
     before: np.ndarray
@@ -22,13 +22,13 @@ class EnergyChange(NamedTuple):
 
     @property
     def relative(self) -> np.ndarray:
-        """[L, J], after / before - 1; NaN where neither is finite."""
+        """[L, J], relative change after / before - 1; NaN where neither is finite."""
         with np.errstate(invalid="ignore"):
             return self.after / self.before - 1
 
     @property
-    def whole(self) -> float:
-        """The same of the tower's sum over all matrices."""
+    def tower_relative(self) -> float:
+        """Relative change of the sum over all matrices of the tower; NaN if neither sum is finite."""
         with np.errstate(invalid="ignore"):
             return float(self.after.sum() / self.before.sum() - 1)
 
@@ -39,11 +39,11 @@ def energy_change(before: dict, after: dict) -> EnergyChange:
 
 
 @jax.jit
-def _tower_energy(kernels: dict) -> dict:
-    return tower_energy({"blocks": {"attention": kernels}})
+def _tower_energy(attention: dict) -> dict:
+    return tower_energy({"blocks": {"attention": attention}})
 
 
 def _energies(tower: dict) -> np.ndarray:
-    # Attention alone, so that nothing else of the tower is brought to the device.
-    found = _tower_energy(tower["blocks"]["attention"])
-    return np.stack([np.asarray(found[target], np.float64) for target in TARGETS], axis=1)
+    # Only the attention is passed on, so that no other parameters are copied to the device.
+    energies = _tower_energy(tower["blocks"]["attention"])
+    return np.stack([np.asarray(energies[target], np.float64) for target in TARGETS], axis=1)

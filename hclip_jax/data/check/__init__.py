@@ -1,10 +1,9 @@
-"""What is wrong with a labelled folder, all of it at once.
+"""The report on a labelled folder: all issues of all files, each with its fix.
 
-files      pictures and labels, and those that have no partner
-pair       one picture and its label
-classes    the class list, and ids against it
-folder     all of a folder: the report
-findings   the same trouble in many files as one finding, with its fix
+files      issues with the names of files; data/scan.py pairs images and labels
+pair       issues of one image and its label
+classes    issues of the class list, and of ids compared with it
+folder     the whole folder: makes the report
+issues     kinds of issues, and the groups that a report lists
 report     tables, JSON and Markdown
-previews   which pictures to paint
 """

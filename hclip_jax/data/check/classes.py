@@ -1,90 +1,92 @@
-"""What is wrong with a class list, and with how the labels of a whole folder use it."""
+"""Issues of a class list, and of the labels of a folder compared with it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind
-from hclip_jax.data.check.pair import Pair
+from hclip_jax.data.check.pair import CheckedPair
 from hclip_jax.errors import UserError
 from hclip_jax.text.class_names import read_class_names
 from hclip_jax.text.templates import fill_templates
 
-# A folder has no configuration: names are checked against the published template and CLIP's context.
+# A folder has no configuration: names are checked with the published template and CLIP's context length.
 _TEMPLATE, _CONTEXT_LENGTH = "A photo of a {} in the scene", 77
+_MAX_SHOWN_NAME = 60  # characters
 
 
 def check_class_list(path: Path) -> tuple[list[str], list[IssueGroup]]:
-    """Reads a class list as well as it can be read.
+    """Reads a class list, even an invalid one.
 
     Returns:
-        The names, a line each even where the list is refused, none if it has no text at all; and
-        what is wrong with them.
+        The names, one for each line even if the list is invalid, none if it has no text; and the issues.
     """
     try:
         names = list(read_class_names(path))
     except UserError as error:
-        what, _, fix = str(error).rpartition(": ")
-        return _lines(path), [IssueGroup("error", (path.name,), what, fix)]
-    findings = []
-    if unreadable := tuple(name for name in names if not _is_text(name)):
-        shortened = tuple(name if len(name) <= 60 else f"{name[:57]}..." for name in unreadable)
-        findings.append(
+        message, _, fix = str(error).rpartition(": ")
+        return _lines(path), [IssueGroup("error", (path.name,), message, fix)]
+    groups = []
+    if unusable := tuple(name for name in names if not _is_usable(name)):
+        shown = tuple(
+            name if len(name) <= _MAX_SHOWN_NAME else f"{name[: _MAX_SHOWN_NAME - 3]}..." for name in unusable
+        )
+        groups.append(
             IssueGroup(
                 "error",
-                shortened,
-                "class names that CLIP cannot read: over 77 tokens with the words around them, or "
-                "with an empty synonym between commas",
+                shown,
+                f"class names that CLIP's text tower cannot encode: over {_CONTEXT_LENGTH} tokens with the "
+                "prompt template, or with an empty synonym between commas",
                 'shorten them, and separate synonyms by one ", " each',
             )
         )
-    if underscored := tuple(name for name in names if "_" in name):
-        findings.append(
+    if with_underscore := tuple(name for name in names if "_" in name):
+        groups.append(
             IssueGroup(
                 "warning",
-                underscored,
-                "class names with underscores, but CLIP reads words",
-                f"write blanks, as in {' '.join(underscored[0].split('_')).strip()!r}",
+                with_underscore,
+                "class names with underscores, which CLIP's tokenizer encodes as punctuation",
+                f"write spaces, as in {' '.join(with_underscore[0].split('_')).strip()!r}",
             )
         )
-    return names, findings
+    return names, groups
 
 
-def check_ids(pairs: Sequence[Pair], class_count: int) -> list[Issue]:
-    """Finds ids that are no class, and masks of 0 and 255 where ids 0 and 1 were meant."""
+def check_ids(pairs: Sequence[CheckedPair], num_classes: int) -> list[Issue]:
+    """Finds invalid ids, and masks of 0 and 255 that should hold the ids 0 and 1."""
     labels = [pair for pair in pairs if pair.label_pixels]
-    return _binary(labels, class_count) + _beyond(labels, class_count)
+    return _binary_masks(labels, num_classes) + _invalid_ids(labels, num_classes)
 
 
-def check_use(pairs: Sequence[Pair], class_names: Sequence[str]) -> list[IssueGroup]:
-    """Finds classes that no label shows, and classes that only splits besides "train" show."""
-    trained = {t for pair in pairs if pair.split == "train" for t in pair.pixels}
-    others = {t for pair in pairs if pair.split != "train" for t in pair.pixels}
-    if not trained | others:
-        return []  # no label can be read, which says nothing about the classes
-    findings = []
-    if never := [t for t in range(len(class_names)) if t not in trained | others]:
-        shifted = "; if the ids start at 1, subtract 1 from each" if never[0] == 0 else ""
-        findings.append(
+def check_class_use(pairs: Sequence[CheckedPair], class_names: Sequence[str]) -> list[IssueGroup]:
+    """Finds classes that no label holds, and classes that no label of the split "train" holds."""
+    in_train = {t for pair in pairs if pair.split == "train" for t in pair.pixel_counts}
+    in_others = {t for pair in pairs if pair.split != "train" for t in pair.pixel_counts}
+    if not in_train | in_others:
+        return []  # no label can be decoded, so nothing is known about the classes
+    groups = []
+    if unused := [t for t in range(len(class_names)) if t not in in_train | in_others]:
+        shifted = "; if the ids start at 1, subtract 1 from each" if unused[0] == 0 else ""
+        groups.append(
             IssueGroup(
                 "warning",
-                tuple(class_names[t] for t in never),
+                tuple(class_names[t] for t in unused),
                 "classes that no label shows",
                 f"check that the labels were made with this class list{shifted}",
             )
         )
-    if trained and (unseen := sorted(others - trained)):
-        findings.append(
+    if in_train and (unseen := sorted(in_others - in_train)):
+        groups.append(
             IssueGroup(
                 "warning",
                 tuple(class_names[t] for t in unseen),
                 "classes that labels show, but none in train",
-                "nothing if that is meant (an open vocabulary); else move pictures of them to train",
+                "nothing if this is intended (open-vocabulary evaluation); else move images of them to train",
             )
         )
-    return findings
+    return groups
 
 
-def _is_text(name: str) -> bool:
+def _is_usable(name: str) -> bool:
     try:
         fill_templates([name], [_TEMPLATE], "first", _CONTEXT_LENGTH)
     except UserError:
@@ -100,53 +102,53 @@ def _lines(path: Path) -> list[str]:
     return text.split("\n") if text else []
 
 
-def _binary(labels: Sequence[Pair], class_count: int) -> list[Issue]:
-    by_split: dict[str, list[Pair]] = {}
+def _binary_masks(labels: Sequence[CheckedPair], num_classes: int) -> list[Issue]:
+    by_split: dict[str, list[CheckedPair]] = {}
     for pair in labels:
         by_split.setdefault(pair.split, []).append(pair)
-    binary = [split for split, pairs in by_split.items() if class_count > 1 and _is_binary(pairs)]
-    # A single split may truly show nothing but class 0; a whole data set of many classes does not.
-    trouble = IssueKind(
+    binary = [split for split, pairs in by_split.items() if num_classes > 1 and _are_binary(pairs)]
+    # A single split may really show class 0 only; a whole data set of several classes does not.
+    kind = IssueKind(
         "error" if len(binary) == len(by_split) else "warning",
-        "splits whose labels hold only 0 and the value for unlabelled (255, or 65535 with 16 bits), "
-        "so that class 0 is all there is to learn",
+        "splits whose labels hold only 0 and the value for unlabelled (255, or 65535 with 16 bits), so that "
+        "class 0 is the only class",
         "write class ids 0, 1, ... instead of 0 and 255",
     )
-    return [Issue(trouble, pair.label) for split in binary for pair in by_split[split] if pair.label]
+    return [Issue(kind, pair.files.label) for split in binary for pair in by_split[split] if pair.files.label]
 
 
-def _is_binary(pairs: Sequence[Pair]) -> bool:
-    held = {t for pair in pairs for t in (*pair.pixels, *pair.beyond)}
-    return held == {0} and any(pair.unlabelled for pair in pairs)
+def _are_binary(pairs: Sequence[CheckedPair]) -> bool:
+    ids = {t for pair in pairs for t in (*pair.pixel_counts, *pair.invalid_ids)}
+    return ids == {0} and any(pair.unlabelled_pixels for pair in pairs)
 
 
-def _beyond(labels: Sequence[Pair], class_count: int) -> list[Issue]:
-    ids = sorted({t for pair in labels for t in pair.beyond})
-    last = class_count - 1
-    if ids == [class_count]:
+def _invalid_ids(labels: Sequence[CheckedPair], num_classes: int) -> list[Issue]:
+    ids = sorted({t for pair in labels for t in pair.invalid_ids})
+    last = num_classes - 1
+    if ids == [num_classes]:
         fix = "subtract 1 from every id of every label, but not from 255"
-        if any(0 in pair.pixels for pair in labels):
+        if any(0 in pair.pixel_counts for pair in labels):
             fix = (
-                f"if ids were meant to start at 1, {fix}, and write 255 where 0 is background; if not, "
-                "add the missing class to the list"
+                f"if ids were meant to start at 1, {fix}, and write 255 where 0 is background; if not, add "
+                "the missing class to the list"
             )
-        trouble = IssueKind(
+        kind = IssueKind(
             "error",
-            f"the id {class_count} is one more than the last: ids start at 0, so that the {class_count} "
+            f"the id {num_classes} is one more than the last: ids start at 0, so that the {num_classes} "
             f"classes of the list have the ids 0 to {last}",
             fix,
         )
     else:
         shown = ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "")
-        trouble = IssueKind(
+        kind = IssueKind(
             "error",
-            f"ids that are no class: {shown}; the {class_count} classes of the list have the ids 0 to "
-            f"{last}, and 255 (65535 with 16 bits) is unlabelled",
-            "correct the labels or the class list; ids never meant come from resizing labels with "
+            f"ids that are no class: {shown}; the {num_classes} classes of the list have the ids 0 to {last}"
+            ", and 255 (65535 with 16 bits) is unlabelled",
+            "correct the labels or the class list; unintended ids come from resizing labels with "
             "interpolation, or from a palette, where the indices and not the colours are the ids",
         )
     return [
-        Issue(trouble, pair.label, "palette" if pair.is_palette else "")
+        Issue(kind, pair.files.label, "palette" if pair.is_palette else "")
         for pair in labels
-        if pair.beyond and pair.label
+        if pair.invalid_ids and pair.files.label
     ]

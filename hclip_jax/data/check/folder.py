@@ -1,4 +1,4 @@
-"""Everything that is wrong with a labelled folder, found at once, before a training starts."""
+"""Checks a whole labelled folder before a training starts: every file, and the class list."""
 
 import dataclasses
 import functools
@@ -9,17 +9,18 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from hclip_jax.data.check.classes import check_class_list, check_ids, check_use
-from hclip_jax.data.check.files import Files, list_files
-from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind, group
-from hclip_jax.data.check.pair import Pair, check_pair
+from hclip_jax.data.check.classes import check_class_list, check_class_use, check_ids
+from hclip_jax.data.check.files import file_issues
+from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind, group_issues
+from hclip_jax.data.check.pair import CheckedPair, check_pair
+from hclip_jax.data.scan import scan_folder
 
 LEAK = IssueKind(
     "warning",
-    "pictures that are also in another split, byte for byte",
-    "remove them from one: figures on pictures that were trained with say nothing",
+    "images that are also in another split, byte for byte",
+    "remove them from one: metrics on training images say nothing about new images",
 )
-_ANY_ID = 65535  # without a class list, every id might be a class
+_MAX_NUM_CLASSES = 65535  # without a class list, every id may be a class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,14 +28,13 @@ class SplitSummary:
     """One split.
 
     Attributes:
-        pictures: number of picture files.
-        smallest: (height, width) of the upright picture with the fewest pixels; None if none can
-            be read.
-        largest: as smallest, with the most pixels.
-        unlabelled: share of label pixels without a class, from 0 to 1; None if no label can be read.
+        images: number of image files.
+        smallest: (height, width) of the upright image with the fewest pixels; None if none can be decoded.
+        largest: (height, width) of the upright image with the most pixels; None if none can be decoded.
+        unlabelled: fraction of label pixels without a class, from 0 to 1; None if no label can be decoded.
     """
 
-    pictures: int
+    images: int
     smallest: tuple[int, int] | None
     largest: tuple[int, int] | None
     unlabelled: float | None
@@ -42,103 +42,111 @@ class SplitSummary:
 
 @dataclasses.dataclass(frozen=True)
 class ClassSummary:
-    """One class: its pixels in the whole folder and the pictures of each split that show it."""
+    """One class.
+
+    Attributes:
+        id: its id.
+        name: its name.
+        pixels: number of its pixels in the whole folder.
+        images: number of images that show it, by split.
+    """
 
     id: int
     name: str
     pixels: int
-    pictures: dict[str, int]
+    images: dict[str, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a labelled folder holds and what is wrong with it.
+    """Content and issues of a labelled folder.
 
     Attributes:
         root: the labelled folder.
         splits: by name, "train" first.
         classes: by id.
-        findings: errors first.
-        pairs: every picture with its label, in the order of splits and stems.
+        issues: errors first.
+        pairs: every image with its label, ordered by split and stem.
     """
 
     root: Path
     splits: dict[str, SplitSummary]
     classes: list[ClassSummary]
-    findings: list[IssueGroup]
-    pairs: list[Pair]
+    issues: list[IssueGroup]
+    pairs: list[CheckedPair]
 
     def count(self, level: str) -> int:
-        """Returns the number of findings of a level."""
-        return sum(finding.level == level for finding in self.findings)
+        """Number of issue groups of a level."""
+        return sum(issue.level == level for issue in self.issues)
 
 
 def check_folder(root: Path, classes_file: str = "", progress: Progress | None = None) -> Report:
-    """Decodes every file of a labelled folder and reports all that is wrong with it.
+    """Decodes every file of a labelled folder and reports all issues.
 
     Args:
-        root: the labelled folder, as `data/folder.py` describes it.
+        root: the labelled folder, see `data/scan.py`.
         classes_file: a class list to use instead of ROOT/classes.txt.
-        progress: where to show how far it is.
+        progress: shows the progress; None shows none.
 
     Raises:
-        UserError: this is no labelled folder at all.
+        UserError: `root` is not a labelled folder.
     """
-    files, sightings = list_files(root)
-    names, findings = check_class_list(Path(classes_file) if classes_file else root / "classes.txt")
+    scan = scan_folder(root)
+    class_names, class_issues = check_class_list(Path(classes_file) if classes_file else root / "classes.txt")
+    num_classes = len(class_names) or _MAX_NUM_CLASSES
     progress = progress or Progress(disable=True)
-    check = functools.partial(_check, class_count=len(names) or _ANY_ID)
+    check = functools.partial(check_pair, num_classes=num_classes)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        pairs = list(progress.track(pool.map(check, files), len(files), description="decoding"))
+        pairs = list(progress.track(pool.map(check, scan.pairs), len(scan.pairs), description="decoding"))
+    issues = file_issues(scan.issues)
     for pair in pairs:
-        sightings += pair.sightings
-    sightings += check_ids(pairs, len(names) or _ANY_ID) + _leaks(pairs)
-    findings += group(sightings, root) + check_use(pairs, names)
-    if not names:
-        used = max((t for pair in pairs for t in pair.pixels), default=-1)
-        names = [f"id {t}" for t in range(used + 1)]
+        issues += pair.issues
+    issues += check_ids(pairs, num_classes) + _leaks(pairs)
+    groups = [*class_issues, *group_issues(issues, root), *check_class_use(pairs, class_names)]
+    if not class_names:
+        largest_id = max((t for pair in pairs for t in pair.pixel_counts), default=-1)
+        class_names = [f"id {t}" for t in range(largest_id + 1)]
     return Report(
         root,
-        splits={split: _summary(pairs, split) for split in dict.fromkeys(pair.split for pair in pairs)},
-        classes=_classes(pairs, names),
-        findings=sorted(findings, key=lambda finding: finding.level),
+        splits={split: _summarize(pairs, split) for split in dict.fromkeys(pair.split for pair in pairs)},
+        classes=_summarize_classes(pairs, class_names),
+        issues=sorted(groups, key=lambda group: group.level),
         pairs=pairs,
     )
 
 
-def _check(files: Files, class_count: int) -> Pair:
-    return check_pair(*files, class_count)
-
-
-def _leaks(pairs: Sequence[Pair]) -> list[Issue]:
-    first: dict[bytes, Pair] = {}
-    sightings = []
+def _leaks(pairs: Sequence[CheckedPair]) -> list[Issue]:
+    first_by_sha256: dict[bytes, CheckedPair] = {}
+    issues = []
     for pair in pairs:
-        if not pair.digest:
+        if not pair.image_sha256:
             continue
-        known = first.setdefault(pair.digest, pair)
-        if known.split != pair.split:
-            sightings.append(Issue(LEAK, pair.picture, f"{known.split}/{known.picture.name}"))
-    return sightings
+        first = first_by_sha256.setdefault(pair.image_sha256, pair)
+        if first.split != pair.split:
+            issues.append(Issue(LEAK, pair.files.image, f"{first.split}/{first.files.image.name}"))
+    return issues
 
 
-def _summary(pairs: Sequence[Pair], split: str) -> SplitSummary:
+def _summarize(pairs: Sequence[CheckedPair], split: str) -> SplitSummary:
     pairs = [pair for pair in pairs if pair.split == split]
-    sizes = sorted((pair.size for pair in pairs if pair.size), key=lambda size: (size[0] * size[1], size))
-    pixels = sum(pair.label_pixels for pair in pairs)
+    sizes = sorted(
+        (pair.image_size for pair in pairs if pair.image_size), key=lambda size: (size[0] * size[1], size)
+    )
+    label_pixels = sum(pair.label_pixels for pair in pairs)
+    unlabelled_pixels = sum(pair.unlabelled_pixels for pair in pairs)
     return SplitSummary(
-        pictures=len(pairs),
+        images=len(pairs),
         smallest=sizes[0] if sizes else None,
         largest=sizes[-1] if sizes else None,
-        unlabelled=sum(pair.unlabelled for pair in pairs) / pixels if pixels else None,
+        unlabelled=unlabelled_pixels / label_pixels if label_pixels else None,
     )
 
 
-def _classes(pairs: Sequence[Pair], names: Sequence[str]) -> list[ClassSummary]:
-    pixels = [0] * len(names)
-    pictures = [dict.fromkeys((pair.split for pair in pairs), 0) for _ in names]
+def _summarize_classes(pairs: Sequence[CheckedPair], class_names: Sequence[str]) -> list[ClassSummary]:
+    pixels = [0] * len(class_names)
+    images = [dict.fromkeys((pair.split for pair in pairs), 0) for _ in class_names]
     for pair in pairs:
-        for t, count in pair.pixels.items():
+        for t, count in pair.pixel_counts.items():
             pixels[t] += count
-            pictures[t][pair.split] += 1
-    return [ClassSummary(t, name, pixels[t], pictures[t]) for t, name in enumerate(names)]
+            images[t][pair.split] += 1
+    return [ClassSummary(t, name, pixels[t], images[t]) for t, name in enumerate(class_names)]

@@ -1,4 +1,4 @@
-"""What a check of a labelled folder says: each kind of trouble once, with all the files it was met in."""
+"""Issues of a labelled folder, and the groups of equal issues that a report lists."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -9,48 +9,48 @@ Level = Literal["error", "warning"]
 
 
 class IssueKind(NamedTuple):
-    """A kind of trouble: training is stopped or spoiled by it (error), or may be (warning)."""
+    """A kind of issue.
+
+    Attributes:
+        level: "error" if it stops training or spoils its result, "warning" if it may.
+        message: names the affected files and the reason, without a verb: "labels without an image".
+        fix: one sentence.
+    """
 
     level: Level
-    what: str
+    message: str
     fix: str
 
 
 class Issue(NamedTuple):
-    """A trouble, the file it was met in, and what is particular to that file."""
+    """An issue of one file; `detail` is specific to that file and may be empty."""
 
-    trouble: IssueKind
+    kind: IssueKind
     path: Path
     detail: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class IssueGroup:
-    """One line of a report.
+    """An issue with all files or classes that have it: one entry of a report.
 
     Attributes:
         level: "error" or "warning".
-        where: all the files (relative to the labelled folder) or class names it concerns.
-        what: was found.
-        fix: one sentence.
+        items: files (relative to the labelled folder) or class names.
+        message: as `IssueKind.message`.
+        fix: as `IssueKind.fix`.
     """
 
     level: Level
-    where: tuple[str, ...]
-    what: str
+    items: tuple[str, ...]
+    message: str
     fix: str
 
 
-def group(sightings: Iterable[Issue], root: Path) -> list[IssueGroup]:
-    """Makes one finding of all sightings of the same trouble, in the order they first appear in."""
-    where: dict[IssueKind, list[str]] = {}
-    for trouble, path, detail in sightings:
+def group_issues(issues: Iterable[Issue], root: Path) -> list[IssueGroup]:
+    """Groups issues by kind, in the order in which the kinds first occur."""
+    items: dict[IssueKind, list[str]] = {}
+    for kind, path, detail in issues:
         name = path.relative_to(root).as_posix()
-        where.setdefault(trouble, []).append(f"{name} ({detail})" if detail else name)
-    return [IssueGroup(t.level, tuple(names), t.what, t.fix) for t, names in where.items()]
-
-
-def some(items: tuple[str, ...]) -> str:
-    """Joins up to three items and counts all of them, if there are more."""
-    shown = ", ".join(items[:3])
-    return shown if len(items) <= 3 else f"{shown}, ... ({len(items):,} in all)"
+        items.setdefault(kind, []).append(f"{name} ({detail})" if detail else name)
+    return [IssueGroup(kind.level, tuple(names), kind.message, kind.fix) for kind, names in items.items()]

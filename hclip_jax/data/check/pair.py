@@ -1,4 +1,4 @@
-"""One picture and its label, decoded to the last byte: what they hold and what is wrong with them."""
+"""Decodes one image and its label completely, and lists their issues."""
 
 import dataclasses
 import hashlib
@@ -9,53 +9,55 @@ import numpy as np
 from hclip_jax.data.check.issues import Issue, IssueKind
 from hclip_jax.data.image_io import (
     LABEL_MODES,
+    format_size,
     ignore_value,
     read_header,
     read_image,
     read_raw_label,
 )
+from hclip_jax.data.scan import FilePair
 from hclip_jax.errors import UserError
 
-SMALLEST_SIDE = 32  # pixels: two of CLIP's 16-pixel patches
-_KEPT_IDS = 256  # a label of random 16-bit numbers should not fill the memory
+_MIN_IMAGE_SIZE = 32  # pixels: two of CLIP's 16-pixel patches
+_MAX_INVALID_IDS = 256  # a label of random 16-bit numbers should not fill the memory
 
-EMPTY = IssueKind("error", "empty files (0 bytes)", "copy them again from where they came, or remove them")
+EMPTY = IssueKind("error", "empty files (0 bytes)", "copy them again from their source, or remove them")
 BROKEN = IssueKind(
     "error",
-    "files that cannot be decoded to their end: truncated, or no pictures at all",
-    "copy them again from where they came, or remove them",
+    "files that cannot be decoded completely: truncated, or not an image",
+    "copy them again from their source, or remove them",
 )
-NOT_RGB = IssueKind("error", "pictures that have no RGB form", "save them as 8-bit RGB")
+NOT_RGB = IssueKind("error", "images that have no RGB form", "save them as 8-bit RGB")
 SMALL = IssueKind(
     "warning",
-    f"pictures with a side under {SMALLEST_SIDE} pixels",
-    "use larger originals or remove them: CLIP sees patches of 16 pixels",
+    f"images with a height or width under {_MIN_IMAGE_SIZE} pixels",
+    "use larger originals or remove them: a patch of CLIP has 16 pixels",
 )
 NOT_PNG = IssueKind(
     "error",
     "labels that are not stored as PNG; lossy formats such as JPEG change the ids",
-    "export them as PNG from the annotation itself: converting a JPEG does not bring its ids back",
+    "export them as PNG from the annotation itself: converting a JPEG does not restore its ids",
 )
 COLOURS = IssueKind(
     "error",
     "labels with colour channels, but a label has a single channel of class ids",
     "map each colour to its class id (or keep one channel, if all are equal) and save an 8-bit grey PNG",
 )
-TURNED = IssueKind(
+NOT_ROTATED = IssueKind(
     "error",
-    "labels that lie on their side: the picture's EXIF orientation turns it, and the label is as "
-    "large as the picture before that",
-    "turn each label as its picture's EXIF orientation says",
+    "labels that are not rotated as their images: the image has an EXIF orientation, and the label has its "
+    "size before that rotation",
+    "rotate each label by the EXIF orientation of its image",
 )
-SIZES = IssueKind(
+SIZE_MISMATCH = IssueKind(
     "error",
-    "labels and (upright) pictures that differ in size",
-    "make each label as large as its picture, without interpolating between ids",
+    "labels and (upright) images that differ in size",
+    "make each label as large as its image, without interpolating between ids",
 )
 UNLABELLED = IssueKind(
     "warning",
     "labels without a single labelled pixel",
-    "label them or remove the pictures, which show no class",
+    "label them or remove the images, which show no class",
 )
 IGNORE_16_BIT = IssueKind(
     "error",
@@ -65,112 +67,108 @@ IGNORE_16_BIT = IssueKind(
 
 
 @dataclasses.dataclass
-class Pair:
-    """What a picture and its label hold.
+class CheckedPair:
+    """The content and the issues of an image and its label.
 
     Attributes:
-        split: of the labelled folder.
-        picture: its path.
-        label: its path; None where there is none to read.
-        size: (height, width) of the upright picture; None if it cannot be read.
-        digest: of the picture file's bytes.
-        pixels: number of pixels by class id.
-        unlabelled: number of pixels with the ignore value.
-        label_pixels: number of pixels of the label, whatever they hold.
-        beyond: ids that are no class (the smallest 256), without the 255 of IGNORE_16_BIT.
-        is_palette: whether the label's ids are the indices of a palette.
-        readable: whether both files could be read and are of one size.
-        sightings: what is wrong with either file.
+        files: the paths.
+        image_size: (height, width) of the upright image; None if it cannot be decoded.
+        image_sha256: of the bytes of the image file; empty if it cannot be decoded.
+        pixel_counts: number of pixels by class id.
+        unlabelled_pixels: number of pixels with the ignore value.
+        label_pixels: number of pixels of the label, whatever their value; 0 if it cannot be decoded.
+        invalid_ids: ids that are no class (the smallest 256), without the 255 of IGNORE_16_BIT.
+        is_palette: whether the ids of the label are the indices of a palette.
+        sizes_match: whether both files could be decoded and have the same size.
+        issues: the issues of both files.
     """
 
-    split: str
-    picture: Path
-    label: Path | None
-    size: tuple[int, int] | None = None
-    digest: bytes = b""
-    pixels: dict[int, int] = dataclasses.field(default_factory=dict)
-    unlabelled: int = 0
+    files: FilePair
+    image_size: tuple[int, int] | None = None
+    image_sha256: bytes = b""
+    pixel_counts: dict[int, int] = dataclasses.field(default_factory=dict)
+    unlabelled_pixels: int = 0
     label_pixels: int = 0
-    beyond: tuple[int, ...] = ()
+    invalid_ids: tuple[int, ...] = ()
     is_palette: bool = False
-    readable: bool = False
-    sightings: list[Issue] = dataclasses.field(default_factory=list)
+    sizes_match: bool = False
+    issues: list[Issue] = dataclasses.field(default_factory=list)
+
+    @property
+    def split(self) -> str:
+        """The split of the labelled folder."""
+        return self.files.split
 
 
-def check_pair(split: str, picture: Path, label: Path | None, class_count: int) -> Pair:
-    """Decodes both files; whatever is wrong with them ends up in the result, never in an exception."""
-    pair = Pair(split, picture, label)
-    _check_picture(pair)
-    if label is not None:
-        _check_label(pair, label, class_count)
+def check_pair(files: FilePair, num_classes: int) -> CheckedPair:
+    """Decodes both files; their errors become issues of the result, never exceptions."""
+    pair = CheckedPair(files)
+    _check_image(pair, files.image)
+    if files.label is not None:
+        _check_label(pair, files.label, num_classes)
     return pair
 
 
-def _check_picture(pair: Pair) -> None:
-    path = pair.picture
+def _check_image(pair: CheckedPair, path: Path) -> None:
     if _is_empty(path):
-        pair.sightings.append(Issue(EMPTY, path))
+        pair.issues.append(Issue(EMPTY, path))
         return
     try:
-        height, width = read_image(path).shape[:2]
+        size = read_image(path).shape[:2]
     except UserError as error:
-        # Only what a decoder raised has a cause; the rest are decoded pictures of an unknown kind.
-        pair.sightings.append(Issue(BROKEN if error.__cause__ else NOT_RGB, path))
+        # Only errors of the decoder have a cause; without one, the image was decoded and has no RGB form.
+        pair.issues.append(Issue(BROKEN if error.__cause__ else NOT_RGB, path))
         return
-    pair.size = height, width
+    pair.image_size = size
     with path.open("rb") as file:
-        pair.digest = hashlib.file_digest(file, "sha256").digest()
-    if min(pair.size) < SMALLEST_SIDE:
-        pair.sightings.append(Issue(SMALL, path, by_width(pair.size)))
+        pair.image_sha256 = hashlib.file_digest(file, "sha256").digest()
+    if min(size) < _MIN_IMAGE_SIZE:
+        pair.issues.append(Issue(SMALL, path, format_size(size)))
 
 
-def _check_label(pair: Pair, path: Path, class_count: int) -> None:
-    def found(trouble: IssueKind, detail: str = "") -> None:
-        pair.sightings.append(Issue(trouble, path, detail))
+def _check_label(pair: CheckedPair, path: Path, num_classes: int) -> None:
+    def add(kind: IssueKind, detail: str = "") -> None:
+        pair.issues.append(Issue(kind, path, detail))
 
     if _is_empty(path):
-        found(EMPTY)
+        add(EMPTY)
         return
     try:
         header = read_header(path)
         if header.format != "PNG":
-            found(NOT_PNG, header.format)
+            add(NOT_PNG, header.format)
             return
         if header.mode not in LABEL_MODES:
-            found(COLOURS, header.mode)
+            add(COLOURS, header.mode)
             return
         raw = read_raw_label(path)
     except UserError:
-        found(BROKEN)
+        add(BROKEN)
         return
 
-    pair.readable = pair.size == header.size
-    if pair.size and not pair.readable:
-        is_turned = header.size == read_header(pair.picture).size
-        found(TURNED if is_turned else SIZES, f"{by_width(header.size)}, not {by_width(pair.size)}")
+    pair.sizes_match = pair.image_size == header.size
+    if pair.image_size and not pair.sizes_match:
+        has_stored_size = header.size == read_header(pair.files.image).size
+        sizes = f"{format_size(header.size)}, not {format_size(pair.image_size)}"
+        add(NOT_ROTATED if has_stored_size else SIZE_MISMATCH, sizes)
     pair.is_palette = header.mode == "P"
-    _count(pair, raw, class_count)
-    if pair.unlabelled == raw.size:
-        found(UNLABELLED)
-    if 255 in pair.beyond and class_count < 256:
-        found(IGNORE_16_BIT)
-        pair.beyond = tuple(id for id in pair.beyond if id != 255)
+    _count_pixels(pair, raw, num_classes)
+    if pair.unlabelled_pixels == raw.size:
+        add(UNLABELLED)
+    if 255 in pair.invalid_ids and num_classes < 256:
+        add(IGNORE_16_BIT)
+        pair.invalid_ids = tuple(id for id in pair.invalid_ids if id != 255)
 
 
-def _count(pair: Pair, raw: np.ndarray, class_count: int) -> None:
+def _count_pixels(pair: CheckedPair, raw: np.ndarray, num_classes: int) -> None:
     ids, counts = np.unique(raw, return_counts=True)
     ignore = ignore_value(raw)
     pair.label_pixels = raw.size
-    pair.unlabelled = int(counts[ids == ignore].sum())
-    is_class = (ids >= 0) & (ids < class_count) & (ids != ignore)
-    pair.pixels = dict(zip(ids[is_class].tolist(), counts[is_class].tolist(), strict=True))
-    pair.beyond = tuple(ids[~is_class & (ids != ignore)][:_KEPT_IDS].tolist())
+    pair.unlabelled_pixels = int(counts[ids == ignore].sum())
+    is_class = (ids >= 0) & (ids < num_classes) & (ids != ignore)
+    pair.pixel_counts = dict(zip(ids[is_class].tolist(), counts[is_class].tolist(), strict=True))
+    pair.invalid_ids = tuple(ids[~is_class & (ids != ignore)][:_MAX_INVALID_IDS].tolist())
 
 
 def _is_empty(path: Path) -> bool:
     return path.stat().st_size == 0
-
-
-def by_width(size: tuple[int, int]) -> str:
-    """Writes (height, width) as people do: "640x480" is 640 wide."""
-    return f"{size[1]}x{size[0]}"

@@ -1,4 +1,4 @@
-"""The report on a labelled folder: tables for a terminal, Markdown to read, JSON for programs."""
+"""The report on a labelled folder: tables for the terminal, Markdown to read, JSON for programs."""
 
 import dataclasses
 import json
@@ -10,63 +10,75 @@ from rich.table import Table
 from rich.text import Text
 
 from hclip_jax.data.check.folder import ClassSummary, Report, SplitSummary
-from hclip_jax.data.check.issues import IssueGroup, some
-from hclip_jax.data.check.pair import by_width
+from hclip_jax.data.check.issues import IssueGroup
+from hclip_jax.data.image_io import format_size
+from hclip_jax.errors import some
+from hclip_jax.io.tables import markdown_table
 
-_SHOWN_CLASSES = 40  # on a terminal; the files have all
-_BAR = 10  # characters
-_LONGEST_NAME = 32  # characters
+_MAX_TERMINAL_CLASSES = 40  # the files list all
+_BAR_WIDTH = 10  # characters
+_MAX_NAME_WIDTH = 32  # characters
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Prints splits, classes and findings."""
+    """Prints splits, classes and issues."""
     console.print(_split_table(report))
     console.print(_class_table(report))
-    for finding in report.findings:
-        colour = "red" if finding.level == "error" else "yellow"
-        console.print(f"[{colour}]{finding.level}[/]: {escape(finding.what)}")
-        console.print(f"    in:  {some(finding.where)}", markup=False)
-        console.print(f"    fix: {finding.fix}", markup=False)
+    for issue in report.issues:
+        colour = "red" if issue.level == "error" else "yellow"
+        console.print(f"[{colour}]{issue.level}[/]: {escape(issue.message)}")
+        console.print(f"    in:  {some(issue.items)}", markup=False)
+        console.print(f"    fix: {issue.fix}", markup=False)
     console.print(count_line(report))
 
 
 def count_line(report: Report) -> str:
-    """Returns "N errors, M warnings"."""
+    """Formats "N errors, M warnings"."""
     counts = ((level, report.count(level)) for level in ("error", "warning"))
     return ", ".join(f"{count} {level}{'s' * (count != 1)}" for level, count in counts)
 
 
 def to_json(report: Report) -> str:
-    """Writes splits, classes, all findings with all their files, and the number of either level.
+    """Formats splits, classes, all issues with all their files, and the number of errors and warnings.
 
-    Sizes are [height, width], shares run from 0 to 1, and null says that nothing could be read.
+    Sizes are [height, width] in pixels, fractions run from 0 to 1, and null means that no file could be
+    decoded.
     """
     content = {
         "errors": report.count("error"),
         "warnings": report.count("warning"),
         "splits": {name: dataclasses.asdict(split) for name, split in report.splits.items()},
         "classes": [dataclasses.asdict(summary) for summary in report.classes],
-        "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        "issues": [dataclasses.asdict(issue) for issue in report.issues],
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_markdown(report: Report, previews: list[str]) -> str:
-    """Writes what `print_report` prints, with all classes, and the previews at these relative paths."""
-    findings = [_markdown_finding(finding) for finding in report.findings] or ["Nothing is wrong."]
-    splits = _markdown_table(_SPLIT_COLUMNS, [_split_row(*item) for item in report.splits.items()])
-    classes = _markdown_table(_class_columns(report), _class_rows(report))
-    parts = [f"# {report.root.resolve().name}: {count_line(report)}", *findings, splits, classes]
-    return "\n\n".join(parts + [f"![{path}](<{path}>)" for path in previews]) + "\n"
+    """Formats the content of `print_report` with all classes, and embeds the previews.
+
+    Args:
+        report: the report.
+        previews: paths of preview images, relative to the Markdown file.
+    """
+    issues = [_markdown_issue(issue) for issue in report.issues] or ["No issues."]
+    splits = [_split_row(*item) for item in report.splits.items()]
+    split_table = markdown_table(_SPLIT_COLUMNS, splits, ["left", *["right"] * (len(_SPLIT_COLUMNS) - 1)])
+    columns = _class_columns(report)
+    alignment = ["left" if column == "class" else "right" for column in columns]
+    class_table = markdown_table(columns, _class_rows(report), alignment)
+    parts = [f"# {report.root.resolve().name}: {count_line(report)}", *issues]
+    parts += [split_table.rstrip(), class_table.rstrip(), *(f"![{path}](<{path}>)" for path in previews)]
+    return "\n\n".join(parts) + "\n"
 
 
-_SPLIT_COLUMNS = ["split", "pictures", "smallest", "largest", "unlabelled %"]
+_SPLIT_COLUMNS = ["split", "images", "smallest", "largest", "unlabelled %"]
 
 
 def _split_row(name: str, split: SplitSummary) -> list[str]:
-    sizes = (by_width(size) if size else "-" for size in (split.smallest, split.largest))
+    sizes = (format_size(size) if size else "-" for size in (split.smallest, split.largest))
     unlabelled = "-" if split.unlabelled is None else f"{100 * split.unlabelled:.1f}"
-    return [name, f"{split.pictures:,}", *sizes, unlabelled]
+    return [name, f"{split.images:,}", *sizes, unlabelled]
 
 
 def _split_table(report: Report) -> Table:
@@ -79,16 +91,16 @@ def _split_table(report: Report) -> Table:
 
 
 def _class_columns(report: Report) -> list[str]:
-    return ["id", "class", "pixels %", *(f"pictures {split}" for split in report.splits)]
+    return ["id", "class", "pixels %", *(f"images {split}" for split in report.splits)]
 
 
 def _class_rows(report: Report) -> list[list[str]]:
     total = sum(summary.pixels for summary in report.classes)
 
     def row(summary: ClassSummary) -> list[str]:
-        share = f"{100 * summary.pixels / total:.2f}" if total else "-"
-        pictures = (f"{summary.pictures[split]:,}" for split in report.splits)
-        return [str(summary.id), summary.name, share, *pictures]
+        percent = f"{100 * summary.pixels / total:.2f}" if total else "-"
+        images = (f"{summary.images[split]:,}" for split in report.splits)
+        return [str(summary.id), summary.name, percent, *images]
 
     return [row(summary) for summary in _largest_first(report)]
 
@@ -101,28 +113,21 @@ def _class_table(report: Report) -> Table:
     table = Table()
     for column in _class_columns(report):
         if column == "class":
-            table.add_column(column, max_width=_LONGEST_NAME, no_wrap=True, overflow="ellipsis")
+            table.add_column(column, max_width=_MAX_NAME_WIDTH, no_wrap=True, overflow="ellipsis")
         else:
             table.add_column(column, justify="right")
     table.add_column("")
     classes = _largest_first(report)
-    peak = max((summary.pixels for summary in classes), default=0) or 1
-    for summary, row in list(zip(classes, _class_rows(report), strict=True))[:_SHOWN_CLASSES]:
-        bar = ProgressBar(total=peak, completed=summary.pixels, width=_BAR)
+    max_pixels = max((summary.pixels for summary in classes), default=0) or 1
+    for summary, row in list(zip(classes, _class_rows(report), strict=True))[:_MAX_TERMINAL_CLASSES]:
+        bar = ProgressBar(total=max_pixels, completed=summary.pixels, width=_BAR_WIDTH)
         table.add_row(*map(Text, row), bar)
-    if len(classes) > _SHOWN_CLASSES:
-        table.caption = f"and {len(classes) - _SHOWN_CLASSES:,} smaller classes (--output=DIR writes all)"
+    if len(classes) > _MAX_TERMINAL_CLASSES:
+        num_hidden = len(classes) - _MAX_TERMINAL_CLASSES
+        table.caption = f"and {num_hidden:,} smaller classes (--output=DIR lists all)"
     return table
 
 
-def _markdown_finding(finding: IssueGroup) -> str:
-    return f"**{finding.level}**: {finding.what}  \nin: {_cell(some(finding.where))}  \nfix: {finding.fix}"
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+def _markdown_issue(issue: IssueGroup) -> str:
+    items = " ".join(some(issue.items).split()).replace("|", r"\|")
+    return f"**{issue.level}**: {issue.message}  \nin: {items}  \nfix: {issue.fix}"

@@ -1,10 +1,10 @@
-"""The built-in world: labelled and captioned pictures without a download, rich enough to be a test.
+"""Built-in scenes: labelled and captioned images without a download, for open-vocabulary tests.
 
-words      what there is and what it is called: vocabularies, synonyms, compositions that are held out
-textures   backgrounds
-shapes     outlines of objects
-patterns   what is painted on objects
-drawing    one scene, from a random generator
-source     scenes with pixel labels, as a data set
-captions   scenes in words, without pixel labels
+label_sets  stuff, objects and their class names: label sets, synonyms, held-out compositions
+textures    backgrounds
+shapes      outlines of objects
+patterns    surface patterns of objects
+drawing     draws one scene from a random generator
+source      scenes with pixel labels, as a data set
+captions    scenes with captions, without pixel labels
 """

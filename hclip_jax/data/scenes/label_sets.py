@@ -1,8 +1,8 @@
-"""What there is in the built-in world and what it is called.
+"""Stuff and objects of the built-in scenes, and their class names.
 
 An object is a pattern, a colour and a shape. Pixel labels name its pattern and colour, "striped red thing";
-five of those 20 compositions never occur in the train split. Captions know all of them, and a second word
-for everything: naming what no pixel label ever named is the open-vocabulary test.
+five of those 20 compositions never occur in the train split. Captions name all of them, and use a synonym for
+every term. The open-vocabulary test: class names that occur in no pixel label.
 """
 
 import itertools
@@ -16,11 +16,11 @@ from hclip_jax.data.types import IGNORE
 STUFF = ("sky", "grass", "sand", "water", "snow", "brick wall", "wooden floor")
 COLOURS = ("red", "green", "blue", "yellow", "purple")
 PATTERNS = ("plain", "striped", "dotted", "checked")
-THING = "thing"  # an object whatever its shape
+THING = "thing"  # an object of any shape
 
 
 class Thing(NamedTuple):
-    """What an object is."""
+    """The pattern, colour and shape of an object."""
 
     pattern: str
     colour: str
@@ -63,38 +63,38 @@ SYNONYMS = {
     "star": "asterisk",
     "ring": "hoop",
 }
-"""The second word for everything: captions use either, pixel labels of the train split the first alone."""
+"""One synonym for every term. Captions use both; pixel labels of the train split use the first term only."""
 
 
-def _name(thing: Thing) -> str:
+def _composition_name(thing: Thing) -> str:
     return f"{thing.pattern} {thing.colour} {THING}"
 
 
-def _synonym(thing: Thing) -> str:
-    return " ".join(SYNONYMS[word] for word in _name(thing).split())
+def _composition_synonym(thing: Thing) -> str:
+    return " ".join(SYNONYMS[term] for term in _composition_name(thing).split())
 
 
-def _regrouped(thing: Thing) -> str:
+def _colour_and_shape(thing: Thing) -> str:
     return f"{thing.colour} {thing.shape}"
 
 
-_NAMES = {  # vocabulary -> the names of STUFF and then of THINGS
-    "all": (*STUFF, *map(_name, THINGS)),
+_NAMES = {  # label set -> the names of STUFF, then of THINGS
+    "all": (*STUFF, *map(_composition_name, THINGS)),
     "shapes": (*STUFF, *(thing.shape for thing in THINGS)),
-    "regrouped": (*STUFF, *map(_regrouped, THINGS)),
-    "synonyms": (*map(SYNONYMS.__getitem__, STUFF), *map(_synonym, THINGS)),
+    "regrouped": (*STUFF, *map(_colour_and_shape, THINGS)),
+    "synonyms": (*map(SYNONYMS.__getitem__, STUFF), *map(_composition_synonym, THINGS)),
 }
 
 LABEL_SETS: dict[str, tuple[str, ...]] = {
     "seen": STUFF + tuple(f"{pattern} {colour} {THING}" for pattern, colour in SEEN),
-    **{vocabulary: tuple(dict.fromkeys(names)) for vocabulary, names in _NAMES.items()},
+    **{label_set: tuple(dict.fromkeys(names)) for label_set, names in _NAMES.items()},
 }
-"""Class names: `seen` (what the train split shows), `all` compositions, the same in `synonyms`; objects by
-their `shapes`, and `regrouped` by colour and shape."""
+"""Class names by label set: `seen` (compositions of the train split), `all` compositions, the same as
+`synonyms`; objects by their `shapes`, and `regrouped` by colour and shape."""
 
 
-def class_ids(vocabulary: str) -> np.ndarray:
-    """The class of everything that can be drawn, int32 [len(STUFF) + len(THINGS)], or IGNORE."""
-    ids = {name: index for index, name in enumerate(LABEL_SETS[vocabulary])}
-    names = _NAMES["all" if vocabulary == "seen" else vocabulary]
-    return np.array([ids.get(name, IGNORE) for name in names], np.int32)
+def class_ids(label_set: str) -> np.ndarray:
+    """The class id of each of STUFF + THINGS, int32 [len(STUFF) + len(THINGS)], or IGNORE."""
+    id_by_name = {name: t for t, name in enumerate(LABEL_SETS[label_set])}
+    names = _NAMES["all" if label_set == "seen" else label_set]
+    return np.array([id_by_name.get(name, IGNORE) for name in names], np.int32)

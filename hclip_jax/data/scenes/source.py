@@ -7,53 +7,55 @@ from hclip_jax.data.scenes.label_sets import COMPOSITIONS, LABEL_SETS, SEEN, cla
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError
 
-COUNTS = {"train": 2000, "val": 64, "test": 128}
+NUM_SCENES = {"train": 2000, "val": 64, "test": 128}
 
 
 class ScenesSource:
-    """Scenes drawn on demand; scene i of a split is always the same picture."""
+    """Scenes drawn on demand; scene i of a split is a pure function of the split and i."""
 
-    def __init__(self, split: str, vocabulary: str = "seen", count: int | None = None) -> None:
-        """Chooses what to draw and how to name it.
+    def __init__(self, split: str, label_set: str = "seen", num_scenes: int | None = None) -> None:
+        """Selects the scenes and their class names.
 
         Args:
-            split: "train" (compositions that are SEEN), "val" or "test" (all).
-            vocabulary: one of LABEL_SETS; in "seen" other objects' pixels are IGNORE. Pixels do not
+            split: "train" (compositions of SEEN), "val" or "test" (all compositions).
+            label_set: one of LABEL_SETS. In "seen" the pixels of other objects are IGNORE. The images do not
                 depend on it.
-            count: how many scenes; by default 2000, 64 or 128.
+            num_scenes: number of scenes; by default 2000, 64 or 128.
 
         Raises:
-            UserError: an unknown split or vocabulary.
+            UserError: an unknown split or label set.
         """
-        for kind, given, known in (
-            ("split", split, COUNTS),
-            ("vocabulary", vocabulary, LABEL_SETS),
+        for argument, value, choices in (
+            ("split", split, NUM_SCENES),
+            ("label_set", label_set, LABEL_SETS),
         ):
-            if given not in known:
-                raise UserError(f"the built-in scenes have no {kind} {given!r}: choose {', '.join(known)}")
-        self.class_names = LABEL_SETS[vocabulary]
+            if value not in choices:
+                raise UserError(
+                    f"the built-in scenes have no {argument} {value!r}: choose {', '.join(choices)}"
+                )
+        self.class_names = LABEL_SETS[label_set]
         self._split = split
-        self._count = COUNTS[split] if count is None else count
-        self._class_of = class_ids(vocabulary)
+        self._num_scenes = NUM_SCENES[split] if num_scenes is None else num_scenes
+        self._class_ids = class_ids(label_set)
 
     def __len__(self) -> int:
-        return self._count
+        return self._num_scenes
 
     def __getitem__(self, index: int) -> Example:
-        if not 0 <= index < self._count:
-            raise IndexError(f"scene {index} of {self._count}")
-        rng = np.random.default_rng((tuple(COUNTS).index(self._split), index))
+        if not 0 <= index < self._num_scenes:
+            raise IndexError(f"scene {index} of {self._num_scenes}")
+        rng = np.random.default_rng((tuple(NUM_SCENES).index(self._split), index))
         short = int(rng.integers(160, 225))
         long = int(rng.integers(short, 321))
         height, width = (short, long) if rng.random() < 0.75 else (long, short)
         if self._split == "train":
             image, things = draw(height, width, SEEN, rng)
         else:
-            # On top, so that any 20 scenes show every composition.
-            last = COMPOSITIONS[index % len(COMPOSITIONS)]
-            image, things = draw(height, width, COMPOSITIONS, rng, last)
+            # The topmost object is fixed, so that any 20 consecutive scenes show every composition.
+            topmost = COMPOSITIONS[index % len(COMPOSITIONS)]
+            image, things = draw(height, width, COMPOSITIONS, rng, topmost)
         return {
             "image": image,
-            "label": self._class_of[things],
+            "label": self._class_ids[things],
             "name": f"{self._split}_{index:05d}",
         }

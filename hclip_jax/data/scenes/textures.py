@@ -12,14 +12,14 @@ Texture = Callable[[int, int, np.random.Generator], np.ndarray]
 def smooth_noise(
     height: int, width: int, rng: np.random.Generator, cells_y: float, cells_x: float
 ) -> np.ndarray:
-    """Makes float32 [H, W] noise of about -1..1, cells_y by cells_x blobs in the picture."""
+    """Smooth noise float32 [H, W] of about -1..1, with cells_y x cells_x blobs."""
     shape = (max(2, round(cells_y)), max(2, round(cells_x)))
     grid = Image.fromarray(rng.uniform(-1, 1, shape).astype(np.float32))
     return np.asarray(grid.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _fractal(height: int, width: int, rng: np.random.Generator, cell: float) -> np.ndarray:
-    """Adds noise of cells `cell`, `cell`/2 and `cell`/4 pixels large, each half as strong."""
+    """Three octaves of noise [H, W]: blobs of cell, cell/2, cell/4 pixels, amplitudes 1, 1/2, 1/4."""
     noise = np.zeros((height, width), np.float32)
     for octave in range(3):
         cells = 2**octave / cell
@@ -27,13 +27,13 @@ def _fractal(height: int, width: int, rng: np.random.Generator, cell: float) -> 
     return noise
 
 
-def _grain(height: int, width: int, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Makes fine noise [H, W] of the given standard deviation."""
-    return rng.standard_normal((height, width), dtype=np.float32) * np.float32(strength)
+def _grain(height: int, width: int, rng: np.random.Generator, std: float) -> np.ndarray:
+    """White noise [H, W] with standard deviation `std`."""
+    return rng.standard_normal((height, width), dtype=np.float32) * np.float32(std)
 
 
 def _blend(low: tuple[int, int, int], high: tuple[int, int, int], amount: np.ndarray) -> np.ndarray:
-    """Mixes two colours by amount [H, W], 0 for low and 1 for high."""
+    """Interpolates two RGB colours by amount [H, W]: 0 gives `low`, 1 gives `high`; [H, W, 3]."""
     start, end = np.array(low, np.float32), np.array(high, np.float32)
     return start + (end - start) * np.clip(amount, 0, 1)[..., None]
 
@@ -76,31 +76,31 @@ def _snow(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _brick_wall(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    tall = int(rng.integers(11, 17))
-    wide = int(2.4 * tall)
+    brick_height = int(rng.integers(11, 17))
+    brick_width = int(2.4 * brick_height)
     y, x = np.arange(height)[:, None], np.arange(width)[None, :]
-    course = y // tall
-    shifted = x + (course % 2) * (wide // 2)  # running bond: every other course by half a brick
-    tone = rng.uniform(0, 1, (height // tall + 1, width // wide + 2)).astype(np.float32)
-    amount = tone[course, shifted // wide] * 0.7 + 0.25 * _fractal(height, width, rng, cell=12)
+    course = y // brick_height
+    shifted = x + (course % 2) * (brick_width // 2)  # running bond: odd courses shifted by half a brick
+    tone = rng.uniform(0, 1, (height // brick_height + 1, width // brick_width + 2)).astype(np.float32)
+    amount = tone[course, shifted // brick_width] * 0.7 + 0.25 * _fractal(height, width, rng, cell=12)
     bricks = _blend((112, 50, 38), (178, 96, 70), amount + 0.1)
-    mortar = (y % tall < 2) | (shifted % wide < 2)
+    mortar = (y % brick_height < 2) | (shifted % brick_width < 2)
     bricks[mortar] = (172, 164, 152)
     return bricks + _grain(height, width, rng, 6)[..., None]
 
 
 def _wooden_floor(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    tall = int(rng.integers(16, 26))
-    wide = int(rng.integers(90, 150))
+    plank_height = int(rng.integers(16, 26))
+    plank_width = int(rng.integers(90, 150))
     y, x = np.arange(height)[:, None], np.arange(width)[None, :]
-    row = y // tall
-    starts = rng.integers(0, wide, height // tall + 1)
+    row = y // plank_height
+    starts = rng.integers(0, plank_width, height // plank_height + 1)
     shifted = x + starts[row]
-    tone = rng.uniform(0, 1, (height // tall + 1, width // wide + 2)).astype(np.float32)
+    tone = rng.uniform(0, 1, (height // plank_height + 1, width // plank_width + 2)).astype(np.float32)
     fibres = smooth_noise(height, width, rng, height / 2, width / 40)
-    amount = 0.2 + 0.5 * tone[row, shifted // wide] + 0.2 * fibres
+    amount = 0.2 + 0.5 * tone[row, shifted // plank_width] + 0.2 * fibres
     planks = _blend((116, 74, 40), (206, 156, 100), amount)
-    planks[(y % tall < 1) | (shifted % wide < 1)] *= 0.55
+    planks[(y % plank_height < 1) | (shifted % plank_width < 1)] *= 0.55
     return planks
 
 

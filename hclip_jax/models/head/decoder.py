@@ -1,4 +1,4 @@
-"""Decoder: from the patch grid to four times its resolution, guided by earlier CLIP blocks."""
+"""Decoder: logits on four times the patch grid, guided by features of earlier CLIP blocks."""
 
 import math
 from typing import Any, NamedTuple
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Float32
 
 from hclip_jax.models.head.layers import Conv, UpsampledConv
 from hclip_jax.ops.conv import conv2d_transpose
@@ -14,54 +15,64 @@ from hclip_jax.ops.normalization import GroupNorm
 _CHANNELS_PER_GROUP = 16
 
 
-class Guide(NamedTuple):
-    """What a step does to every class alike."""
+class StepGuidance(NamedTuple):
+    """The part of a decoder step that is the same for all classes.
 
-    kernel: Array  # [4, 4, C, width] of the first convolution
-    shared: Array  # [B, 2h, 2w, width], added to its result
+    Attributes:
+        kernel: [4, 4, C, F] of the first convolution; F is the step's number of features.
+        shared: [B, 2h, 2w, F], added to the result of the first convolution.
+    """
+
+    kernel: Array
+    shared: Array
 
 
 class Decoder(nn.Module):
-    """Two guided upsampling steps and a head of one logit a class; `prior_prob` is its first probability."""
+    """Two guided upsampling steps and a convolution to one logit for each class.
+
+    Attributes:
+        channels: C of the aggregated costs.
+        dims: features of each step.
+        guidance_dims: guidance channels of each step.
+        prior_prob: initial probability of every class; 0 starts from random logits.
+        dtype: dtype of the steps.
+    """
 
     channels: int
-    widths: tuple[int, ...]
-    guidance: tuple[int, ...]
+    dims: tuple[int, ...]
+    guidance_dims: tuple[int, ...]
     prior_prob: float
     dtype: Any
 
     def setup(self) -> None:
-        ins = (self.channels, *self.widths)
+        in_dims = (self.channels, *self.dims)
         self.steps = [
             DecoderStep(*sizes, self.dtype, name=f"step{i}")
-            for i, sizes in enumerate(zip(ins, self.guidance, self.widths, strict=False), start=1)
+            for i, sizes in enumerate(zip(in_dims, self.guidance_dims, self.dims, strict=False), start=1)
         ]
-        # In float32 whatever the dtype: of logits with eight bits, classes would be equal that are not.
-        self.logit = Conv(1, 3, jnp.float32, **self._first())
+        # Kept in float32: bfloat16 has 8 significant bits and produces ties between classes.
+        self.logit = Conv(1, 3, jnp.float32, **self._logit_init())
 
-    def guide(self, guidance: tuple[Array, ...]) -> tuple[Guide, ...]:
-        """What is the same for all classes, once for all: of [B, 2^step h, 2^step w, G] for each step."""
-        return tuple(step.guide(g) for step, g in zip(self.steps, guidance, strict=True))
+    def project_guidance(self, guidance: tuple[Float[Array, "B _ _ _"], ...]) -> tuple[StepGuidance, ...]:
+        """The guidance of every step, computed once for all classes, from [B, 2^i h, 2^i w, G] of step i.
 
-    def __call__(self, x: Array, guides: tuple[Guide, ...]) -> Array:
-        """Decodes the costs of each class.
-
-        Args:
-            x: [B, T, h, w, C] aggregated costs.
-            guides: of `guide`.
-
-        Returns:
-            Logits float32 [B, T, 4h, 4w].
+        G is the number of guidance channels of the step.
         """
+        return tuple(step.project_guidance(g) for step, g in zip(self.steps, guidance, strict=True))
+
+    def __call__(
+        self, x: Float[Array, "B T h w C"], guidance: tuple[StepGuidance, ...]
+    ) -> Float32[Array, "B T 4*h 4*w"]:
+        """Logits from aggregated costs and the result of `project_guidance`."""
         b, t = x.shape[:2]
         x = x.reshape(b * t, *x.shape[2:])
-        for step, guide in zip(self.steps, guides, strict=True):
-            x = step(x, guide)
+        for step, step_guidance in zip(self.steps, guidance, strict=True):
+            x = step(x, step_guidance)
         x = self.logit(x)
         return x.reshape(b, t, *x.shape[1:3])
 
-    def _first(self) -> dict[str, Any]:
-        """How the last layer starts: with a prior at zero, so that no class is told by chance."""
+    def _logit_init(self) -> dict[str, Any]:
+        """Initializers of the last layer: with a prior, every logit starts at log(p / (1 - p))."""
         if not self.prior_prob:
             return {}
         bias = nn.initializers.constant(math.log(self.prior_prob / (1 - self.prior_prob)))
@@ -69,30 +80,34 @@ class Decoder(nn.Module):
 
 
 class DecoderStep(nn.Module):
-    """Doubles the resolution, reads the guidance and convolves twice."""
+    """Upsampling by 2, concatenation of the guidance and two convolutions."""
 
     channels: int
-    guidance: int
-    width: int
+    guidance_dim: int
+    features: int
     dtype: Any
 
     def setup(self) -> None:
-        self.conv1 = UpsampledConv(self.channels, self.channels - self.guidance, self.width)
-        # A convolution of [x, guidance] is the sum of two; the guidance's is the same for all classes.
-        self.conv1_guidance = Conv(self.width, 3, self.dtype, use_bias=False)
+        self.conv1 = UpsampledConv(self.channels, self.channels - self.guidance_dim, self.features)
+        # A convolution of [x, guidance] is the sum of two; that of the guidance is the same for all classes.
+        self.conv1_guidance = Conv(self.features, 3, self.dtype, use_bias=False)
         self.norm1, self.norm2 = (
-            GroupNorm(max(1, self.width // _CHANNELS_PER_GROUP), dtype=self.dtype) for _ in range(2)
+            GroupNorm(max(1, self.features // _CHANNELS_PER_GROUP), dtype=self.dtype) for _ in range(2)
         )
-        self.conv2 = Conv(self.width, 3, self.dtype, use_bias=False)
+        self.conv2 = Conv(self.features, 3, self.dtype, use_bias=False)
 
-    def guide(self, guidance: Array) -> Guide:
-        """Of [B, 2h, 2w, G]."""
-        kernel, edge = self.conv1((guidance.shape[1], guidance.shape[2]))
-        return Guide(kernel.astype(self.dtype), self.conv1_guidance(guidance) + edge.astype(self.dtype))
+    def project_guidance(self, guidance: Float[Array, "B H W G"]) -> StepGuidance:
+        """The guidance of this step from H x W = 2h x 2w features of G channels."""
+        kernel, bias_map = self.conv1((guidance.shape[1], guidance.shape[2]))
+        return StepGuidance(
+            kernel.astype(self.dtype), self.conv1_guidance(guidance) + bias_map.astype(self.dtype)
+        )
 
-    def __call__(self, x: Array, guide: Guide) -> Array:
-        """[B*T, h, w, C] -> [B*T, 2h, 2w, width]."""
-        y = conv2d_transpose(x.astype(self.dtype), guide.kernel)
-        y = y.reshape(len(guide.shared), -1, *y.shape[1:]) + guide.shared[:, None]
+    def __call__(
+        self, x: Float[Array, "n h w C"], guidance: StepGuidance
+    ) -> Float[Array, "n 2*h 2*w {self.features}"]:
+        """The step on n = B * T maps."""
+        y = conv2d_transpose(x.astype(self.dtype), guidance.kernel)
+        y = y.reshape(len(guidance.shared), -1, *y.shape[1:]) + guidance.shared[:, None]
         y = nn.relu(self.norm1(y.reshape(-1, *y.shape[2:])))
         return nn.relu(self.norm2(self.conv2(y)))

@@ -1,10 +1,11 @@
-"""The segmentation head: patch and text features in, a logit for every class and pixel out."""
+"""The segmentation head: logits of all classes from patch and text features."""
 
 from typing import Any, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Float32
 
 from hclip_jax.config.schema import HeadConfig
 from hclip_jax.models.clip.image_encoder import ImageFeatures
@@ -18,10 +19,15 @@ from hclip_jax.ops.normalization import l2_normalize
 
 
 class SegmentationHead(nn.Module):
-    """Cost aggregation of CAT-Seg, which H-CLIP trains beside its adapters.
+    """Cost aggregation of CAT-Seg, which H-CLIP trains together with its adapters.
 
-    Activations of T classes are what fills the memory: `class_chunk_size` is how many of them are worked on at a
-    time, `remat_policy` says what the backward pass keeps of them (recompute.py).
+    Most of the memory is activations of T classes.
+
+    Attributes:
+        config: sizes of the layers.
+        dtype: dtype of the activations; costs and logits are float32.
+        class_chunk_size: the largest number of classes that are computed together.
+        remat_policy: one of `remat.REMAT_POLICIES`, for a chunk of classes.
     """
 
     config: HeadConfig
@@ -30,21 +36,23 @@ class SegmentationHead(nn.Module):
     remat_policy: str
 
     @nn.compact
-    def __call__(self, image: ImageFeatures, text: Array, pooling: int) -> Array:
-        """Segments B pictures by T classes.
+    def __call__(
+        self, image: ImageFeatures, text: Float[Array, "T P D_e"], pooling: int
+    ) -> Float32[Array, "B T H W"]:
+        """Logits of B images, on H x W = 4h x 4w pixels.
 
         Args:
-            image: dense features [B, h, w, D_e] and the guidance of two earlier blocks [B, h, w, D].
-            text: [T, P, D_e] text features, P prompts a class.
-            pooling: of the class aggregation, see there.
+            image: patch features, and features of one guidance layer for each decoder step.
+            text: text features.
+            pooling: see `ClassAggregation`.
 
         Returns:
-            Logits float32 [B, T, 4h, 4w]; with more than `max_classes` classes, -100 for those not kept.
+            With more than `max_classes` classes, ABSENT_LOGIT for those not selected.
         """
-        # Upsampling by 2 and by 4 gives both steps of the decoder guidance at their resolution.
+        # Guidance of the two decoder steps at their resolution: upsampled by 2 and by 4.
         decoder_guidance = tuple(
-            UpsampleBy(2**i, width, self.dtype, name=f"upsample{i}")(features)
-            for i, (width, features) in enumerate(
+            UpsampleBy(2**i, dim, self.dtype, name=f"upsample{i}")(features)
+            for i, (dim, features) in enumerate(
                 zip(self.config.decoder_guidance_dims, image.guidance, strict=True), start=1
             )
         )
@@ -55,7 +63,7 @@ class SegmentationHead(nn.Module):
 
 
 class Aggregator(nn.Module):
-    """The head without the upsampling of its decoder guidance."""
+    """The head without the upsampling of its decoder guidance; attributes as in `SegmentationHead`."""
 
     config: HeadConfig
     dtype: Any
@@ -65,30 +73,27 @@ class Aggregator(nn.Module):
     @nn.compact
     def __call__(
         self,
-        dense: Array,
-        text: Array,
-        appearance: Array,
-        decoder_guidance: tuple[Array, ...],
+        patch_features: Float[Array, "B h w D_e"],
+        text: Float[Array, "T P D_e"],
+        appearance: Float[Array, "B h w D_e"],
+        decoder_guidance: tuple[Float[Array, "B _ _ _"], ...],
         pooling: int,
-    ) -> Array:
-        """Aggregates the cosines of `dense` and `text`.
+    ) -> Float32[Array, "B T 4*h 4*w"]:
+        """Logits from the cosines of `patch_features` and `text`.
 
         Args:
-            dense: [B, h, w, D_e] patch features.
-            text: [T, P, D_e] text features.
-            appearance: [B, h, w, D_e] guidance of the spatial aggregation.
+            patch_features: features of the patches.
+            text: text features.
+            appearance: guidance of the spatial aggregation.
             decoder_guidance: [B, 2h, 2w, 256] and [B, 4h, 4w, 128] as published.
-            pooling: of the class aggregation.
-
-        Returns:
-            Logits float32 [B, T, 4h, 4w].
+            pooling: see `ClassAggregation`.
         """
         config, dtype = self.config, self.dtype
-        volume = cost_volume(dense, text, config.max_classes)
+        volume = cost_volume(patch_features, text, config.max_classes)
         x = self._embed(volume.cost)
         appearance = nn.relu(Conv(config.guidance_dim, 3, dtype, name="appearance_guidance")(appearance))
-        mean = l2_normalize(volume.text.mean(axis=2)).astype(dtype)
-        words = nn.relu(Dense(config.guidance_dim, dtype=dtype, name="text_guidance")(mean))
+        class_text = l2_normalize(volume.text.mean(axis=2)).astype(dtype)
+        text_guidance = nn.relu(Dense(config.guidance_dim, dtype=dtype, name="text_guidance")(class_text))
         for i in range(1, config.num_layers + 1):
             spatial = SpatialAggregation(
                 config.hidden_dim,
@@ -98,39 +103,39 @@ class Aggregator(nn.Module):
                 dtype,
                 parent=None,
             )
-            x = self._per_class(f"spatial{i}", spatial, x, appearance)
+            x = self._apply_per_class(f"spatial{i}", spatial, x, appearance)
             x = ClassAggregation(
                 config.hidden_dim, config.num_heads, config.max_classes, dtype, name=f"classes{i}"
-            )(x, words, pooling)
+            )(x, text_guidance, pooling)
         projected = tuple(
-            nn.relu(Conv(width, 3, dtype, name=f"decoder_guidance{i}")(features))
-            for i, (width, features) in enumerate(
+            nn.relu(Conv(dim, 3, dtype, name=f"decoder_guidance{i}")(features))
+            for i, (dim, features) in enumerate(
                 zip(config.decoder_guidance_proj_dims, decoder_guidance, strict=True), start=1
             )
         )
         sizes = config.hidden_dim, config.decoder_dims, config.decoder_guidance_proj_dims
         decoder = Decoder(*sizes, config.prior_prob, dtype, parent=None)
-        logits = self._per_class("decoder", decoder, x, projected)
+        logits = self._apply_per_class("decoder", decoder, x, projected)
         return scatter_class_logits(logits, volume.topk_ids, len(text))
 
-    def _per_class(self, name: str, module: Any, x: Array, guidance: Any) -> Array:
-        """Runs a module that treats every class by itself, on `class_chunk_size` classes at a time.
+    def _apply_per_class(self, name: str, module: Any, x: Array, guidance: Any) -> Array:
+        """Applies a module that treats each class independently, to `class_chunk_size` classes at a time.
 
-        Its `guide` makes of the guidance what all chunks share.
+        Its `project_guidance` is computed once for all chunks.
         """
-        whole = lambda module, x: module(x, module.guide(guidance))  # noqa: E731
-        params = self.param(name, lambda rng: nn.init(whole, module)(rng, x[:, :1])["params"])
-        guide = module.apply({"params": params}, guidance, method="guide")
+        init = lambda module, x: module(x, module.project_guidance(guidance))  # noqa: E731
+        params = self.param(name, lambda rng: nn.init(init, module)(rng, x[:, :1])["params"])
+        projected = module.apply({"params": params}, guidance, method="project_guidance")
 
-        def run(classes: Array) -> Array:
-            return cast(Array, module.apply({"params": params}, classes, guide))
+        def run(chunk: Array) -> Array:
+            return cast(Array, module.apply({"params": params}, chunk, projected))
 
         return chunked_map(run, x, self.class_chunk_size, self.remat_policy)
 
     def _embed(self, cost: Array) -> Array:
         """[B, T, h, w, P] -> [B, T, h, w, C]."""
         b, t = cost.shape[:2]
-        # In float32 whatever the dtype: cosines of classes differ by less than eight bits tell.
+        # Kept in float32: the cosines of two classes often differ by less than bfloat16 resolves.
         embed = Conv(self.config.hidden_dim, 7, jnp.float32, name="embed")
         x = embed(cost.reshape(b * t, *cost.shape[2:])).astype(self.dtype)
         return x.reshape(b, t, *x.shape[1:])

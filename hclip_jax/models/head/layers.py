@@ -1,4 +1,4 @@
-"""The layers the segmentation head is made of, with PyTorch's initial weights."""
+"""Dense, convolution and upsampling layers of the segmentation head, initialized as in PyTorch."""
 
 import math
 from functools import partial
@@ -9,17 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Float32
 
 from hclip_jax.ops import dense
 from hclip_jax.ops.conv import conv2d
 from hclip_jax.ops.dense import add_bias
 
 
-def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int = 0) -> Array:
+def pytorch_uniform(rng: Array, shape: tuple[int, ...], dtype: Any, fan_in: int = 0) -> Float[Array, "..."]:
     """Uniform within 1/sqrt(fan_in), the default of PyTorch's linear and convolution weights.
 
-    `fan_in` is what one output reads: all but the last axis of `shape`, unless given. Biases start at 0
-    here; PyTorch draws them from the same range.
+    `fan_in` is the number of inputs of one output; by default, the product of all axes of `shape` but the
+    last. Biases start at 0 here; PyTorch draws them from the same range.
     """
     bound = (fan_in or math.prod(shape[:-1])) ** -0.5
     return jax.random.uniform(rng, shape, dtype, -bound, bound)
@@ -29,19 +30,19 @@ Dense = partial(dense.Dense, kernel_init=pytorch_uniform)
 
 
 class Conv(nn.Module):
-    """Convolution with a square kernel of odd side, edges padded with zeros."""
+    """Convolution with a square kernel of odd `kernel_size` and zero padding."""
 
     features: int
-    side: int
+    kernel_size: int
     dtype: Any
     use_bias: bool = True
     kernel_init: Any = pytorch_uniform
     bias_init: Any = nn.initializers.zeros
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """[n, H, W, C] -> [n, H, W, features]."""
-        shape = (self.side, self.side, x.shape[-1], self.features)
+    def __call__(self, x: Float[Array, "n H W C"]) -> Float[Array, "n H W {self.features}"]:
+        """The convolution of n images, in `dtype`."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         y = conv2d(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
@@ -52,10 +53,10 @@ class Conv(nn.Module):
 
 
 class GuidedDense(nn.Module):
-    """Dense layer of x and guidance side by side: W [x, g] + c = W_x x + (W_g g + c), exactly.
+    """Dense layer of x concatenated with guidance g: W [x, g] + c = W_x x + (W_g g + c), exactly.
 
-    g has length 1 along the axis that shares it (classes or patches), so its half costs next to nothing.
-    `inputs` counts the channels of both.
+    g has length 1 along the axis that shares it (classes or patches), so its part costs next to nothing.
+    `inputs` is the number of channels of both.
     """
 
     features: int
@@ -64,22 +65,24 @@ class GuidedDense(nn.Module):
 
     def setup(self) -> None:
         init = partial(pytorch_uniform, fan_in=self.inputs)
-        half = partial(dense.Dense, self.features, kernel_init=init, dtype=self.dtype)
-        self.x, self.guidance = half(use_bias=False), half()
+        part = partial(dense.Dense, self.features, kernel_init=init, dtype=self.dtype)
+        self.x, self.guidance = part(use_bias=False), part()
 
-    def guide(self, guidance: Array) -> Array:
-        """W_g g + c, once for all that share g: [..., G] -> [..., features]."""
+    def project_guidance(self, guidance: Float[Array, "*rows G"]) -> Float[Array, "*rows {self.features}"]:
+        """W_g g + c of G guidance channels."""
         return self.guidance(guidance)
 
-    def __call__(self, x: Array, guided: Array) -> Array:
-        """[..., C] and what `guide` gave, broadcastable -> [..., features]."""
-        return self.x(x) + guided
+    def __call__(
+        self, x: Float[Array, "*rows C"], projected: Float[Array, "... {self.features}"]
+    ) -> Float[Array, "*rows {self.features}"]:
+        """W_x x plus the result of `project_guidance`, which is broadcast."""
+        return self.x(x) + projected
 
 
 class UpsampleBy(nn.Module):
-    """Transposed convolution whose kernel is as large as its stride: a pixel becomes factor x factor.
+    """Transposed convolution with a kernel as large as its stride: one pixel becomes `factor` x `factor`.
 
-    Since the copies of the kernel do not overlap, it is a matrix product around a reshape.
+    The copies of the kernel do not overlap, so it is a matrix product and a reshape.
     """
 
     factor: int
@@ -87,10 +90,12 @@ class UpsampleBy(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """[n, h, w, C] -> [n, factor h, factor w, features]."""
+    def __call__(
+        self, x: Float[Array, "n h w C"]
+    ) -> Float[Array, "n {self.factor}*h {self.factor}*w {self.features}"]:
+        """The upsampling of n images, in `dtype`."""
         (n, h, w, c), f, out = x.shape, self.factor, self.features
-        # PyTorch counts the fan of a transposed convolution on its output side.
+        # PyTorch computes the fan-in of a transposed convolution from its output channels.
         init = partial(pytorch_uniform, fan_in=f * f * out)
         kernel = self.param("kernel", init, (f, f, c, out), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (out,))
@@ -101,10 +106,11 @@ class UpsampleBy(nn.Module):
 
 
 class UpsampledConv(nn.Module):
-    """`UpsampleBy(2)` from `channels` to `middle` and a 3 x 3 convolution without bias: one linear map.
+    """`UpsampleBy(2)` from `channels` to `middle` and a 3 x 3 convolution without bias, as one linear map.
 
-    Together they are a transposed convolution of side 4, which takes half the products of the two and
-    never holds what is between them. Only the bias in the middle knows where the picture ends.
+    Together they are a transposed convolution of kernel size 4 with half the products of the two, and the
+    intermediate array is never stored. At the image border the 3 x 3 kernel sees only part of the upsampling
+    bias; the bias map accounts for that.
     """
 
     channels: int
@@ -112,35 +118,43 @@ class UpsampledConv(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, grid: tuple[int, int]) -> tuple[Array, Array]:
-        """The layer, for whoever applies it to many: all that can be known without its input.
+    def __call__(
+        self, size: tuple[int, int]
+    ) -> tuple[
+        Float32[Array, "4 4 {self.channels} {self.features}"], Float32[Array, "1 H W {self.features}"]
+    ]:
+        """The map as a kernel and a bias, without its input, so that it is computed once for many inputs.
 
         Args:
-            grid: pixels of the output, down and across.
+            size: H and W of the output.
 
         Returns:
-            Kernel of `conv2d_transpose` float32 [4, 4, C, features], and what to add to its result,
-            [1, *grid, features].
+            The kernel for `conv2d_transpose`, and the bias map to add to its result.
         """
-        # PyTorch counts the fan of a transposed convolution on its output side.
+        # PyTorch computes the fan-in of a transposed convolution from its output channels.
         up_init = partial(pytorch_uniform, fan_in=2 * 2 * self.middle)
         up = self.param("up_kernel", up_init, (2, 2, self.channels, self.middle), jnp.float32)
         bias = self.param("up_bias", nn.initializers.zeros, (self.middle,))
         shape = (3, 3, self.middle, self.features)
         kernel = self.param("kernel", pytorch_uniform, shape, jnp.float32)
         taps = jnp.einsum("D,uvDF->uvF", bias, kernel)
-        edge = jnp.einsum("yu,xv,uvF->yxF", *(_taps_inside(n) for n in grid), taps)
-        return compose_kernels(up, kernel), edge[None]
+        bias_map = jnp.einsum("yu,xv,uvF->yxF", *(_taps_inside(n) for n in size), taps)
+        return compose_kernels(up, kernel), bias_map[None]
 
 
-def compose_kernels(up: Array, kernel: Array) -> Array:
-    """[2, 2, C, D] and then [3, 3, D, F] as one kernel of `conv2d_transpose`, [4, 4, C, F]."""
-    # Of 2 x 2 new pixels, the one at p is read at tap u by the pixel at p - (u - 1).
-    places = jnp.asarray(np.eye(4, dtype=np.float32)[np.arange(2)[:, None] + 2 - np.arange(3)])
-    return jnp.einsum("puI,qvJ,pqCD,uvDF->IJCF", places, places, up, kernel)
+def compose_kernels(
+    up: Float32[Array, "2 2 C D"], kernel: Float32[Array, "3 3 D F"]
+) -> Float32[Array, "4 4 C F"]:
+    """Kernel of `conv2d_transpose` that equals upsampling by `up` followed by a convolution with `kernel`.
+
+    D is the number of channels between the two, F that of the output.
+    """
+    # one_hot[p, u, i] on each axis: upsampled pixel p of the two adds to result i = p + 2 - u by tap u.
+    one_hot = jnp.asarray(np.eye(4, dtype=np.float32)[np.arange(2)[:, None] + 2 - np.arange(3)])
+    return jnp.einsum("puI,qvJ,pqCD,uvDF->IJCF", one_hot, one_hot, up, kernel)
 
 
-def _taps_inside(pixels: int) -> Array:
-    """[pixels, 3]: 1 where a tap of a convolution of side 3 reads a pixel, 0 where it is beyond the edge."""
-    tap = np.arange(pixels)[:, None] + np.arange(3) - 1
-    return jnp.asarray((tap >= 0) & (tap < pixels), jnp.float32)
+def _taps_inside(size: int) -> Array:
+    """[size, 3]: 1 where a tap of a convolution of kernel size 3 falls on a pixel, 0 beyond the border."""
+    position = np.arange(size)[:, None] + np.arange(3) - 1
+    return jnp.asarray((position >= 0) & (position < size), jnp.float32)

@@ -1,23 +1,29 @@
-"""Spatial aggregation: within each class, patches attend to patches of their window."""
+"""Spatial aggregation: within each class, attention over the patches of a window."""
 
 import math
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from hclip_jax.models.head.layers import Dense, GuidedDense
 from hclip_jax.ops.activations import gelu
 from hclip_jax.ops.attention import attend
 from hclip_jax.ops.normalization import LayerNorm
+from hclip_jax.ops.roll import roll
 
 
-class Guide(NamedTuple):
-    """What the guidance adds in a block, to every class alike: [B, 1, windows, N, C] each."""
+class AttentionGuidance(NamedTuple):
+    """What the guidance adds to queries and keys of a block, the same for all classes.
+
+    Attributes:
+        query: [B, 1, windows, N, C].
+        key: [B, 1, windows, N, C].
+    """
 
     query: Array
     key: Array
@@ -26,129 +32,114 @@ class Guide(NamedTuple):
 class SpatialAggregation(nn.Module):
     """Two Swin blocks, the second with its windows shifted by half a window."""
 
-    width: int
-    guidance: int
-    heads: int
-    window: int
+    hidden_dim: int
+    guidance_dim: int
+    num_heads: int
+    window_size: int
     dtype: Any
 
     def setup(self) -> None:
-        block = partial(SwinBlock, self.width, self.guidance, self.heads, self.window)
+        block = partial(SwinBlock, self.hidden_dim, self.guidance_dim, self.num_heads, self.window_size)
         self.guidance_norm = LayerNorm(dtype=self.dtype)
         self.block1, self.block2 = block(False, self.dtype), block(True, self.dtype)
 
-    def guide(self, guidance: Array) -> tuple[Guide, Guide]:
-        """What is the same for all classes, once for all: of appearance [B, h, w, G]."""
+    def project_guidance(
+        self, guidance: Float[Array, "B h w G"]
+    ) -> tuple[AttentionGuidance, AttentionGuidance]:
+        """The guidance of both blocks, computed once for all classes, from G appearance channels."""
         guidance = self.guidance_norm(guidance)
-        return self.block1.guide(guidance), self.block2.guide(guidance)
+        return self.block1.project_guidance(guidance), self.block2.project_guidance(guidance)
 
-    def __call__(self, x: Array, guides: tuple[Guide, Guide]) -> Array:
-        """Aggregates the costs of each class over the picture.
-
-        Args:
-            x: [B, T, h, w, C] costs.
-            guides: of `guide`.
-
-        Returns:
-            [B, T, h, w, C].
-        """
-        return self.block2(self.block1(x, guides[0]), guides[1])
+    def __call__(
+        self, x: Float[Array, "B T h w C"], guidance: tuple[AttentionGuidance, AttentionGuidance]
+    ) -> Float[Array, "B T h w C"]:
+        """Aggregates the costs of each class over the image, with the result of `project_guidance`."""
+        return self.block2(self.block1(x, guidance[0]), guidance[1])
 
 
 class SwinBlock(nn.Module):
-    """Self-attention in windows of side `window`, guided by appearance, then an MLP with exact GELU."""
+    """Self-attention in windows of `window_size`, guided by appearance, then an MLP with exact GELU."""
 
-    width: int
-    guidance: int
-    heads: int
-    window: int
+    hidden_dim: int
+    guidance_dim: int
+    num_heads: int
+    window_size: int
     shifted: bool
     dtype: Any
 
     def setup(self) -> None:
-        inputs = self.width + self.guidance
+        inputs = self.hidden_dim + self.guidance_dim
         self.norm1, self.norm2 = (LayerNorm(dtype=self.dtype) for _ in range(2))
-        self.query, self.key = (GuidedDense(self.width, inputs, self.dtype) for _ in range(2))
-        self.value, self.out = (Dense(self.width, dtype=self.dtype) for _ in range(2))
-        self.fc1 = Dense(4 * self.width, dtype=self.dtype)
-        self.fc2 = Dense(self.width, dtype=self.dtype)
+        self.query, self.key = (GuidedDense(self.hidden_dim, inputs, self.dtype) for _ in range(2))
+        self.value, self.out = (Dense(self.hidden_dim, dtype=self.dtype) for _ in range(2))
+        self.fc1 = Dense(4 * self.hidden_dim, dtype=self.dtype)
+        self.fc2 = Dense(self.hidden_dim, dtype=self.dtype)
 
-    def guide(self, guidance: Array) -> Guide:
-        """Of [B, h, w, G]."""
-        window, shift = self._windows(guidance.shape[1:3])
-        guidance = to_windows(roll(guidance[:, None], -shift), window)
-        return Guide(self.query.guide(guidance), self.key.guide(guidance))
+    def project_guidance(self, guidance: Float[Array, "B h w G"]) -> AttentionGuidance:
+        """The guidance of queries and keys from G appearance channels."""
+        size, shift = self._window_size_and_shift(guidance.shape[1:3])
+        guidance = to_windows(roll(guidance[:, None], -shift), size)
+        return AttentionGuidance(self.query.project_guidance(guidance), self.key.project_guidance(guidance))
 
-    def __call__(self, x: Array, guide: Guide) -> Array:
-        """[B, T, h, w, C] -> [B, T, h, w, C]."""
+    def __call__(
+        self, x: Float[Array, "B T h w C"], guidance: AttentionGuidance
+    ) -> Float[Array, "B T h w C"]:
+        """The block, with the result of `project_guidance`."""
         grid = (x.shape[2], x.shape[3])
-        window, shift = self._windows(grid)
-        # Nothing but attention cares where a patch lies, so windows are made once, of what comes in.
-        x = to_windows(roll(x, -shift), window)
+        size, shift = self._window_size_and_shift(grid)
+        # Everything but attention treats each patch independently, so windows are made once, from the input.
+        x = to_windows(roll(x, -shift), size)
         bias = None
         if shift:
-            bias = jnp.asarray(shifted_window_mask(*grid, window, shift))[None, None, :, None]
-        x = x + self._attention(self.norm1(x), guide, bias)
+            bias = jnp.asarray(shifted_window_mask(*grid, size, shift))[None, None, :, None]
+        x = x + self._attention(self.norm1(x), guidance, bias)
         y = self.fc2(gelu(self.fc1(self.norm2(x))))
         return roll(from_windows(x + y, grid), shift)
 
-    def _windows(self, grid: tuple[int, ...]) -> tuple[int, int]:
-        """Their side, and by how much they are shifted."""
-        window = min(self.window, *grid)
-        # A window as large as the picture has nothing to shift into.
-        return window, window // 2 if self.shifted and min(grid) > window else 0
+    def _window_size_and_shift(self, grid: tuple[int, ...]) -> tuple[int, int]:
+        size = min(self.window_size, *grid)
+        # A window as large as the grid is not shifted.
+        return size, size // 2 if self.shifted and min(grid) > size else 0
 
-    def _attention(self, x: Array, guide: Guide, bias: Array | None) -> Array:
-        """[B, T, windows, N, C] -> [B, T, windows, N, C]; bias as in `attention.attend`."""
-        q, k = self._heads(self.query(x, guide.query)), self._heads(self.key(x, guide.key))
-        v = self._heads(self.value(x))
-        y = attend(jnp.moveaxis(q, 3, 5), k.swapaxes(3, 4), jnp.moveaxis(v, 3, 5), bias)
-        return self.out(jnp.moveaxis(y, 5, 3).reshape(x.shape))
+    def _attention(self, x: Array, guidance: AttentionGuidance, bias: Array | None) -> Array:
+        """[B, T, windows, N, C] -> [B, T, windows, N, C]; bias as in `ops.attention.attend`."""
+        query = self._split_heads(self.query(x, guidance.query))
+        key = self._split_heads(self.key(x, guidance.key))
+        y = attend(query, key, self._split_heads(self.value(x)), bias)
+        return self.out(y.reshape(x.shape))
 
-    def _heads(self, x: Array) -> Array:
-        """[B, T, windows, N, C] -> [B, T, windows, N, heads, C / heads]."""
-        return x.reshape(*x.shape[:4], self.heads, self.width // self.heads)
+    def _split_heads(self, x: Array) -> Array:
+        """[B, T, windows, N, C] -> [B, T, windows, N, K, C / K]."""
+        return x.reshape(*x.shape[:4], self.num_heads, self.hidden_dim // self.num_heads)
 
 
-def to_windows(x: Array, side: int) -> Array:
-    """[B, T, h, w, C] -> [B, T, windows, side * side, C]."""
+def to_windows(x: Float[Array, "B T h w C"], size: int) -> Float[Array, "B T windows N C"]:
+    """Splits the grid into windows of N = size x size patches, row by row."""
     b, t, h, w, c = x.shape
-    x = x.reshape(b, t, h // side, side, w // side, side, c).swapaxes(3, 4)
-    return x.reshape(b, t, -1, side * side, c)
+    x = x.reshape(b, t, h // size, size, w // size, size, c).swapaxes(3, 4)
+    return x.reshape(b, t, -1, size * size, c)
 
 
-def from_windows(x: Array, grid: tuple[int, int]) -> Array:
-    """[B, T, windows, N, C] -> [B, T, h, w, C], what `to_windows` was given."""
+def from_windows(x: Float[Array, "B T windows N C"], grid: tuple[int, int]) -> Float[Array, "B T h w C"]:
+    """The inverse of `to_windows` for a grid of h x w patches."""
     (b, t, _, n, c), (h, w) = x.shape, grid
-    side = math.isqrt(n)
-    x = x.reshape(b, t, h // side, w // side, side, side, c).swapaxes(3, 4)
+    size = math.isqrt(n)
+    x = x.reshape(b, t, h // size, w // size, size, size, c).swapaxes(3, 4)
     return x.reshape(b, t, h, w, c)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
-def roll(x: Array, by: int) -> Array:
-    """[B, T, h, w, C] moved around by as many patches down and right.
-
-    The gradient rolls back; the compiler's own adds up arrays filled with zeros.
-    """
-    return jnp.roll(x, (by, by), (2, 3)) if by else x
-
-
-roll.defvjp(lambda x, by: (roll(x, by), None), lambda by, _, g: (roll(g, -by),))
-
-
 @lru_cache
-def shifted_window_mask(h: int, w: int, window: int, shift: int) -> np.ndarray:
-    """What to add to attention logits so that patches rolled together from far apart do not meet.
+def shifted_window_mask(h: int, w: int, window_size: int, shift: int) -> Float[np.ndarray, "windows N N"]:
+    """Bias of attention logits that separates patches which the cyclic shift moved into one window.
 
     Returns:
-        float32 [windows, N, N]: 0 within a region, -100 (published, not -inf) across regions.
+        float32: 0 within a region of neighbouring patches, -100 (as published, not -inf) across regions.
     """
     region = np.zeros((h, w), np.int32)
-    borders = (slice(0, -window), slice(-window, -shift), slice(-shift, None))
+    borders = (slice(0, -window_size), slice(-window_size, -shift), slice(-shift, None))
     for row, rows in enumerate(borders):
         for column, columns in enumerate(borders):
             region[rows, columns] = 3 * row + column
-    region = region.reshape(h // window, window, w // window, window).swapaxes(1, 2)
-    region = region.reshape(-1, window * window)
+    region = region.reshape(h // window_size, window_size, w // window_size, window_size).swapaxes(1, 2)
+    region = region.reshape(-1, window_size * window_size)
     return np.where(region[:, None] == region[:, :, None], 0.0, -100.0).astype(np.float32)

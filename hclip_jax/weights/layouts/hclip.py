@@ -96,7 +96,7 @@ def _check_published(config: AdapterConfig) -> HClipConfig:
     changed = changed_fields(to_dict(published), to_dict(config), "adapters.")
     if changed := [field for field in changed if field != unused]:
         raise UserError(
-            f"the published code has no names for a model with another {', '.join(changed)} than its own; "
+            f"the published code has no names for adapters with other values of {', '.join(changed)}; "
             f"fold the adapters into CLIP with hclip merge, and pass on that CLIP"
         )
     return cast(HClipConfig, config)

@@ -1,4 +1,4 @@
-"""What the names in PyTorch's pickles stand for: storages, tensors and a few plain values."""
+"""Values of the global names and persistent ids in PyTorch's pickles: storages, tensors and plain data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ import ml_dtypes
 import numpy as np
 
 from hclip_jax.errors import shown
-from hclip_jax.weights.lazy_array import LazyArray, strided
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.pickle_vm import ADVICE, Function, Module, Refused, short_text
+from hclip_jax.weights.torch_zip.strided_view import strided_view
 
 STORAGES: dict[str, np.dtype] = {
     "torch.FloatStorage": np.dtype(np.float32),
@@ -23,7 +24,7 @@ STORAGES: dict[str, np.dtype] = {
     "torch.ByteStorage": np.dtype(np.uint8),
     "torch.BoolStorage": np.dtype(np.bool_),
 }
-# These give back their first argument, which is data already.
+# Functions whose first argument is already the data.
 _WRAPPERS = (
     "torch.Size",
     "torch._utils._rebuild_parameter",
@@ -33,12 +34,12 @@ _WRAPPERS = (
     "torch.jit._pickle.build_tensorlist",
     "torch.jit._pickle.restore_type_tag",
 )
-_MOST_TENSORS = 100_000
+_MAX_TENSORS = 100_000
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A flat run of values in an entry of the archive."""
+    """A flat array in an entry of the archive."""
 
     key: str
     dtype: np.dtype
@@ -47,50 +48,50 @@ class Storage:
 
 
 class TorchObjects:
-    """The names and persistent ids of one archive, for `run_pickle`."""
+    """Resolves the global names and persistent ids of one archive, for `run_pickle`."""
 
-    def __init__(self, entry: Callable[[str, int], Callable[[], bytes]], scripted: bool) -> None:
-        """For one archive.
+    def __init__(self, open_storage: Callable[[str, int], Callable[[], bytes]], is_torchscript: bool) -> None:
+        """Resolves the names of one archive.
 
         Args:
-            entry: from a storage's key and size in bytes to a function that reads it; raises ValueError
-                if the archive has no such entry of that size.
-            scripted: whether it is a TorchScript archive, whose own classes are modules.
+            open_storage: maps key and size in bytes of a storage to a function that reads it; raises
+                ValueError if the archive has no such storage of that size.
+            is_torchscript: whether the archive is TorchScript, whose own classes become `Module`.
         """
-        self._entry = entry
-        self._scripted = scripted
+        self._open_storage = open_storage
+        self._is_torchscript = is_torchscript
         self._tensors: dict[tuple, LazyArray] = {}
-        self._names: dict[str, Any] = dict(STORAGES)
-        self._names |= {name: Function(name, lambda arguments: arguments[0]) for name in _WRAPPERS}
+        self._globals: dict[str, Any] = dict(STORAGES)
+        self._globals |= {name: Function(name, lambda arguments: arguments[0]) for name in _WRAPPERS}
         for name, call in (
             ("collections.OrderedDict", self._ordered_dict),
             ("torch._utils._rebuild_tensor_v2", self._tensor),
         ):
-            self._names[name] = Function(name, call)
+            self._globals[name] = Function(name, call)
 
     def find(self, name: str) -> Any:
-        """What a dotted name stands for.
+        """The value of a dotted global name.
 
         Raises:
-            Refused: it is not one of those that weights need.
+            Refused: weights do not need the name.
         """
-        if self._scripted and name.startswith("__torch__."):
+        if self._is_torchscript and name.startswith("__torch__."):
             return Module
-        if name not in self._names:
+        if name not in self._globals:
             raise Refused(f"asks for {shown(name)}, which is not data; {ADVICE}")
-        return self._names[name]
+        return self._globals[name]
 
     def storage(self, identity: Any) -> Storage:
         """The storage of a persistent id ("storage", type, key, device, numel).
 
         Raises:
-            ValueError: it is no such tuple, or the archive has no such storage.
+            ValueError: the id is no such tuple, or the archive has no such storage.
         """
         match identity:
-            # PyTorch 1.4 and 1.5 add a None.
+            # PyTorch 1.4 and 1.5 append None.
             case (str(kind), np.dtype() as dtype, str(key), str(), int(numel), *rest) if rest in ([], [None]):
                 if kind == "storage":
-                    read = self._entry(short_text(key), numel * dtype.itemsize)
+                    read = self._open_storage(short_text(key), numel * dtype.itemsize)
                     return Storage(key, dtype, numel, read)
         raise ValueError("its pickle refers to something that is not a storage")
 
@@ -105,9 +106,9 @@ class TorchObjects:
                 pass
             case _:
                 raise ValueError("its pickle describes a tensor in a way that PyTorch does not")
-        tensor = strided(storage.read, storage.dtype, storage.numel, offset, shape, strides)
-        # Names of one tensor give one object, so that they stay one when written again.
+        tensor = strided_view(storage.read, storage.dtype, storage.numel, offset, shape, strides)
+        # Names of one tensor share one object, so that the writer stores it once.
         tensor = self._tensors.setdefault((storage.key, storage.dtype, offset, shape, strides), tensor)
-        if len(self._tensors) > _MOST_TENSORS:
-            raise Refused(f"holds more than {_MOST_TENSORS} tensors, which no weights do")
+        if len(self._tensors) > _MAX_TENSORS:
+            raise Refused(f"holds more than {_MAX_TENSORS} tensors, which no weights do")
         return tensor

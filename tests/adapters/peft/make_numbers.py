@@ -69,7 +69,7 @@ def main() -> None:
         values, after = merged(config, dtype)
         numbers |= {f"{name}/{parameter}": value for parameter, value in values.items()}
         numbers[f"{name}/merged"] = after
-    np.savez_compressed(Path(__file__).parent / "numbers.npz", **numbers)
+    np.savez_compressed(Path(__file__).parent / "numbers.npz", allow_pickle=False, **numbers)
 
 
 WEIGHT = np.random.default_rng(0).standard_normal((WIDTH, WIDTH))

@@ -19,18 +19,18 @@ def convolution(x: Array, w: Array) -> Array:
 
 
 @pytest.mark.parametrize("function", [products, jax.grad(products, argnums=(0, 1))])
-def test_without_loops_it_is_the_compilers_count(function: Any) -> None:
+def test_without_loops_the_count_is_that_of_the_compiler(function: Any) -> None:
     x, w = jnp.ones((8, 32, 64)), jnp.ones((64, 48))
     compiler: Any = jax.jit(function).lower(x, w).compile().cost_analysis()
     assert count_flops(function, x, w) == pytest.approx(compiler["flops"], rel=0.05)
 
 
-def test_convolutions_count_every_tap() -> None:
+def test_convolutions_count_every_kernel_entry() -> None:
     x, w = jnp.ones((16, 16, 4)), jnp.ones((4, 6))
     assert count_flops(convolution, x, w) == 2 * 16 * 16 * 4 * 6
 
 
-def test_loops_count_as_often_as_they_run() -> None:
+def test_every_iteration_of_a_loop_counts() -> None:
     w = jnp.ones((16, 16))
 
     def looped(w: Array) -> Array:
@@ -38,4 +38,4 @@ def test_loops_count_as_often_as_they_run() -> None:
 
     assert count_flops(looped, w) == 7 * 2 * 16**3
     recomputed = jax.grad(lambda w: jax.checkpoint(lambda w: jnp.sin(w @ w))(w).sum())
-    assert count_flops(recomputed, w) == 4 * 2 * 16**3  # forward, recomputed, and two of the gradient
+    assert count_flops(recomputed, w) == 4 * 2 * 16**3  # forward, recomputation, and two for the gradient

@@ -1,12 +1,13 @@
-"""Makes the PyTorch files of this folder, and checks that PyTorch reads what `write_torch` wrote.
+"""Writes the PyTorch files of this folder, and checks that PyTorch can read a file of `write_torch`.
 
-Not a test: run once, by hand, where torch, numpy, ml_dtypes and pillow are installed (it was 2.13.0):
+Not a test: run once, by hand, with torch (2.13.0), numpy, ml_dtypes and pillow installed:
 
     PYTHONPATH=. python tests/weights/files/make_torch_files.py
 """
 
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -22,24 +23,24 @@ class Block(nn.Module):
     """A linear layer and its scale."""
 
     def __init__(self) -> None:
-        """Of 3 to 2 features."""
+        """Maps 3 to 2 features."""
         super().__init__()
         self.linear = nn.Linear(3, 2)
         self.scale = nn.Parameter(torch.randn(2).half())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The scaled output."""
+        """Returns the scaled output."""
         return self.linear(x) * self.scale
 
 
 class Net(nn.Module):
-    """Submodules, a buffer, a tied parameter and attributes that are no tensors."""
+    """A module with submodules, a buffer, a tied parameter and attributes that are not tensors."""
 
     sizes: list[int]
     notes: dict[str, float]
 
     def __init__(self) -> None:
-        """Two blocks."""
+        """Creates two blocks."""
         super().__init__()
         self.blocks = nn.ModuleList([Block(), Block()])
         self.blocks[1].scale = self.blocks[0].scale
@@ -49,14 +50,14 @@ class Net(nn.Module):
         self.token = nn.Parameter(torch.randn(4, 3).T)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """All blocks on the same input."""
+        """Applies all blocks to the same input."""
         for block in self.blocks:
             x = x + block(x).sum()
         return x + self.resolution + self.token.sum() + self.sizes[0] + self.notes["rate"]
 
 
 def plain() -> OrderedDict[str, torch.Tensor]:
-    """A state dict of every dtype and kind of view."""
+    """A state dict with every dtype and kind of view."""
     base = torch.randn(5, 4)
     tensors = OrderedDict(
         float32=torch.randn(2, 3),
@@ -78,40 +79,40 @@ def plain() -> OrderedDict[str, torch.Tensor]:
         tied=base,
         parameter=nn.Parameter(torch.randn(2)),
     )
-    tensors._metadata = OrderedDict({"": {"version": 1}})  # as state_dict() has it
+    vars(tensors)["_metadata"] = OrderedDict({"": {"version": 1}})  # as in a state_dict()
     return tensors
 
 
-def training() -> dict:
-    """What a detectron2 checkpoint looks like."""
+def training() -> dict[str, Any]:
+    """A checkpoint in detectron2's format."""
     net = Block()
     optimizer = torch.optim.AdamW([{"params": [p], "lr": 0.1} for p in net.parameters()])
     net(torch.randn(3)).sum().backward()
     optimizer.step()
-    trainer = {"iteration": 5, "hooks": {"LRScheduler": {"base_lrs": [0.1], "last_epoch": 6}}}
+    trainer: dict[str, Any] = {"iteration": 5, "hooks": {"LRScheduler": {"base_lrs": [0.1], "last_epoch": 6}}}
     trainer["_trainer"] = {"iteration": 5, "optimizer": optimizer.state_dict()}
     return {"model": net.state_dict(), "trainer": trainer, "iteration": 5}
 
 
 def written() -> dict[str, np.ndarray]:
-    """Every dtype of ours, a tied name, a transposed tensor, an empty one."""
+    """Every dtype that `write_torch` supports, a tied name, a transposed tensor and an empty one."""
     values = np.arange(6).reshape(2, 3)
-    kinds = (np.float32, np.float16, ml_dtypes.bfloat16, np.float64, np.int64, np.int32, np.uint8, np.bool_)
-    tensors = {f"layer.{np.dtype(kind).name}": (values / 2).astype(kind) for kind in kinds}
+    dtypes = (np.float32, np.float16, ml_dtypes.bfloat16, np.float64, np.int64, np.int32, np.uint8, np.bool_)
+    tensors = {f"layer.{np.dtype(dtype).name}": (values / 2).astype(dtype) for dtype in dtypes}
     scalar = np.array(-1.5, np.float32)
     return tensors | {"scalar": scalar, "tied": scalar, "empty": np.zeros((0, 3), np.int64), "é": values.T}
 
 
 def numpy(tensor: torch.Tensor) -> np.ndarray:
-    """The values; bfloat16, which NumPy lacks, as float32."""
+    """The values of a tensor; bfloat16, which NumPy lacks, as float32."""
     tensor = tensor.detach()
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def main() -> None:
-    """Makes all files."""
+    """Writes all files."""
     torch.manual_seed(0)
-    expected = {}
+    expected: dict[str, Any] = {}
 
     torch.save(plain_tensors := plain(), FOLDER / "plain.pth")
     expected |= {f"plain/{name}": numpy(tensor) for name, tensor in plain_tensors.items()}
@@ -128,17 +129,17 @@ def main() -> None:
 
     write_torch(FOLDER / "written.pth", written())
     for mmap in (False, True):
-        back = torch.load(FOLDER / "written.pth", weights_only=True, mmap=mmap)
-        assert type(back) is OrderedDict
-        assert list(back) == list(written())
+        content = torch.load(FOLDER / "written.pth", weights_only=True, mmap=mmap)
+        assert type(content) is OrderedDict
+        assert list(content) == list(written())
         for name, values in written().items():
-            tensor = back[name]
+            tensor = content[name]
             assert str(tensor.dtype) == f"torch.{values.dtype.name}"
             assert tuple(tensor.shape) == values.shape
             assert tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes() == values.tobytes(), name
             assert tensor.data_ptr() % 64 == 0 or not tensor.numel() or not mmap
-        assert back["scalar"].data_ptr() == back["tied"].data_ptr()
-    print("PyTorch", torch.__version__, "reads what write_torch writes")
+        assert content["scalar"].data_ptr() == content["tied"].data_ptr()
+    print("PyTorch", torch.__version__, "can read files of write_torch")
 
 
 if __name__ == "__main__":

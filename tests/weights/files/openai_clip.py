@@ -1,6 +1,6 @@
-"""OpenAI's CLIP in PyTorch, with the module and parameter names of its archives, for this folder's scripts.
+"""OpenAI's CLIP in PyTorch, with the module and parameter names of its archives.
 
-Runs in their environment (see `make_clip_files.py`), not in hclip_jax's.
+Runs in the environment of `make_clip_files.py`, not in that of hclip_jax.
 """
 
 from collections import OrderedDict
@@ -15,28 +15,28 @@ from torch import Tensor, nn
 
 from tests.parity import recipe
 
-# OpenAI's pixel statistics, of pictures in 0..1.
+# OpenAI's pixel statistics, for pixels in 0..1.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a CLIP is built from. Heads are OpenAI's, width // 64, or 1 in narrow towers."""
+    """Sizes of a CLIP. The number of heads is OpenAI's, width // 64, or 1 in narrower towers."""
 
-    embed: int
-    resolution: int
-    patch: int
+    embed_dim: int
+    image_size: int
+    patch_size: int
     image_layers: int
     image_width: int
     text_layers: int
     text_width: int
-    context: int = 77
-    vocabulary: int = 49408
+    context_length: int = 77
+    vocab_size: int = 49408
 
 
 class LayerNorm(nn.LayerNorm):
-    """Computes in float32 whatever the input is."""
+    """Computes in float32 for any input dtype."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.float()).type(x.dtype)
@@ -68,9 +68,9 @@ class ResidualAttentionBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    def __init__(self, layers: int, width: int, causal: bool):
+    def __init__(self, num_layers: int, width: int, causal: bool):
         super().__init__()
-        self.resblocks = nn.Sequential(*(ResidualAttentionBlock(width, causal) for _ in range(layers)))
+        self.resblocks = nn.Sequential(*(ResidualAttentionBlock(width, causal) for _ in range(num_layers)))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, D] -> [B, N, D]."""
@@ -80,17 +80,17 @@ class Transformer(nn.Module):
 class VisualTransformer(nn.Module):
     def __init__(self, size: Size):
         super().__init__()
-        width, tokens = size.image_width, 1 + (size.resolution // size.patch) ** 2
+        width, num_tokens = size.image_width, 1 + (size.image_size // size.patch_size) ** 2
         self.class_embedding = nn.Parameter(torch.empty(width))
-        self.positional_embedding = nn.Parameter(torch.empty(tokens, width))
-        self.proj = nn.Parameter(torch.empty(width, size.embed))
-        self.conv1 = nn.Conv2d(3, width, size.patch, size.patch, bias=False)
+        self.positional_embedding = nn.Parameter(torch.empty(num_tokens, width))
+        self.proj = nn.Parameter(torch.empty(width, size.embed_dim))
+        self.conv1 = nn.Conv2d(3, width, size.patch_size, size.patch_size, bias=False)
         self.ln_pre = LayerNorm(width)
         self.transformer = Transformer(size.image_layers, width, causal=False)
         self.ln_post = LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, R, R] -> [B, D_e]."""
+        """[B, 3, H, W] -> [B, D_e]."""
         x = self.conv1(x).flatten(2).permute(0, 2, 1)
         first = self.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
         x = torch.cat([first, x], 1) + self.positional_embedding.to(x.dtype)
@@ -99,24 +99,24 @@ class VisualTransformer(nn.Module):
 
 
 class CLIP(nn.Module):
-    """OpenAI's model. Three sizes are 0-d buffers, as in its archives."""
+    """OpenAI's model. Three sizes are scalar buffers, as in its archives."""
 
     def __init__(self, size: Size):
         super().__init__()
         width = size.text_width
-        self.positional_embedding = nn.Parameter(torch.empty(size.context, width))
-        self.text_projection = nn.Parameter(torch.empty(width, size.embed))
+        self.positional_embedding = nn.Parameter(torch.empty(size.context_length, width))
+        self.text_projection = nn.Parameter(torch.empty(width, size.embed_dim))
         self.logit_scale = nn.Parameter(torch.empty(()))
-        self.register_buffer("input_resolution", torch.tensor(size.resolution))
-        self.register_buffer("context_length", torch.tensor(size.context))
-        self.register_buffer("vocab_size", torch.tensor(size.vocabulary))
+        self.register_buffer("input_resolution", torch.tensor(size.image_size))
+        self.register_buffer("context_length", torch.tensor(size.context_length))
+        self.register_buffer("vocab_size", torch.tensor(size.vocab_size))
         self.visual = VisualTransformer(size)
         self.transformer = Transformer(size.text_layers, width, causal=True)
-        self.token_embedding = nn.Embedding(size.vocabulary, width)
+        self.token_embedding = nn.Embedding(size.vocab_size, width)
         self.ln_final = LayerNorm(width)
 
     def encode_image(self, image: Tensor) -> Tensor:
-        """[B, 3, R, R] normalised -> [B, D_e]."""
+        """[B, 3, H, W], normalised -> [B, D_e]."""
         return self.visual(image.type(self.visual.conv1.weight.dtype))
 
     def encode_text(self, text: Tensor) -> Tensor:
@@ -127,13 +127,13 @@ class CLIP(nn.Module):
         return x[torch.arange(x.shape[0]), text.argmax(-1)] @ self.text_projection
 
 
-# The path that the class names of OpenAI's archives begin with.
-for _kind in (LayerNorm, QuickGELU, ResidualAttentionBlock, Transformer, VisualTransformer, CLIP):
-    _kind.__module__ = "multimodal.model.multimodal_transformer"
+# The module of the classes in OpenAI's archives.
+for _class in (LayerNorm, QuickGELU, ResidualAttentionBlock, Transformer, VisualTransformer, CLIP):
+    _class.__module__ = "multimodal.model.multimodal_transformer"
 
 
-def filled(model: Any, salt: int) -> Any:
-    """The model with the weights of the parity cases' recipe and logit_scale 2.7, in evaluation mode."""
+def fill_weights(model: Any, salt: int) -> Any:
+    """Sets the weights of the parity cases' recipe and logit_scale 2.7, and evaluation mode."""
     with torch.no_grad():
         for name, value in model.named_parameters():
             value.copy_(torch.from_numpy(recipe.param(name, value.shape, salt=salt)))
@@ -143,14 +143,14 @@ def filled(model: Any, salt: int) -> Any:
 
 
 def save_archive(model: CLIP, size: Size, path: Path) -> None:
-    """Writes a TorchScript archive as OpenAI's are, and rounds `model` to the dtypes that stand there."""
+    """Writes a TorchScript archive in OpenAI's format, and rounds `model` to the dtypes of the archive."""
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear, nn.MultiheadAttention)):
             module.half()
     for matrix in (model.visual.proj, model.text_projection):
         matrix.data = matrix.data.half()
-    image = torch.zeros(1, 3, size.resolution, size.resolution)
-    text = torch.arange(size.context)[None]
+    image = torch.zeros(1, 3, size.image_size, size.image_size)
+    text = torch.arange(size.context_length)[None]
     inputs = {"encode_image": image, "encode_text": text}
     traced = BytesIO()
     torch.jit.save(torch.jit.trace_module(model, inputs, check_trace=False), traced)
@@ -158,7 +158,7 @@ def save_archive(model: CLIP, size: Size, path: Path) -> None:
 
 
 def _copy_without_paths(archive: BytesIO, path: Path) -> None:
-    """Copies a TorchScript archive but for its debug records, which name the folders of this machine."""
+    """Copies a TorchScript archive without its debug records, which contain local paths."""
     archive.seek(0)
     reader, writer = torch._C.PyTorchFileReader(archive), torch._C.PyTorchFileWriter(str(path))
     for name in reader.get_all_records():
@@ -168,15 +168,15 @@ def _copy_without_paths(archive: BytesIO, path: Path) -> None:
     writer.write_end_of_file()
 
 
-def pixels(images: np.ndarray) -> Tensor:
-    """uint8 [B, R, R, 3] -> normalised float32 [B, 3, R, R]."""
+def preprocess(images: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] -> normalised float32 [B, 3, H, W]."""
     x = (torch.from_numpy(images) / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
     return x.permute(0, 3, 1, 2)
 
 
 def features(model: Any, images: np.ndarray, tokens: np.ndarray) -> dict[str, np.ndarray]:
-    """What a model of OpenAI's or OpenCLIP's kind makes of pictures and words, in float32."""
+    """Features of images and prompts by a model of OpenAI or OpenCLIP, in float32."""
     model = model.float()
     with torch.no_grad():
-        image, text = model.encode_image(pixels(images)), model.encode_text(torch.from_numpy(tokens))
+        image, text = model.encode_image(preprocess(images)), model.encode_text(torch.from_numpy(tokens))
     return {"image": image.numpy(), "text": text.numpy()}

@@ -1,4 +1,4 @@
-"""Files made wrong on purpose, and what is asked of whoever reads them."""
+"""Makes hostile files, and checks that a file is refused with little memory and one sentence."""
 
 import struct
 import tracemalloc
@@ -15,7 +15,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.reader import read_torch
 
-MEMORY = 50 * 2**20
+MAX_MEMORY = 50 * 2**20
 
 
 @contextmanager
@@ -27,11 +27,11 @@ def bounded_memory() -> Iterator[None]:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < MEMORY
+    assert peak < MAX_MEMORY
 
 
 def values(content: Any) -> Any:
-    """The content with its tensors read; fails on anything that is not plain data."""
+    """The content with its tensors loaded; fails on anything that is not plain data."""
     if isinstance(content, LazyArray):
         array = np.asarray(content)
         assert (array.shape, array.dtype) == (content.shape, content.dtype)
@@ -41,11 +41,11 @@ def values(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return [values(value) for value in content]
     assert type(content) in (str, int, float, bool, bytes, type(None))
-    return repr(content)  # NaN equals itself so
+    return repr(content)  # makes NaN equal to itself
 
 
-def sentence(error: UserError, path: Path) -> str:
-    """The message, which must be one line that begins with the file and is not long."""
+def check_message(error: UserError, path: Path) -> str:
+    """Returns the message, which must be one short line that starts with the path."""
     message = str(error)
     assert message.startswith(f"{path} ")
     assert message.isprintable()
@@ -54,45 +54,45 @@ def sentence(error: UserError, path: Path) -> str:
 
 
 def outcome(path: Path) -> Any:
-    """The values of a file, or None if it is refused as it should be."""
+    """The values of a file, or None if it is refused."""
     try:
         with bounded_memory():
             return values(read_torch(path).content)
     except UserError as error:
-        sentence(error, path)
+        check_message(error, path)
         return None
 
 
 def refused(path: Path) -> str:
-    """The one sentence with which a file must be refused."""
+    """The message with which a file is refused."""
     with bounded_memory(), pytest.raises(UserError) as error:
         read_torch(path)
-    return sentence(error.value, path)
+    return check_message(error.value, path)
 
 
-def archive(path: Path, pickle: bytes, scripted: bool = False) -> Path:
-    """A file of this pickle and one storage "0" of five float32 values."""
+def archive(path: Path, pickle: bytes, is_torchscript: bool = False) -> Path:
+    """Writes a file with a pickle and one storage "0" with the float32 values 0 to 4."""
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("x/data.pkl", pickle)
         file.writestr("x/data/0", np.arange(5, dtype="<f4").tobytes())
-        if scripted:
+        if is_torchscript:
             file.writestr("x/constants.pkl", b"")
     return path
 
 
 def text(value: str | bytes) -> bytes:
-    """The pickle of a text."""
+    """Pickle instruction for text."""
     data = value.encode() if isinstance(value, str) else value
     return b"X" + struct.pack("<I", len(data)) + data
 
 
 def integer(value: int) -> bytes:
-    """The pickle of an integer."""
+    """Pickle instruction for an integer."""
     return b"\x8a\x09" + value.to_bytes(9, "little", signed=True)
 
 
-def counts(*numbers: int) -> bytes:
-    """The pickle of a tuple of integers."""
+def integers(*numbers: int) -> bytes:
+    """Pickle instructions for a tuple of integers."""
     return b"(" + b"".join(map(integer, numbers)) + b"t"
 
 
@@ -102,5 +102,5 @@ ORDERED_DICT = b"ccollections\nOrderedDict\n"
 
 
 def tensor(offset: int, shape: bytes, strides: bytes, storage: bytes = STORAGE) -> bytes:
-    """The pickle of a tensor; its shape and strides are pickles."""
+    """Pickle instructions for a tensor; so are its shape and strides."""
     return TENSOR + b"(" + storage + integer(offset) + shape + strides + b"\x89" + ORDERED_DICT + b")RtR"

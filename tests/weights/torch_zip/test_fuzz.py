@@ -1,4 +1,4 @@
-"""Files that PyTorch wrote, damaged at random: read as before, or refused in one sentence."""
+"""Randomly damaged files of PyTorch: the same values, or a refusal in one sentence."""
 
 import random
 import zipfile
@@ -10,12 +10,12 @@ from tests.weights.torch_zip.hostile import outcome
 
 NAMES = ("plain.pth", "training.pth", "scripted.pt")
 
-# pickletools reads escapes in names, of which Python warns.
+# pickletools evaluates escapes in names, which causes a warning.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.mark.parametrize("file", NAMES)
-def test_cut_off_files(tmp_path, file):
+def test_truncated_files(tmp_path, file):
     data = (FILES / file).read_bytes()
     path = tmp_path / "x.pt"
     for length in sorted(random.Random(0).sample(range(len(data)), 60)):
@@ -24,10 +24,10 @@ def test_cut_off_files(tmp_path, file):
 
 
 @pytest.mark.parametrize("file", NAMES)
-def test_flipped_bits_anywhere(tmp_path, file):
+def test_flipped_bits(tmp_path, file):
     data, generator = (FILES / file).read_bytes(), random.Random(1)
-    whole, path = outcome(FILES / file), tmp_path / "x.pt"
-    assert whole is not None
+    expected, path = outcome(FILES / file), tmp_path / "x.pt"
+    assert expected is not None
     refused = 0
     for _ in range(170):
         changed = bytearray(data)
@@ -36,12 +36,12 @@ def test_flipped_bits_anywhere(tmp_path, file):
         path.write_bytes(changed)
         result = outcome(path)
         refused += result is None
-        assert result in (None, whole)
+        assert result in (None, expected)
     assert refused > 50
 
 
 @pytest.mark.parametrize("file", NAMES)
-def test_changed_pickles_with_a_fitting_checksum(tmp_path, file):
+def test_damaged_pickles_with_their_checksum(tmp_path, file):
     with zipfile.ZipFile(FILES / file) as old:
         entries = {name: old.read(name) for name in old.namelist()}
     (name,) = (name for name in entries if name.endswith("/data.pkl"))
@@ -50,18 +50,18 @@ def test_changed_pickles_with_a_fitting_checksum(tmp_path, file):
     for _ in range(170):
         changed = bytearray(data)
         for _ in range(generator.choice((1, 1, 2, 4))):
-            place = generator.randrange(len(data))
-            match generator.choice("fird"):
-                case "f":
-                    changed[place] ^= 1 << generator.randrange(8)
-                case "i":
-                    changed[place:place] = generator.choice(
+            position = generator.randrange(len(data))
+            match generator.choice(("flip", "insert", "replace", "delete")):
+                case "flip":
+                    changed[position] ^= 1 << generator.randrange(8)
+                case "insert":
+                    changed[position:position] = generator.choice(
                         (b"\x85", b"0", b"(", b"R", b"b", b"q\x01", b"h\x05")
                     )
-                case "r":
-                    changed[place] = generator.randrange(256)
-                case "d":
-                    del changed[place : place + generator.randrange(8)]
+                case "replace":
+                    changed[position] = generator.randrange(256)
+                case "delete":
+                    del changed[position : position + generator.randrange(8)]
         with zipfile.ZipFile(tmp_path / "x.pt", "w") as new:
             for entry, content in (entries | {name: bytes(changed)}).items():
                 new.writestr(entry, content)

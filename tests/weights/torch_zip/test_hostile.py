@@ -1,4 +1,4 @@
-"""Hostile PyTorch files: each is refused in one sentence, takes little memory and runs nothing."""
+"""Hostile PyTorch files: refused in one sentence, with little memory, without running code."""
 
 import itertools
 import struct
@@ -7,9 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from hclip_jax.weights.torch_zip import objects as torch_objects
-from hclip_jax.weights.torch_zip import pickle_vm as pickle_machine
-from hclip_jax.weights.torch_zip import reader as torch_reader
+from hclip_jax.weights.torch_zip import objects, pickle_vm, reader
 from hclip_jax.weights.torch_zip.reader import read_torch
 from tests.weights.torch_zip.hostile import (
     ORDERED_DICT,
@@ -17,14 +15,14 @@ from tests.weights.torch_zip.hostile import (
     TENSOR,
     archive,
     bounded_memory,
-    counts,
     integer,
+    integers,
     refused,
     tensor,
     text,
 )
 
-# pickletools reads escapes in names, of which Python warns.
+# pickletools evaluates escapes in names, which causes a warning.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 COMMAND = text("touch MARKER")
@@ -82,7 +80,7 @@ BROKEN = {
     "tuple as a key": b"})Ns.",
     "bool as a key": b"}\x88Ns.",
     "number as a key": b"}G" + bytes(8) + b"Ns.",
-    "tensor as a key": b"}" + tensor(0, counts(5), counts(1)) + b"Ns.",
+    "tensor as a key": b"}" + tensor(0, integers(5), integers(1)) + b"Ns.",
     "key that cannot be printed": b"}" + text("a\n\x1b[2J") + b"Ns.",
     "key that is half a character": b"}" + text(b"\xed\xa0\x80") + b"Ns.",
     "long key": b"}" + text("a" * 2000) + b"Ns.",
@@ -94,9 +92,9 @@ BROKEN = {
     "no text": b"X\x05\x00\x00\x00ab.",
     "append to a tuple": b")Na.",
     "items of a list": b"]" + text("a") + b"Ns.",
-    "a name by itself": ORDERED_DICT + b".",
+    "a bare name": ORDERED_DICT + b".",
     "a name in a list": b"]ctorch\nFloatStorage\na.",
-    "a storage by itself": STORAGE + b".",
+    "a bare storage": STORAGE + b".",
     "call of a storage": b"ctorch\nFloatStorage\n)R.",
     "call of a number": b"K\x01)R.",
     "call with a list": ORDERED_DICT + b"]R.",
@@ -108,30 +106,34 @@ BROKEN = {
     "name of 100,000 letters": text("a" * 100_000) + text("b") + b"\x93.",
     "name not of letters": b"c\x1b[2J\xff\nx\n.",
     "persistent id of None": b"NQ.",
-    "storage of another kind": tensor(0, counts(5), counts(1), STORAGE.replace(b"storage", b"STORAGE"))
+    "storage of another kind": tensor(0, integers(5), integers(1), STORAGE.replace(b"storage", b"STORAGE"))
     + b".",
-    "storage elsewhere": tensor(0, counts(5), counts(1), STORAGE.replace(text("0"), text("../../../0")))
+    "storage elsewhere": tensor(0, integers(5), integers(1), STORAGE.replace(text("0"), text("../../../0")))
     + b".",
-    "storage longer than its entry": tensor(0, counts(5), counts(1), STORAGE.replace(integer(5), integer(6)))
+    "storage longer than its entry": tensor(
+        0, integers(5), integers(1), STORAGE.replace(integer(5), integer(6))
+    )
     + b".",
-    "storage of negative length": tensor(0, counts(0), counts(1), STORAGE.replace(integer(5), integer(-5)))
+    "storage of negative length": tensor(
+        0, integers(0), integers(1), STORAGE.replace(integer(5), integer(-5))
+    )
     + b".",
-    "shape of text": tensor(0, b"(" + text("5") + b"t", counts(1)) + b".",
-    "shape of bools": tensor(0, b"\x88\x85", counts(1)) + b".",
-    "shape of a list": tensor(0, b"]", counts()) + b".",
+    "shape of text": tensor(0, b"(" + text("5") + b"t", integers(1)) + b".",
+    "shape of bools": tensor(0, b"\x88\x85", integers(1)) + b".",
+    "shape of a list": tensor(0, b"]", integers()) + b".",
 }
 
 
-@pytest.mark.parametrize("scripted", [False, True])
+@pytest.mark.parametrize("is_torchscript", [False, True])
 @pytest.mark.parametrize("name", CODE)
-def test_code_is_refused_and_not_run(tmp_path, monkeypatch, name, scripted):
+def test_code_is_refused_and_not_run(tmp_path, monkeypatch, name, is_torchscript):
     monkeypatch.chdir(tmp_path)
-    path = archive(tmp_path / "x.pt", b"\x80\x04" + CODE[name], scripted)
+    path = archive(tmp_path / "x.pt", b"\x80\x04" + CODE[name], is_torchscript)
     refused(path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_asked_for_is_named(tmp_path):
+def test_message_names_the_function_or_instruction(tmp_path):
     message = refused(archive(tmp_path / "weights.pt", CODE["posix.system"]))
     assert "weights.pt asks for posix.system, which is not data; " in message
     assert "instruction INST" in refused(archive(tmp_path / "x.pt", CODE["inst"]))
@@ -148,14 +150,14 @@ def test_a_huge_memo_index_takes_no_memory(tmp_path):
         assert read_torch(path).content == 7
 
 
-def test_a_script_class_is_a_dict_of_its_attributes_whatever_its_name(tmp_path):
+def test_a_torchscript_class_is_a_dict_whatever_its_name(tmp_path):
     pickle = b"\x80\x02c__torch__.os\nsystem\n)\x81}" + text("a") + b"Nsb."
-    assert read_torch(archive(tmp_path / "x.pt", pickle, scripted=True)).content == {"a": None}
+    assert read_torch(archive(tmp_path / "x.pt", pickle, is_torchscript=True)).content == {"a": None}
     assert "__torch__.os.system" in refused(archive(tmp_path / "y.pt", pickle))
 
 
-def test_shared_parts_are_not_multiplied(tmp_path):
-    """Sixty lists, each twice the one before: 2**60 paths."""
+def test_shared_parts_are_not_copied(tmp_path):
+    """Sixty lists, each of which contains the one before twice: 2**60 paths."""
     double = b"".join(b"](h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(60))
     content = read_torch(archive(tmp_path / "x.pt", b"\x80\x02]q\x00" + double + b".")).content
     assert content[0] is content[1]
@@ -194,30 +196,32 @@ OUTSIDE = [
 
 @pytest.mark.parametrize(("offset", "shape", "strides"), WITHIN)
 def test_views_within_their_storage_are_read(tmp_path, offset, shape, strides):
-    path = archive(tmp_path / "x.pt", b"\x80\x02" + tensor(offset, counts(*shape), counts(*strides)) + b".")
+    path = archive(
+        tmp_path / "x.pt", b"\x80\x02" + tensor(offset, integers(*shape), integers(*strides)) + b"."
+    )
     array = np.asarray(read_torch(path).content)
-    places = [
+    expected = [
         offset + sum(i * stride for i, stride in zip(index, strides, strict=True))
         for index in itertools.product(*map(range, shape))
     ]
     assert array.shape == shape
-    assert array.ravel().tolist() == places  # the storage holds 0, 1, 2, 3, 4
+    assert array.ravel().tolist() == expected  # the storage holds 0, 1, 2, 3, 4
 
 
 @pytest.mark.parametrize(("offset", "shape", "strides"), OUTSIDE)
 def test_views_outside_their_storage_are_refused(tmp_path, offset, shape, strides):
-    pickle = b"\x80\x02" + tensor(offset, counts(*shape), counts(*strides)) + b"."
+    pickle = b"\x80\x02" + tensor(offset, integers(*shape), integers(*strides)) + b"."
     refused(archive(tmp_path / "x.pt", pickle))
 
 
 ATTRIBUTES = b"}q\x00(" + b"".join(text(str(i)) + b"N" for i in range(30)) + b"u"
-MODULE = b"c__torch__\nA\n)\x81h\x00b"  # a copy of all attributes in four steps
-TENSORS = b"".join(tensor(i % 5, counts(*[1] * (i // 5)), counts(*[1] * (i // 5))) for i in range(101))
+MODULE = b"c__torch__\nA\n)\x81h\x00b"  # copies all attributes in four steps
+TENSORS = b"".join(tensor(i % 5, integers(*[1] * (i // 5)), integers(*[1] * (i // 5))) for i in range(101))
 BOMBS = [
-    (pickle_machine, "_MOST_STEPS", b"(" * 200, "more than 100 steps"),
-    (pickle_machine, "_MOST_STEPS", ATTRIBUTES + MODULE * 2 + b".", "more than 100 steps"),
-    (torch_objects, "_MOST_TENSORS", TENSORS + b".", "more than 100 tensors"),
-    (torch_reader, "_LONGEST_PICKLE", text("a" * 200) + b".", "at most 100"),
+    (pickle_vm, "_MAX_STEPS", b"(" * 200, "more than 100 steps"),
+    (pickle_vm, "_MAX_STEPS", ATTRIBUTES + MODULE * 2 + b".", "more than 100 steps"),
+    (objects, "_MAX_TENSORS", TENSORS + b".", "more than 100 tensors"),
+    (reader, "_MAX_PICKLE_SIZE", text("a" * 200) + b".", "at most 100"),
 ]
 
 
@@ -225,10 +229,10 @@ BOMBS = [
 def test_work_and_memory_are_bounded(tmp_path, monkeypatch, module, limit, pickle, match):
     assert getattr(module, limit) >= 100_000
     monkeypatch.setattr(module, limit, 100)
-    assert match in refused(archive(tmp_path / "x.pt", pickle, scripted=True))
+    assert match in refused(archive(tmp_path / "x.pt", pickle, is_torchscript=True))
 
 
-def test_a_compressed_bomb_is_refused_unread(tmp_path):
+def test_a_compressed_bomb_is_not_decompressed(tmp_path):
     path = tmp_path / "x.pt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("x/data.pkl", "w") as entry:
         for _ in range(100):
@@ -236,7 +240,7 @@ def test_a_compressed_bomb_is_refused_unread(tmp_path):
     assert "compressed" in refused(path)
 
 
-def test_entries_that_do_not_end_are_refused_unread(tmp_path):
+def test_entries_longer_than_the_file_are_not_allocated(tmp_path):
     path = archive(tmp_path / "x.pt", b"N.")
     data = bytearray(path.read_bytes())
     sizes = slice(data.index(b"PK\x01\x02") + 20, data.index(b"PK\x01\x02") + 28)
@@ -246,24 +250,24 @@ def test_entries_that_do_not_end_are_refused_unread(tmp_path):
         assert match in refused(path)
 
 
-def test_an_entry_at_an_impossible_place_is_refused(tmp_path):
+def test_an_entry_at_an_impossible_offset_is_refused(tmp_path):
     path = tmp_path / "x.pt"
     with zipfile.ZipFile(path, "w") as file:
         entry = zipfile.ZipInfo("x/data.pkl")
         entry.extra = struct.pack("<HHQ", 1, 8, 2**64 - 1)
         file.writestr(entry, b"N.")
     data = bytearray(path.read_bytes())
-    place = data.index(b"PK\x01\x02") + 42
-    data[place : place + 4] = b"\xff" * 4  # says that the place stands in the extra field
+    field = data.index(b"PK\x01\x02") + 42
+    data[field : field + 4] = b"\xff" * 4  # the offset is in the extra field
     path.write_bytes(data)
     refused(path)
 
 
-def test_a_long_reason_is_cut(tmp_path):
+def test_a_long_reason_is_shortened(tmp_path):
     path = tmp_path / "x.pt"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("x" * 1000 + "/data.pkl", b"N.")
-    path.write_bytes(path.read_bytes().replace(b"xxx", b"yxx", 1))  # its name in one of two places
+    path.write_bytes(path.read_bytes().replace(b"xxx", b"yxx", 1))  # one of two copies of the name
     assert "is broken (File name in directory" in refused(path)
 
 

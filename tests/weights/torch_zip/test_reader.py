@@ -1,4 +1,4 @@
-"""Files that PyTorch wrote, and files that are mistaken for them."""
+"""Reading files of PyTorch, and refusing files of other formats."""
 
 import io
 import pickle
@@ -17,13 +17,13 @@ from tests.weights.sample_files import FILES
 
 
 def expected(file: str) -> dict[str, np.ndarray]:
-    """What PyTorch says the tensors of a file hold; bfloat16 as float32."""
+    """The values of a file's tensors according to PyTorch; bfloat16 as float32."""
     with np.load(FILES / "torch_files.npz") as arrays:
         return {n.removeprefix(f"{file}/"): arrays[n] for n in arrays.files if n.startswith(f"{file}/")}
 
 
-def rezipped(source: Path, target: Path, change) -> Path:
-    """A copy of an archive, each (name, content) passed through `change`; None leaves an entry out."""
+def rewrite_zip(source: Path, target: Path, change) -> Path:
+    """Copies a zip file; `change` maps (name, content) to arguments of `writestr`, or None to drop it."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             entry = change(name, old.read(name))
@@ -33,27 +33,27 @@ def rezipped(source: Path, target: Path, change) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "scripted", "at"),
+    ("file", "is_torchscript", "state_dict"),
     [
         ("plain.pth", False, lambda content: content),
         ("training.pth", False, lambda content: content["model"]),
         ("scripted.pt", True, lambda content: content),
     ],
 )
-def test_every_tensor_has_the_bits_that_pytorch_wrote(file, scripted, at):
-    content, is_scripted = read_torch(FILES / file)
-    tensors, wanted = tensors_by_name(at(content)), expected(Path(file).stem)
-    assert is_scripted is scripted
-    assert tensors.keys() == wanted.keys()
+def test_values_are_equal_to_the_bit(file, is_torchscript, state_dict):
+    result = read_torch(FILES / file)
+    tensors, arrays = tensors_by_name(state_dict(result.content)), expected(Path(file).stem)
+    assert result.is_torchscript is is_torchscript
+    assert tensors.keys() == arrays.keys()
     for name, tensor in tensors.items():
-        values, want = np.asarray(tensor), wanted[name]
-        assert values.dtype == tensor.dtype == (ml_dtypes.bfloat16 if name == "bfloat16" else want.dtype)
-        assert values.shape == tensor.shape == want.shape
+        values, array = np.asarray(tensor), arrays[name]
+        assert values.dtype == tensor.dtype == (ml_dtypes.bfloat16 if name == "bfloat16" else array.dtype)
+        assert values.shape == tensor.shape == array.shape
         assert values.flags.c_contiguous
-        assert values.astype(want.dtype).tobytes() == want.tobytes(), name
+        assert values.astype(array.dtype).tobytes() == array.tobytes(), name
 
 
-def test_a_training_checkpoint_keeps_its_nesting_and_is_plain_data():
+def test_a_training_checkpoint_is_nested_plain_data():
     content = read_torch(FILES / "training.pth").content
     assert content["iteration"] == 5
     assert content["trainer"]["hooks"] == {"LRScheduler": {"base_lrs": [0.1], "last_epoch": 6}}
@@ -62,11 +62,11 @@ def test_a_training_checkpoint_keeps_its_nesting_and_is_plain_data():
     assert float(np.asarray(optimizer["state"][2]["step"])) == 1
     group = optimizer["param_groups"][0]
     assert (group["lr"], group["betas"], group["params"]) == (0.1, (0.9, 0.999), [0])
-    # The optimizer's moments have integer keys and are not weights.
+    # The moments of the optimizer have integer keys.
     assert set(tensors_by_name(content)) == {"model.scale", "model.linear.weight", "model.linear.bias"}
 
 
-def test_a_scripted_module_is_the_dict_of_its_attributes():
+def test_a_torchscript_module_is_the_dict_of_its_attributes():
     content = read_torch(FILES / "scripted.pt").content
     assert content["sizes"] == [3, 2]
     assert content["notes"] == {"rate": 0.5}
@@ -79,7 +79,7 @@ def test_names_of_one_tensor_give_one_object():
     assert tensors["rows"] is not tensors["base"]
 
 
-def test_values_are_read_when_asked_for_and_damage_is_found_then(tmp_path):
+def test_damaged_values_are_refused_when_loaded(tmp_path):
     data = bytearray((FILES / "plain.pth").read_bytes())
     values = expected("plain")["float64"].tobytes()
     data[data.index(values)] ^= 1
@@ -93,7 +93,7 @@ def test_values_are_read_when_asked_for_and_damage_is_found_then(tmp_path):
         np.asarray(tensors["float64"])
 
 
-def test_the_file_may_be_replaced_while_its_tensors_are_read(tmp_path):
+def test_the_file_may_be_deleted_before_its_tensors_are_loaded(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes((FILES / "plain.pth").read_bytes())
     tensor = read_torch(path).content["transposed"]
@@ -101,7 +101,7 @@ def test_the_file_may_be_replaced_while_its_tensors_are_read(tmp_path):
     assert np.array_equal(np.asarray(tensor), expected("plain")["transposed"])
 
 
-def test_a_stored_tensor_converts_as_arrays_do():
+def test_tensors_convert_to_numpy_arrays():
     tensor = read_torch(FILES / "plain.pth").content["bfloat16"]
     assert np.asarray(tensor, np.float32).dtype == np.float32
     assert np.array_equal(np.array(tensor, np.float32), expected("plain")["bfloat16"])
@@ -109,17 +109,17 @@ def test_a_stored_tensor_converts_as_arrays_do():
         np.asarray(tensor, copy=False)
 
 
-def test_the_folder_inside_may_have_any_name(tmp_path):
-    path = rezipped(
+def test_the_folder_in_the_archive_may_have_any_name(tmp_path):
+    path = rewrite_zip(
         FILES / "scripted.pt",
         tmp_path / "x.pt",
         lambda name, data: (name.replace("scripted/", "ViT-B-16/", 1), data),
     )
-    assert read_torch(path).scripted
+    assert read_torch(path).is_torchscript
     assert tensors_by_name(read_torch(path).content).keys() == expected("scripted").keys()
 
 
-def test_other_entries_of_a_like_name_do_no_harm(tmp_path):
+def test_entries_with_a_similar_name_are_ignored(tmp_path):
     path = tmp_path / "x.pth"
     path.write_bytes((FILES / "plain.pth").read_bytes())
     with zipfile.ZipFile(path, "a") as archive:
@@ -127,9 +127,9 @@ def test_other_entries_of_a_like_name_do_no_harm(tmp_path):
     assert tensors_by_name(read_torch(path).content).keys() == expected("plain").keys()
 
 
-def test_what_is_not_such_an_archive_is_refused(tmp_path):
+def test_wrong_entries_are_refused(tmp_path):
     def refuse(change, match):
-        path = rezipped(FILES / "plain.pth", tmp_path / "x.pth", change)
+        path = rewrite_zip(FILES / "plain.pth", tmp_path / "x.pth", change)
         with pytest.raises(UserError, match=match):
             read_torch(path)
 
@@ -154,7 +154,7 @@ def test_what_is_not_such_an_archive_is_refused(tmp_path):
         ((FILES / "plain.pth").read_bytes()[:3000], "broken.*download it again"),
     ],
 )
-def test_other_files_are_told_apart(tmp_path, content, match):
+def test_other_formats_are_refused(tmp_path, content, match):
     path = tmp_path / "weights.pt"
     path.write_bytes(content)
     with pytest.raises(UserError, match=rf"weights\.pt .*{match}") as refusal:
@@ -162,7 +162,7 @@ def test_other_files_are_told_apart(tmp_path, content, match):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_missing_file_and_a_folder_are_the_users_error(tmp_path):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.pt", tmp_path):
         with pytest.raises(UserError, match="is not a file"):
             read_torch(path)
@@ -174,28 +174,28 @@ def test_another_zip_file_is_refused(tmp_path):
         archive.writestr("notes.txt", "x")
     path = tmp_path / "x.pt"
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(UserError, match=r"not of PyTorch"):
+    with pytest.raises(UserError, match="not PyTorch's"):
         read_torch(path)
 
 
-def leaf() -> LazyArray:
+def tensor() -> LazyArray:
     return LazyArray((), np.dtype(np.float32), lambda: np.zeros((), np.float32))
 
 
-def test_names_are_dotted_paths_of_tensors_alone():
-    one, two = leaf(), leaf()
-    tree = {"a": {"b": {"w": one}, "n": 3, 7: {"w": leaf()}, "list": [leaf()]}, "a.c": two}
+def test_names_are_dotted_paths_of_tensors():
+    one, two = tensor(), tensor()
+    tree = {"a": {"b": {"w": one}, "n": 3, 7: {"w": tensor()}, "list": [tensor()]}, "a.c": two}
     assert tensors_by_name(tree) == {"a.b.w": one, "a.c": two}
-    assert tensors_by_name([leaf()]) == tensors_by_name(None) == {}
+    assert tensors_by_name([tensor()]) == tensors_by_name(None) == {}
 
 
-def test_two_tensors_of_one_name_are_refused():
-    with pytest.raises(UserError, match=r"two tensors of the name a\.b"):
-        tensors_by_name({"a": {"b": leaf()}, "a.b": leaf()})
+def test_two_tensors_with_one_name_are_refused():
+    with pytest.raises(UserError, match=r"two tensors with the name a\.b"):
+        tensors_by_name({"a": {"b": tensor()}, "a.b": tensor()})
 
 
 def test_names_may_have_64_levels():
-    tree: Any = leaf()
+    tree: Any = tensor()
     for _ in range(64):
         tree = {"": tree}
     assert list(tensors_by_name(tree)) == ["." * 63]
@@ -203,13 +203,13 @@ def test_names_may_have_64_levels():
         tensors_by_name({"": tree})
 
 
-def test_trees_without_end_are_refused():
+def test_endless_trees_are_refused():
     cycle: dict = {}
     cycle["a"] = cycle
     bomb: dict = {}
     for _ in range(40):
         bomb = {"a": bomb, "b": bomb}
-    long = leaf()
+    long = tensor()
     for _ in range(30):
         long = {"n" * 900: long}
     for tree in (cycle, bomb, long):

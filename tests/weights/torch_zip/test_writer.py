@@ -1,4 +1,4 @@
-"""State dicts written and read again; PyTorch itself has read files/written.pth (make_torch_files.py)."""
+"""Writing state dicts. PyTorch has read files/written.pth (make_torch_files.py)."""
 
 import struct
 import tracemalloc
@@ -19,7 +19,7 @@ DTYPES = [np.float32, np.float16, ml_dtypes.bfloat16, np.float64, np.int64, np.i
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_what_is_written_is_read_bit_by_bit(tmp_path, dtype):
+def test_read_inverts_write(tmp_path, dtype):
     values = np.random.default_rng(0).integers(0, 2, (4, 5, 6)).astype(dtype)
     tensors = {
         "whole": values,
@@ -29,16 +29,16 @@ def test_what_is_written_is_read_bit_by_bit(tmp_path, dtype):
         "layer.é": values[1],
     }
     write_torch(tmp_path / "x.pth", tensors)
-    content, scripted = read_torch(tmp_path / "x.pth")
-    assert not scripted
+    content, is_torchscript = read_torch(tmp_path / "x.pth")
+    assert not is_torchscript
     assert list(content) == list(tensors)
     for name, value in tensors.items():
-        back = np.asarray(content[name])
-        assert (back.dtype, back.shape) == (value.dtype, value.shape)
-        assert back.tobytes() == value.tobytes()
+        result = np.asarray(content[name])
+        assert (result.dtype, result.shape) == (value.dtype, value.shape)
+        assert result.tobytes() == value.tobytes()
 
 
-def test_the_bytes_are_those_that_pytorch_has_read(tmp_path):
+def test_bytes_are_those_that_pytorch_has_read(tmp_path):
     write_torch(tmp_path / "x.pth", read_torch(WRITTEN).content)
     assert (tmp_path / "x.pth").read_bytes() == WRITTEN.read_bytes()
 
@@ -61,17 +61,16 @@ def test_names_of_one_object_share_a_storage(tmp_path):
     assert 80_000 < (tmp_path / "x.pth").stat().st_size < 90_000
 
 
-def test_large_counts_are_written_whole(tmp_path):
-    """A shape of more than 31 bits, without the gigabytes."""
-    shape = (0, 2**31)
+def test_sizes_of_more_than_31_bits(tmp_path):
+    shape = (0, 2**31)  # has no values
     write_torch(tmp_path / "x.pth", {"x": np.zeros(shape, np.uint8)})
     assert read_torch(tmp_path / "x.pth").content["x"].shape == shape
 
 
 def test_one_tensor_is_in_memory_at_a_time(tmp_path):
     size = 2**20
-    stored = LazyArray((size,), np.dtype(np.float32), lambda: np.ones(size, np.float32))
-    tensors = {f"x{i}": LazyArray(stored.shape, stored.dtype, stored.load) for i in range(8)}
+    lazy = LazyArray((size,), np.dtype(np.float32), lambda: np.ones(size, np.float32))
+    tensors = {f"x{i}": LazyArray(lazy.shape, lazy.dtype, lazy.load) for i in range(8)}
     tracemalloc.start()
     write_torch(tmp_path / "x.pth", tensors)
     _, peak = tracemalloc.get_traced_memory()
@@ -80,13 +79,13 @@ def test_one_tensor_is_in_memory_at_a_time(tmp_path):
     assert peak < 2.5 * 4 * size
 
 
-def test_a_dtype_that_pytorch_has_no_storage_for_is_refused(tmp_path):
+def test_dtypes_without_a_pytorch_storage_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"x\.pth: a is complex64; .*float32"):
         write_torch(tmp_path / "x.pth", {"a": np.zeros(1, np.complex64)})
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tensor_that_cannot_be_read_leaves_the_old_file(tmp_path):
+def test_a_tensor_that_cannot_be_loaded_leaves_the_old_file(tmp_path):
     def broken() -> np.ndarray:
         raise UserError("source.pth is broken")
 

@@ -1,0 +1,47 @@
+"""pyproject.toml and CITATION.cff describe the files and the version that are here."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+from hclip_jax import __version__
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
+
+
+def test_packages_are_the_folders_with_python_files() -> None:
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "hclip_jax").rglob("*.py")}
+    packages = {".".join(folder.parts) for folder in folders}
+    assert sorted(SETUPTOOLS["packages"]) == sorted(packages | {"hclip_jax.configs"})
+    assert SETUPTOOLS["package-dir"] == {"hclip_jax.configs": "configs"}
+    assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
+
+
+def test_all_data_files_are_installed() -> None:
+    installed = {
+        path
+        for package, patterns in SETUPTOOLS["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    files = {path for path in (ROOT / "hclip_jax").rglob("*") if path.is_file()}
+    data = {path for path in files if path.suffix != ".py" and "__pycache__" not in path.parts}
+    assert ROOT / "hclip_jax/py.typed" in data
+    assert installed == data
+
+
+def test_license_files_exist() -> None:
+    assert all((ROOT / path).is_file() for path in PROJECT["project"]["license-files"])
+
+
+def test_console_script_exists() -> None:
+    module, _, name = PROJECT["project"]["scripts"]["hclip"].partition(":")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_citation_has_the_version() -> None:
+    (version,) = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert version == __version__
