@@ -50,13 +50,14 @@ class Segmenter:
 
     The text features of a list of class names are computed once and reused for further images.
 
-    >>> import jax
     >>> import numpy as np
     >>> from hclip_jax import Model, Segmenter
     >>> from hclip_jax.config.overrides import read_config
+    >>> from hclip_jax.sharding import make_mesh
+    >>> from hclip_jax.training.init import initial_params
     >>> config = read_config("tiny")
     >>> model = Model(config.architecture)
-    >>> params = jax.jit(model.init)(jax.random.key(0))  # random; `Segmenter.load` loads trained ones
+    >>> params = initial_params(model, config.seed, make_mesh(1))  # untrained; `load` loads trained ones
     >>> segmenter = Segmenter(model, params, config.protocol)
     >>> image = np.zeros((48, 64, 3), np.uint8)
     >>> result = segmenter(image, ["cat", "traffic light", "sky, clouds"])

@@ -1,4 +1,4 @@
-"""A function's value and its gradients by all arguments, to hold against another's."""
+"""Values and gradients of a function, for comparison with those of another."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 
 def value_and_gradients(function: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
-    """The value, and the gradients of its product with fixed random weights."""
-    value, pull = jax.vjp(jax.jit(function), *args)
-    weight = jax.random.normal(jax.random.key(99), value.shape).astype(jnp.result_type(value))
-    return value, pull(weight)
+    """The value of an array function, and its gradients by all arguments for a fixed random cotangent."""
+    value, vjp = jax.vjp(jax.jit(function), *args)
+    cotangent = jax.random.normal(jax.random.key(99), value.shape).astype(jnp.result_type(value))
+    return value, vjp(cotangent)

@@ -12,6 +12,9 @@ AGGREGATOR = 1e-4
 PROBABILITIES = 1e-4
 # Least share of equal class ids.
 ARGMAX = 0.999
+# Largest difference between a custom gradient and that of the plain form in float32, relative to the largest
+# element of the latter. bfloat16 has 8 significant bits and is rounded at several steps.
+CUSTOM_GRADIENT = {"float32": 2e-5, "bfloat16": 0.03}
 # Largest relative difference.
 GRADIENT_NORM = 1e-2
 LOSS_PAPER = 1e-4

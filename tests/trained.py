@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,7 @@ def params() -> Params:
     return {**initial, "adapters": jax.tree.unflatten(tree, noisy)}
 
 
-def segmenter(synonyms: str = "first") -> Segmenter:
+def segmenter(synonyms: Literal["first", "mean"] = "first") -> Segmenter:
     """A new segmenter with `params`, as if trained with `config.prompts.synonyms=synonyms`."""
     config = micro()
     architecture = replace(config.architecture, prompts=replace(config.prompts, synonyms=synonyms))
@@ -54,7 +55,7 @@ def train(workdir: Path) -> Path:
     write_trained_class_names(workdir, CLASSES)
     (workdir / "metrics.jsonl").write_text("")
     trainable, _ = split(params(), config.train.trainable)
-    state = init_state(trainable, make_optimizer(config.train)).replace(step=jnp.asarray(4, jnp.int32))
+    state = replace(init_state(trainable, make_optimizer(config.train)), step=jnp.asarray(4, jnp.int32))
     with TrainCheckpoints(workdir / "checkpoints", 1) as checkpoints:
         checkpoints.save(4, state, {})
     return workdir

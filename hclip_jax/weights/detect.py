@@ -96,10 +96,11 @@ def _detect_segmenter(file: WeightFile, like: ClipConfig | None, requested: str)
     names = partial(openai.clip_tensors, prefix=hclip.CLIP_PREFIX)
     clip = _clip_config(file, names, requested or "quick_gelu", like)
     blocks = f"{hclip.CLIP_PREFIX}transformer.resblocks.0.attn_q_proj_oft_layer_R"
-    if blocks in file.tensors:
-        kind, layout, block_size = "the published H-CLIP", hclip.hclip_tensors, _size(file, blocks, 0)
-    else:  # without adapters: the block size of adapters that are trained on it
+    block_size = _size(file, blocks, 0) if blocks in file.tensors else 0
+    kind, layout = "the published H-CLIP", hclip.hclip_tensors
+    if not block_size:
         kind, layout = "CAT-Seg", hclip.catseg_tensors
+        # The block size of adapters that are trained on it.
         block_size = math.gcd(clip.image.width, clip.text.width, reference.MAX_BLOCK_SIZE)
     name, steps = hclip.AGGREGATOR_PREFIX, (1, 2)
     if (num_templates := _size(file, f"{name}conv1.weight", 1)) != 1:

@@ -22,8 +22,8 @@ def test_cayley() -> None:
 def test_mixed_blocks() -> None:
     adapters = mini_params()["adapters"]
     towers = {"text": adapters["text"], "image": adapters["vision"]}
-    at = {name: layer_index(len(own), len(own)) for name, own in towers.items()}
-    mixed = mix(towers, at, adapters["modality"], adapters["layer"])
+    indices = {name: layer_index(len(own), len(own)) for name, own in towers.items()}
+    mixed = mix(towers, indices, adapters["modality"], adapters["layer"])
     layers = CASE["layers"]
     tolerance.assert_within(mixed["text"][layers], CASE["text_blocks"], tolerance.ADAPTERS)
     tolerance.assert_within(mixed["image"][layers], CASE["vision_blocks"], tolerance.ADAPTERS)

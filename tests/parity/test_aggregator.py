@@ -1,4 +1,4 @@
-"""The cost aggregation alone, with fewer and with more classes than it has slots."""
+"""The cost aggregation alone, with fewer and with more classes than `max_classes`."""
 
 from pathlib import Path
 
@@ -31,10 +31,10 @@ def test_logits(batch: int, classes: int, every: int) -> None:
     text = recipe.normal("agg.text", (batch, classes, 1, 32))
     apply = jax.jit(Aggregator(CONFIG.head, jnp.float32, 32, remat_policy="none").apply, static_argnums=5)
     params = {"params": mini_params()["head"]["aggregator"]}
-    for i in range(batch):  # the case has other words for every picture, our interface has not
+    for i in range(batch):  # the case has other class names for each image, our interface has not
         one = slice(i, i + 1)
         guidance = (near[one], far[one])
         logits = apply(params, dense[one], text[i], appearance[one], guidance, 2)[0]
         tolerance.assert_within(logits[:, ::every, ::every], case["logits"][i], tolerance.AGGREGATOR)
-        kept = np.asarray((logits != ABSENT_LOGIT).any((1, 2)))
-        np.testing.assert_array_equal(kept, case["kept"][i])
+        topk = np.asarray((logits != ABSENT_LOGIT).any((1, 2)))
+        np.testing.assert_array_equal(topk, case["kept"][i])

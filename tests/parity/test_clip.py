@@ -30,21 +30,21 @@ def test_text(clip: Params, length: int) -> None:
 
 
 def test_image(clip: Params) -> None:
-    pictures = channels_last(recipe.uniform_uint8("image.clip", (2, 3, 384, 384)))
-    features = jax.jit(MODEL.image_encoder.apply)({"params": clip["image"]}, pictures)
-    _same_patches(features.dense, CASE["patch_features"], 8)
+    images = channels_last(recipe.uniform_uint8("image.clip", (2, 3, 384, 384)))
+    features = jax.jit(MODEL.image_encoder.apply)({"params": clip["image"]}, images)
+    _same_patches(features.patch_features, CASE["patch_features"], 8)
     for block, name in enumerate(("hidden_layer4", "hidden_layer8")):
         _same_patches(features.guidance[block], CASE[name], 32)
 
 
 def test_image_at_the_resolution_of_pretraining(clip: Params) -> None:
-    pictures = channels_last(recipe.uniform_uint8("image.clip", (2, 3, 384, 384)))
-    smaller = resize.bilinear(pictures.astype(np.float32), (224, 224), axes=(1, 2))
+    images = channels_last(recipe.uniform_uint8("image.clip", (2, 3, 384, 384)))
+    smaller = resize.bilinear(images.astype(np.float32), (224, 224), axes=(1, 2))
     features = jax.jit(MODEL.image_encoder.apply)({"params": clip["image"]}, smaller)
-    _same_patches(features.dense, CASE["dense_features_224"], 8)
+    _same_patches(features.patch_features, CASE["dense_features_224"], 8)
 
 
 def _same_patches(got: jax.Array, want: np.ndarray, every: int) -> None:
-    """`want` holds every so many tokens, the class token first; ours holds the patches [B, h, w, D]."""
+    """`want` holds every `every`-th token, the class token first; `got` holds the patches [B, h, w, D]."""
     patches = np.asarray(got).reshape(len(got), -1, got.shape[-1])
     tolerance.assert_within(patches[:, every - 1 :: every], want[:, 1:], tolerance.TOWERS)

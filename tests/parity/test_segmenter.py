@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
 from hclip_jax.sharding import make_mesh, named_sharding
+from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import init_state, split
 from hclip_jax.training.step import make_loss, make_step
 from hclip_jax.weights.layouts.hclip import hclip_tensors
@@ -46,14 +48,15 @@ def by_published_name(trainable: Params) -> dict[str, np.ndarray]:
 
 def test_loss_and_gradients() -> None:
     trainable, frozen = split(mini_params(), ("adapters", "head"))
-    loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(mini())))
+    config = mini()
+    loss_and_gradient = jax.jit(jax.value_and_grad(make_loss(Model(config.architecture), config.train)))
     loss, gradient = loss_and_gradient(trainable, frozen, PROMPTS, batch())
     tolerance.assert_within(loss, CASE["loss"], tolerance.LOSS_PAPER)
 
     named = by_published_name(gradient)
     assert set(named) == set(CASE["grad_names"])
     norms = np.array([np.linalg.norm(named[name]) for name in CASE["grad_names"]])
-    # Key biases move all logits of a softmax alike: their gradient is 0 up to rounding.
+    # A key bias adds the same number to all logits of a softmax: its gradient is 0 up to rounding.
     np.testing.assert_allclose(norms, CASE["grad_norms"], rtol=tolerance.GRADIENT_NORM, atol=1e-8)
     shared = next(value for name, value in named.items() if name.endswith("layer_R"))
     sample = CASE["grad_R_sample"]
@@ -62,12 +65,12 @@ def test_loss_and_gradients() -> None:
 
 
 @pytest.mark.parametrize("head_dtype", ["float32", "bfloat16"])
-def test_the_loss_of_bfloat16_is_near(head_dtype: str) -> None:
+def test_the_bfloat16_loss_is_close(head_dtype: Any) -> None:
     config = mini()
-    model = dataclasses.replace(config.model, dtype="bfloat16", head_dtype=head_dtype)
-    config = dataclasses.replace(config, model=model)
+    dtypes = dataclasses.replace(config.model, dtype="bfloat16", head_dtype=head_dtype)
+    model = Model(dataclasses.replace(config.architecture, model=dtypes))
     trainable, frozen = split(mini_params(), ("adapters", "head"))
-    loss = jax.jit(make_loss(config))(trainable, frozen, PROMPTS, batch())
+    loss = jax.jit(make_loss(model, config.train))(trainable, frozen, PROMPTS, batch())
     np.testing.assert_allclose(loss, CASE["loss"], rtol=0.01)
     assert loss != CASE["loss"]
 
@@ -97,12 +100,13 @@ def test_training(name: str, allowed: float) -> None:
     c = mini_dict()
     c.train.update(num_train_steps=len(case["losses"]), learning_rate=float(case["base_lr"]))
     config = from_config_dict(c)
-    # Copied, because the step takes the buffers it is given.
+    model, optimizer = Model(config.architecture), make_optimizer(config.train)
+    # Copied, because the step donates its buffers.
     trainable, frozen = jax.tree.map(jnp.array, split(mini_params(), config.train.trainable))
     mesh = make_mesh(1)
-    # Placed as the step returns it, or its second call would compile once more.
-    state = jax.device_put(init_state(trainable, config), named_sharding(mesh, "params"))
-    step = make_step(config, mesh)
+    # Placed like the step's output: otherwise the second step compiles anew.
+    state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
+    step = make_step(model, optimizer, config.train, mesh)
     losses = []
     for _ in range(config.train.num_train_steps):
         state, metrics = step(state, frozen, PROMPTS, batch())
@@ -113,7 +117,7 @@ def test_training(name: str, allowed: float) -> None:
     sums = [named[n].astype(np.float64).sum() for n in case["param_names"]]
     moved = config.train.learning_rate * config.train.num_train_steps
     for tensor, got, want in zip(case["param_names"], sums, case["param_sums"], strict=True):
-        # Adam moves an element by at most the rate a step; what is left over is rounding of its sign
-        # where the gradient is next to nothing.
+        # Adam changes an element by at most the learning rate a step; the rest is rounding of its sign
+        # where the gradient is almost zero.
         allowed_sum = 1e-4 * abs(want) + 0.02 * moved * np.sqrt(named[tensor].size)
         assert abs(got - want) <= allowed_sum, tensor

@@ -95,7 +95,7 @@ def test_an_activation_that_differs_is_named(files: Path) -> None:
 
 
 def test_openais_files_say_their_activation(tmp_path: Path, half_clip: Params) -> None:
-    tensors = dict(write(clip_tensors(CLIP), {"clip": half_clip}))
+    tensors = dict(write(clip_tensors(CLIP), flatten_dict({"clip": half_clip}, sep="/")))
     tensors["input_resolution"] = LazyArray.of(np.asarray(24))
     write_torch(tmp_path / "clip.pt", tensors)
     message = refused(config(tmp_path / "clip.pt", activation="gelu"))

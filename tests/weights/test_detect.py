@@ -165,3 +165,12 @@ def test_unknown_models_are_refused(shapes: Mapping[str, Any], fragments: tuple[
     assert message.startswith("weights")
     assert message.isprintable()
     assert all(fragment in message for fragment in fragments), message
+
+
+def test_adapters_of_block_size_0_do_not_fit() -> None:
+    parameters, buffers = hclip_vitb()
+    masks = published_shapes("CAT-Seg ViT-B/16")
+    shapes = parameters | {buffer: masks.get(buffer, []) for buffer in buffers}
+    shapes |= {name: [0, *shape[1:]] for name, shape in shapes.items() if name.endswith("oft_layer_R")}
+    with pytest.raises(UserError, match="weights does not fit the model"):
+        detect_and_check(weight_file(shapes))

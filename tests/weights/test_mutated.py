@@ -166,21 +166,16 @@ def read_tensors(file: str) -> dict[str, Any]:
 
 def mutate(tensors: dict[str, Any], kind: str, generator: random.Random) -> None:
     """Changes one tensor that is a parameter and has one name."""
-    num_names = Counter(map(id, tensors.values()))
-    names = [
-        name
-        for name, tensor in tensors.items()
-        if num_names[id(tensor)] == 1 and tensor.dtype.kind != "i" and "mask" not in name
-    ]
+    count = Counter(map(id, tensors.values()))
+    names = [n for n, t in tensors.items() if count[id(t)] == 1 and t.dtype.kind != "i" and "mask" not in n]
     name = generator.choice(names)
     value = np.array(tensors[name])
     match kind:
         case "removed":
             del tensors[name]
         case "renamed":
-            tensors[generator.choice((f"{name}s", name[1:], name.upper(), "é", name + ".0"))] = tensors.pop(
-                name
-            )
+            new_name = generator.choice((f"{name}s", name[1:], name.upper(), "é", name + ".0"))
+            tensors[new_name] = tensors.pop(name)
         case "added":
             tensors[generator.choice((f"x{name}", f"{name}.position_ids.x", "ab.cd"))] = LazyArray.of(value)
         case "longer":

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import cast
 
 from hclip_jax.adapters.relations import layer_index
 from hclip_jax.config.adapters import TARGETS, AdapterConfig, HClipConfig
@@ -91,15 +90,17 @@ def head_tensors(architecture: Architecture) -> Iterator[Tensor]:
 
 def _check_published(config: AdapterConfig) -> HClipConfig:
     """Returns `config` if the published code can build it: there, only the block size can be chosen."""
-    published = HClipConfig(block_size=getattr(config, "block_size", HClipConfig.block_size))
-    unused = "adapters.neumann_terms"  # the exact Cayley map does not use it
-    changed = changed_fields(to_dict(published), to_dict(config), "adapters.")
-    if changed := [field for field in changed if field != unused]:
-        raise UserError(
-            f"the published code has no names for adapters with other values of {', '.join(changed)}; "
-            f"fold the adapters into CLIP with hclip merge, and pass on that CLIP"
-        )
-    return cast(HClipConfig, config)
+    changed = ["adapters.method"]
+    if isinstance(config, HClipConfig):
+        # The exact Cayley map does not use neumann_terms.
+        published = HClipConfig(block_size=config.block_size, neumann_terms=config.neumann_terms)
+        changed = changed_fields(to_dict(published), to_dict(config), "adapters.")
+        if not changed:
+            return config
+    raise UserError(
+        f"the published code has no names for adapters with other values of {', '.join(changed)}; "
+        f"fold the adapters into CLIP with hclip merge, and pass on that CLIP"
+    )
 
 
 def _shared(clip: ClipConfig, name: str, shape: tuple[int, ...], parts: tuple[Part, ...]) -> Tensor:

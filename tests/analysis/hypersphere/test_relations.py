@@ -8,11 +8,13 @@ from jax import Array
 from hclip_jax.adapters.relations import align_layers, mix
 from hclip_jax.adapters.targets import select_targets
 from hclip_jax.analysis.hypersphere.relations import Relations, measure_relations
+from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.models.params import Params
 from tests.small_models import micro_tuned
 from tests.trained import params
 
 CONFIG = micro_tuned(relation="mlp", layers=(1, 2)).adapters  # both towers have all aligned layers
+assert isinstance(CONFIG, HClipConfig)
 L, J, M, M_TEXT, BLOCK_SIZE = 2, 4, 4, 2, 8
 RNG = np.random.default_rng(0)
 
