@@ -1,6 +1,6 @@
 """H-CLIP in JAX: label every pixel of an image with any class names, by training about 4 % of CLIP.
 
-Dimension letters, one meaning each, in einsum strings, shape comments and docstrings alike:
+Dimension letters, one meaning each, in einsum strings, shape comments and docstrings:
 
     B images        H W pixels          h w patch grid      N tokens        D width
     K heads         T classes           P prompts a class   C cost channels L layers
@@ -33,7 +33,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Imports what `__all__` lists when it is first used: commands that need no JAX start at once."""
+    """Imports what `__all__` lists when it is first used: commands that need no JAX start without it."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

@@ -36,7 +36,7 @@ def cayley(a: Array, radius: float = 0.0, neumann_terms: int = 0) -> Array:
     Args:
         a: [..., b, b], computed in float32 at the highest precision.
         radius: COFT. Where the Frobenius norm of a block's S exceeds it, S is scaled back onto that
-            ball, so that no block is far from the identity. 0 leaves S as it is.
+            ball, so that no block is far from the identity. 0 = no limit.
         neumann_terms: n, 2 or more; 0 is the exact map.
 
     Returns:

@@ -1,6 +1,6 @@
 """Fine-tuning of CLIP's weights as a tuning method: copies that train and replace the weights.
 
-none       no copies: CLIP stays as it is, and only the head trains
+none       no copies: only the head trains
 full       whole towers; the temperature, which segmentation does not use, stays
 attention  attention kernels only, as in CAT-Seg: query and value, without biases
 """

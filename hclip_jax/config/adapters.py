@@ -1,4 +1,4 @@
-"""What `config.adapters` may be: one class a tuning method, with the method's defaults."""
+"""`config.adapters`: one class a tuning method, with the method's defaults."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

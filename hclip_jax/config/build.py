@@ -82,7 +82,7 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
         raise wrong(path, value, "a group of fields")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     types_ = typing.get_type_hints(kind, include_extras=True)
-    # What a union of methods has been told apart by belongs into the message.
+    # The message names the tuning method, which decides the fields.
     owner = f"{path}, method {fields['method'].default}," if "method" in fields else path
     for name in value:
         if name not in fields:

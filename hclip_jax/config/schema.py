@@ -92,7 +92,7 @@ class PromptConfig:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a model is, whatever it was trained on."""
+    """The configuration of a model, without its training."""
 
     clip: ClipConfig
     adapters: AdapterConfig

@@ -55,7 +55,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
     evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)
     prompts = place_prompts(model.prompts(source.class_names), mesh)
     trainable, frozen = split(initial_params(model, config.seed, mesh), recipe.trainable)
-    # Placed like the step's output: otherwise the second step compiles anew.
+    # Placed like the step's output: otherwise the second step compiles again.
     state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
     claim_workdir(workdir, config)
     write_trained_class_names(workdir, source.class_names)

@@ -1,4 +1,4 @@
-"""What a training run prints: the parameter table, lines on steps and evaluations, the throughput."""
+"""The output of a training run: parameter table, lines on steps and evaluations, throughput."""
 
 import time
 from collections.abc import Collection, Mapping

@@ -32,7 +32,7 @@ def test_text(clip: Params, length: int) -> None:
 def test_image(clip: Params) -> None:
     images = channels_last(recipe.uniform_uint8("image.clip", (2, 3, 384, 384)))
     features = jax.jit(MODEL.image_encoder.apply)({"params": clip["image"]}, images)
-    _same_patches(features.patch_features, CASE["patch_features"], 8)
+    _same_patches(features.patch_features, CASE["dense_features"], 8)
     for block, name in enumerate(("hidden_layer4", "hidden_layer8")):
         _same_patches(features.guidance[block], CASE[name], 32)
 
