@@ -79,6 +79,7 @@ def _dkernel(x: Array, dy: Array, k: int) -> Array:
 def _shift(x: Array, axis: int, shift: int) -> Array:
     """y[i] = x[i + shift] along `axis`, with zeros beyond the edge."""
     length = x.shape[axis]
+    shift = max(-length, min(shift, length))  # a larger shift gives zeros too
     inside = jax.lax.slice_in_dim(x, max(shift, 0), length + min(shift, 0), axis=axis)
     padding = [(0, 0)] * x.ndim
     padding[axis] = (max(-shift, 0), max(shift, 0))

@@ -59,12 +59,12 @@ def draw_gelu(rng: Generator) -> Any:
 
 
 def draw_dense(rng: Generator) -> Any:
-    rows, (d, f) = rng.integers(1, 40), sizes(rng, 2)
+    (rows,), (d, f) = sizes(rng, 1, high=40), sizes(rng, 2)
     return (normal(rng, rows, d), normal(rng, d, f)), ()
 
 
 def draw_bias(rng: Generator) -> Any:
-    rows, d = rng.integers(1, 40), rng.integers(1, 9)
+    (rows,), (d,) = sizes(rng, 1, high=40), sizes(rng, 1)
     return (normal(rng, rows, d), normal(rng, d)), ()
 
 
@@ -115,16 +115,14 @@ def draw_window_attention(rng: Generator) -> Any:
 
 def draw_layer_norm(rng: Generator) -> Any:
     """Far from mean 0, where digits are lost first."""
-    rows, d = rng.integers(1, 40), rng.integers(2, 20)
+    rows, d = sizes(rng, 2, low=2, high=40)
     return (20 + 3 * normal(rng, rows, d), normal(rng, d), normal(rng, d)), ()
 
 
 def draw_group_norm(rng: Generator) -> Any:
     n, pixels, groups, width = sizes(rng, 4, low=2)
-    channels = groups * width
-    return (20 + 3 * normal(rng, n, pixels, channels), normal(rng, channels), normal(rng, channels)), (
-        groups,
-    )
+    x, scale, bias = (normal(rng, *shape, groups * width) for shape in ((n, pixels), (), ()))
+    return (20 + 3 * x, scale, bias), (groups,)
 
 
 def draw_loss(unlabeled: str) -> Callable[[Generator], Any]:
@@ -237,7 +235,7 @@ def test_a_custom_gradient_without_a_decorator_is_noticed(code: str, tmp_path: P
 
 
 def custom_gradients(package: Path) -> set[str]:
-    """Functions of a package that a custom gradient decorates, and lines that use JAX's API in another way."""
+    """Functions of a package with a custom gradient, and lines that define one without a decorator."""
     names = set()
     for file in package.rglob("*.py"):
         module = ".".join(file.relative_to(package).with_suffix("").parts)
@@ -248,7 +246,7 @@ def custom_gradients(package: Path) -> set[str]:
                 decorators |= uses
                 names |= {f"{module}.{function.name}"} if uses else set()
         other = (node for node in ast.walk(tree) if is_custom(node) and node not in decorators)
-        names |= {f"{module}, line {node.lineno}" for node in other}
+        names |= {f"{module}, line {cast(Any, node).lineno}" for node in other}
     return names
 
 

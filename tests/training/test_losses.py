@@ -3,47 +3,67 @@ import numpy as np
 import pytest
 
 from hclip_jax.training.losses import segmentation_loss
+from tests import tolerance
 
 RNG = np.random.default_rng(0)
-LOGITS = RNG.standard_normal((2, 3, 4, 4)).astype(np.float32)
-LABELS = RNG.integers(-1, 3, (2, 4, 4)).astype(np.int32)
+B, T, SIZE = 2, 3, 4
+LOGITS = RNG.standard_normal((B, T, SIZE, SIZE)).astype(np.float32)
+LABELS = {
+    "some": RNG.integers(-1, T, (B, SIZE, SIZE)).astype(np.int32),
+    "every": RNG.integers(0, T, (B, SIZE, SIZE)).astype(np.int32),
+    "no": np.full((B, SIZE, SIZE), -1, np.int32),
+}
 
 
-def by_definition(ignore: str) -> float:
-    total, count = 0.0, 0
-    for b, y, x in np.ndindex(2, 4, 4):
-        if LABELS[b, y, x] < 0 and ignore == "ignore":
-            continue
-        for t in range(3):
-            p = 1 / (1 + np.exp(-float(LOGITS[b, t, y, x])))
-            total -= np.log(p if LABELS[b, y, x] == t else 1 - p)
-            count += 1
-    return total / count
+def loss_and_gradient(logits: np.ndarray, labels: np.ndarray, unlabeled: str) -> tuple[float, np.ndarray]:
+    """The loss and its gradient by definition, in float64."""
+    up = interpolation(labels.shape[1], logits.shape[2])
+    probs = 1 / (1 + np.exp(-np.einsum("ij,btjk,lk->btil", up, logits.astype(np.float64), up)))
+    one_hot = labels[:, None] == np.arange(T)[None, :, None, None]
+    counted = np.ones(labels.shape, bool) if unlabeled == "negative" else labels >= 0
+    weights = counted[:, None] / max(1, T * counted.sum())
+    loss = -(np.log(np.where(one_hot, probs, 1 - probs)) * weights).sum()
+    return loss, np.einsum("ij,btil,lk->btjk", up, (probs - one_hot) * weights, up)
 
 
-@pytest.mark.parametrize("ignore", ["negative", "ignore"])
-def test_by_definition(ignore: str) -> None:
-    assert (LABELS < 0).any()
-    loss = jax.jit(segmentation_loss, static_argnums=2)(LOGITS, LABELS, ignore)
-    np.testing.assert_allclose(loss, by_definition(ignore), rtol=1e-5)
+def interpolation(new: int, old: int) -> np.ndarray:
+    """Weights [new, old] of bilinear half-pixel interpolation on one axis."""
+    position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(old)))
 
 
-def test_logits_are_resized_to_the_labels() -> None:
-    coarse = LOGITS[:, :, :1, :1]
-    spread = np.broadcast_to(coarse, LOGITS.shape)
-    loss = jax.jit(segmentation_loss, static_argnums=2)
-    np.testing.assert_allclose(loss(coarse, LABELS, "negative"), loss(spread, LABELS, "negative"), rtol=1e-6)
+@pytest.mark.parametrize("size", [SIZE, 2, 1])
+@pytest.mark.parametrize("labeled", ["some", "every", "no"])
+@pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
+def test_loss_and_gradient_by_definition(unlabeled: str, labeled: str, size: int) -> None:
+    """Also where the logits are smaller than the labels, and for a cotangent other than 1."""
+    logits, labels = LOGITS[:, :, :size, :size], LABELS[labeled]
+    loss, vjp = jax.vjp(jax.jit(lambda x: segmentation_loss(x, labels, unlabeled)), logits)
+    want_loss, want_gradient = loss_and_gradient(logits, labels, unlabeled)
+    np.testing.assert_allclose(loss, want_loss, rtol=1e-5)
+    for cotangent in (1.0, -2.5):
+        (gradient,) = vjp(np.float32(cotangent))
+        tolerance.assert_close(gradient, cotangent * want_gradient, atol=1e-7)
 
 
-def test_no_labelled_pixel_at_all() -> None:
-    nothing = np.full_like(LABELS, -1)
+def test_the_cases_differ() -> None:
+    """Labels with and without unlabeled pixels, on which the two modes give different gradients."""
+    assert 0 < (LABELS["some"] < 0).sum() < LABELS["some"].size
+    _, negative = loss_and_gradient(LOGITS, LABELS["some"], "negative")
+    _, ignore = loss_and_gradient(LOGITS, LABELS["some"], "ignore")
+    assert np.abs(negative - ignore).max() > 1e-3
+
+
+def test_no_labeled_pixel_gives_no_loss_and_no_gradient() -> None:
     loss = jax.jit(jax.value_and_grad(segmentation_loss), static_argnums=2)
-    value, gradient = loss(LOGITS, nothing, "ignore")
+    value, gradient = loss(LOGITS, LABELS["no"], "ignore")
     assert value == 0
     assert (gradient == 0).all()
-    assert loss(LOGITS, nothing, "negative")[0] > 0
+    assert loss(LOGITS, LABELS["no"], "negative")[0] > 0
 
 
-def test_huge_logits_stay_finite() -> None:
-    value = jax.jit(segmentation_loss, static_argnums=2)(1e4 * LOGITS, LABELS, "negative")
+def test_large_logits_have_a_finite_loss_and_gradient() -> None:
+    loss = jax.jit(jax.value_and_grad(segmentation_loss), static_argnums=2)
+    value, gradient = loss(1e4 * LOGITS, LABELS["some"], "negative")
     assert np.isfinite(value)
+    assert np.isfinite(gradient).all()

@@ -1,0 +1,49 @@
+"""The plain forms, which GPUs and TPUs run, in the whole model."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import Array
+
+from hclip_jax.models.hclip import Model
+from hclip_jax.ops import backend
+from hclip_jax.training.losses import segmentation_loss
+from tests.small_models import micro
+
+NAMES = [f"class {i}" for i in range(17)]  # two halves of chunked_map
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_plain_forms_give_the_loss_and_gradients_of_the_cpu_path(
+    dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = micro().architecture
+    a = dataclasses.replace(a, model=dataclasses.replace(a.model, dtype=dtype, head_dtype=dtype))
+    model = Model(a)
+    params = jax.jit(model.init)(jax.random.key(0))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    labels = rng.integers(-1, len(NAMES), (2, 32, 32)).astype(np.int32)
+
+    def loss(params: Any) -> Array:
+        clip = model.adapt(params)
+        text = model.encode_text(clip, model.prompts(NAMES))
+        logits = model.segment(clip, params["head"], images, text, 2)
+        return segmentation_loss(logits, labels, "ignore")
+
+    # New functions each time, so that no trace is reused.
+    assert "_cpu" in str(jax.make_jaxpr(lambda params: loss(params))(params))
+    want_loss, want_gradient = jax.jit(jax.value_and_grad(lambda params: loss(params)))(params)
+    monkeypatch.setattr(backend, "on_cpu", lambda: False)
+    assert "_cpu" not in str(jax.make_jaxpr(lambda params: loss(params))(params))
+    plain_loss, plain_gradient = jax.jit(jax.value_and_grad(lambda params: loss(params)))(params)
+
+    np.testing.assert_allclose(plain_loss, want_loss, rtol={"float32": 1e-5, "bfloat16": 0.01}[dtype])
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(plain_gradient))
+    if dtype == "float32":  # in bfloat16 the small gradients of this model are mostly rounding errors
+        for got, want in zip(jax.tree.leaves(plain_gradient), jax.tree.leaves(want_gradient), strict=True):
+            assert jnp.linalg.norm(got - want) <= 1e-3 * jnp.linalg.norm(want) + 1e-6
