@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from hclip_jax.config.overrides import read_config
-from hclip_jax.io.command_line import Parser, run
+from hclip_jax.tools.command_line import Parser, run
 
 
 def main(argv: list[str]) -> int:

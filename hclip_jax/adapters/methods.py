@@ -66,8 +66,9 @@ def adapt(clip_params: Any, adapter_params: Any, config: AdapterConfig) -> Any:
     >>> tower = {"blocks": {"attention": dict.fromkeys(("query", "key", "value", "out"), kernel)}}
     >>> clip_params = {"text": tower, "image": tower}
     >>> config = OftConfig(block_size=2)
-    >>> generators = {name: jax.numpy.full((1, 4, 2, 2, 2), 0.3).at[..., 0, 1].set(-0.3) for name in clip_params}
-    >>> adapted = adapt(clip_params, generators, config)["text"]["blocks"]["attention"]["query"]["kernel"]
+    >>> generators = jax.random.normal(jax.random.key(1), (1, 4, 2, 2, 2))  # L, J, M, b, b
+    >>> adapted = adapt(clip_params, {"text": generators, "image": generators}, config)
+    >>> adapted = adapted["text"]["blocks"]["attention"]["query"]["kernel"]
     >>> before, after = (jax.numpy.linalg.norm(k, axis=1) for k in (kernel["kernel"], adapted))
     >>> bool(jax.numpy.allclose(before, after, atol=1e-5))  # rotations keep the neurons' lengths
     True

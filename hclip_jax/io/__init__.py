@@ -1,1 +1,1 @@
-"""Files written atomically, the cache folder, progress, tables, and command-line parsing."""
+"""Files written atomically, the cache folder, progress and Markdown tables."""

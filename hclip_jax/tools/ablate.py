@@ -19,9 +19,9 @@ from queue import SimpleQueue
 
 from hclip_jax.analysis.ablation.plan import Run, read_plan
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.progress import bar, console
+from hclip_jax.tools.command_line import Parser, run
 
 
 def main(argv: list[str]) -> int:

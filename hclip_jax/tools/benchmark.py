@@ -21,9 +21,9 @@ from hclip_jax.analysis.benchmark.jobs import CASES, make_jobs
 from hclip_jax.analysis.benchmark.measure import Measurement, measure, to_markdown
 from hclip_jax.config.overrides import read_config
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.progress import console
+from hclip_jax.tools.command_line import Parser, run
 
 _FIXED_FIELDS = {"train.batch_size": "give --batch", "clip.weights": "the weights are random"}
 

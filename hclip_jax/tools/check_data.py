@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hclip_jax.io.command_line import Parser, run
+from hclip_jax.tools.command_line import Parser, run
 
 if TYPE_CHECKING:
     from hclip_jax.data.check.folder import Report

@@ -9,7 +9,7 @@ import sys
 from typing import NamedTuple
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import run
+from hclip_jax.tools.command_line import run
 from hclip_jax.version import __version__
 
 

@@ -20,8 +20,8 @@ from typing import get_args
 
 from hclip_jax.config.schema import Activation
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.progress import console
+from hclip_jax.tools.command_line import Parser, run
 
 
 def main(argv: list[str]) -> int:

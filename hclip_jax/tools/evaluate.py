@@ -15,7 +15,7 @@ from pathlib import Path
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.overrides import apply_overrides
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
+from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.workdir import is_workdir, read_config_json
 
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.progress import console
+from hclip_jax.tools.command_line import Parser, run
 
 if TYPE_CHECKING:
     from hclip_jax.analysis.hypersphere.measure import HypersphereMeasures

@@ -18,9 +18,9 @@ import sys
 from pathlib import Path
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import create_atomically
 from hclip_jax.io.progress import console
+from hclip_jax.tools.command_line import Parser, run
 
 FORMATS = ("model", "openai", "huggingface")
 """The keys of `hclip_jax.weights.export.EXPORTS`, which imports JAX."""

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from hclip_jax.config.overrides import read_config
 from hclip_jax.config.schema import ClipConfig
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import check_absent
 from hclip_jax.io.progress import console
+from hclip_jax.tools.command_line import Parser, run
 
 
 def main(argv: list[str]) -> int:

@@ -30,11 +30,11 @@ import numpy as np
 from hclip_jax.config.schema import Dtype
 from hclip_jax.data.image_io import IMAGE_SUFFIXES, read_image
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
 from hclip_jax.io.progress import bar, console
 from hclip_jax.text.class_groups import SYNONYMS
 from hclip_jax.text.class_names import check_class_names, read_class_names
+from hclip_jax.tools.command_line import Parser, run
 
 if TYPE_CHECKING:
     from hclip_jax.inference.segmentation import Segmentation

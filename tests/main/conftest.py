@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.io.command_line import run
 from hclip_jax.main import main
+from hclip_jax.tools.command_line import run
 
 NUM_TRAIN_IMAGES = 16  # two batches
 

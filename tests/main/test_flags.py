@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hclip_jax.io.command_line import run
 from hclip_jax.main import main
+from hclip_jax.tools.command_line import run
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--config=x.py", "--help"]])

@@ -11,10 +11,10 @@ from PIL import Image
 from hclip_jax.config.build import to_dict
 from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.evaluation.confusion_matrix import METRICS
-from hclip_jax.io.command_line import run
 from hclip_jax.load import open_model
 from hclip_jax.main import main
 from hclip_jax.tools import evaluate
+from hclip_jax.tools.command_line import run
 from tests.main.conftest import NUM_TRAIN_IMAGES
 from tests.small_models import micro
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hclip_jax.io.command_line import run
+from hclip_jax.tools.command_line import run
 
 Capture = pytest.CaptureFixture[str]
 Command = Callable[[list[str]], int]

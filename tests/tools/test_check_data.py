@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.io.command_line import run
 from hclip_jax.tools.check_data import main
+from hclip_jax.tools.command_line import run
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ SLOW_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax", "matplotlib", "tenso
 def loaded_packages(*argv: str, cwd: Path) -> tuple[int, str, list[str]]:
     """Runs `hclip` in a process of its own; returns status, stderr and the slow packages it imported."""
     code = (
-        "import json, sys; from hclip_jax.tools import cli; from hclip_jax.io.command_line import run\n"
+        "import json, sys; from hclip_jax.tools import cli; from hclip_jax.tools.command_line import run\n"
         "try: status = run(cli.main, sys.argv[1:], uses_jax=False)\n"
         "except SystemExit as error: status = error.code\n"
         f"print(json.dumps([name for name in {SLOW_PACKAGES} if name in sys.modules])); sys.exit(status)"

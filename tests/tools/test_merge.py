@@ -9,9 +9,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from hclip_jax.io.command_line import run
 from hclip_jax.load import open_model
 from hclip_jax.tools import convert
+from hclip_jax.tools.command_line import run
 from hclip_jax.tools.merge import FORMATS, main
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import clip_features, fixed_inputs

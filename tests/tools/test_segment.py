@@ -11,8 +11,8 @@ from PIL import Image
 
 from hclip_jax import Segmenter
 from hclip_jax import segmenter as inference
-from hclip_jax.io.command_line import run
 from hclip_jax.load import open_model
+from hclip_jax.tools.command_line import run
 from hclip_jax.tools.segment import main
 from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance, trained

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from hclip_jax.io.command_line import run
+from hclip_jax.tools.command_line import run
 from hclip_jax.tools.convert import main
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model

@@ -7,8 +7,8 @@ import pytest
 
 from hclip_jax import runtime
 from hclip_jax.errors import UserError
-from hclip_jax.io.command_line import Parser, run
 from hclip_jax.main import main
+from hclip_jax.tools.command_line import Parser, run
 
 
 def run_raising(error: BaseException) -> int:
