@@ -17,6 +17,14 @@ from hclip_jax import runtime
 
 runtime.prepare()  # before jax is imported
 
+import jaxtyping  # isort: skip
+
+# Shapes and dtypes in annotations are checked. The hook works on modules that are imported after it.
+jaxtyping.install_import_hook(
+    ["hclip_jax.adapters", "hclip_jax.models", "hclip_jax.ops", "hclip_jax.training.losses"],
+    "beartype.beartype",
+)
+
 import jax  # isort: skip
 from absl import flags  # isort: skip
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Float32, PRNGKeyArray
 
 from hclip_jax.adapters.cayley import orthogonal_blocks
 from hclip_jax.adapters.rotate import rotate_input
@@ -9,7 +10,9 @@ from hclip_jax.adapters.targets import replace_kernels, select_targets
 from hclip_jax.config.adapters import BoftConfig
 
 
-def init(rng: Array, clip_params: dict, config: BoftConfig) -> dict[str, Array]:
+def init(
+    rng: PRNGKeyArray, clip_params: dict, config: BoftConfig
+) -> dict[str, Float32[Array, "_ _ _ _ b b"]]:
     """Generators [L', J', factors, M, b, b] of each tuned tower, float32: zeros, the identity."""
     del rng
     params = {}
@@ -19,7 +22,9 @@ def init(rng: Array, clip_params: dict, config: BoftConfig) -> dict[str, Array]:
     return params
 
 
-def apply(clip_params: dict, adapter_params: dict[str, Array], config: BoftConfig) -> dict:
+def apply(
+    clip_params: dict, adapter_params: dict[str, Float32[Array, "_ _ _ _ b b"]], config: BoftConfig
+) -> dict:
     """W F_0 F_1 ... for every selected W, with the factors F_i of `rotate_by_factor`.
 
     peft's layer rotates the other way: it equals this with the generators negated. Its scale of the outputs
@@ -38,7 +43,9 @@ def apply(clip_params: dict, adapter_params: dict[str, Array], config: BoftConfi
     return adapted
 
 
-def rotate_by_factor(kernel: Array, blocks: Array, i: int) -> Array:
+def rotate_by_factor(
+    kernel: Float[Array, "*batch D out"], blocks: Float[Array, "*batch M b b"], i: int
+) -> Float[Array, "*batch D out"]:
     """W F_i, F_i = P blockdiag(Q) P^T: each block joins two half-blocks that are 2^i apart.
 
     Args:

@@ -3,22 +3,25 @@
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Float32
 
 from hclip_jax.config.adapters import BlockConfig
 from hclip_jax.ops.inverse import inverse_plus_identity, matmul_highest
 
 
-def orthogonal_blocks(a: Array, config: BlockConfig) -> Array:
+def orthogonal_blocks(a: Float[Array, "*batch b b"], config: BlockConfig) -> Float32[Array, "*batch b b"]:
     """Rotations of blocks [..., b, b]: `cayley` with the fields of a method's configuration."""
     return cayley(a, config.coft_radius, config.neumann_terms if config.cayley == "neumann" else 0)
 
 
-def skew(a: Array) -> Array:
+def skew(a: Float[Array, "*batch b b"]) -> Float[Array, "*batch b b"]:
     """The skew-symmetric part (A - A^T) / 2 of `a` [..., b, b]."""
     return (a - jnp.swapaxes(a, -1, -2)) / 2
 
 
-def cayley(a: Array, radius: float = 0.0, neumann_terms: int = 0) -> Array:
+def cayley(
+    a: Float[Array, "*batch b b"], radius: float = 0.0, neumann_terms: int = 0
+) -> Float32[Array, "*batch b b"]:
     """Rotations Q = (I - S)(I + S)^-1 of the skew parts S of many blocks.
 
     The direction of the published code; the paper writes the inverse rotation. A = 0 gives exactly I.
@@ -57,7 +60,7 @@ def _cayley(a: Array, radius: float, neumann_terms: int) -> Array:
 
 
 @jax.custom_jvp
-def rotation(s: Array) -> Array:
+def rotation(s: Float32[Array, "b b"]) -> Float32[Array, "b b"]:
     """Q = (I - S)(I + S)^-1 = 2 (I + S)^-1 - I of skew S [b, b].
 
     The derivative needs no second inverse: dQ = -(I + Q) dS (I + Q) / 2.

@@ -3,9 +3,10 @@
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Float32
 
 
-def energy(neurons: Array) -> Array:
+def energy(neurons: Float[Array, "n d"]) -> Float32[Array, ""]:
     """Sum over i != j of 1 / ||w_i/||w_i|| - w_j/||w_j|| ||, as in section 3 of the paper.
 
     Args:
@@ -21,7 +22,7 @@ def energy(neurons: Array) -> Array:
     return jnp.sum(jnp.where(off_diagonal, 1.0 / jnp.where(off_diagonal, distance, 1.0), 0.0))
 
 
-def tower_energy(tower: dict) -> dict[str, Array]:
+def tower_energy(tower: dict) -> dict[str, Float32[Array, " L"]]:
     """Energy of each attention matrix of a tower: name -> [L].
 
     Neurons are the vectors that a rotation of that matrix rotates: the rows of W for q, k and v (rotated
@@ -35,7 +36,7 @@ def tower_energy(tower: dict) -> dict[str, Array]:
     }
 
 
-def relative_energy(rotated: dict, original: dict) -> Array:
+def relative_energy(rotated: dict, original: dict) -> Float32[Array, ""]:
     """Energy of a rotated tower over that of the original tower, both summed over all matrices.
 
     1 within 1e-5 for a tower rotated by orthogonal blocks.

@@ -8,18 +8,19 @@ attention  attention kernels only, as in CAT-Seg: query and value, without biase
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float32, PRNGKeyArray
 
 from hclip_jax.adapters.targets import replace_kernels, select_targets
 from hclip_jax.config.adapters import TOWERS, AttentionConfig, FullConfig, NoneConfig
 
 
-def init_none(rng: Array, clip_params: dict, config: NoneConfig) -> dict:
+def init_none(rng: PRNGKeyArray, clip_params: dict, config: NoneConfig) -> dict:
     """The empty tree."""
     del rng, clip_params, config
     return {}
 
 
-def init_full(rng: Array, clip_params: dict, config: FullConfig) -> dict:
+def init_full(rng: PRNGKeyArray, clip_params: dict, config: FullConfig) -> dict:
     """Copies of the tuned towers."""
     del rng
     # Real copies: the training state is donated, and CLIP is not.
@@ -32,7 +33,9 @@ def replace_towers(clip_params: dict, adapter_params: dict, config: NoneConfig |
     return {**clip_params, **adapter_params}
 
 
-def init_attention(rng: Array, clip_params: dict, config: AttentionConfig) -> dict[str, Array]:
+def init_attention(
+    rng: PRNGKeyArray, clip_params: dict, config: AttentionConfig
+) -> dict[str, Float32[Array, "_ _ D D"]]:
     """Copies [L', J', D, D] of the selected kernels of each tuned tower."""
     del rng
     params = {}
@@ -43,7 +46,9 @@ def init_attention(rng: Array, clip_params: dict, config: AttentionConfig) -> di
     return params
 
 
-def replace_attention(clip_params: dict, adapter_params: dict[str, Array], config: AttentionConfig) -> dict:
+def replace_attention(
+    clip_params: dict, adapter_params: dict[str, Float32[Array, "_ _ D D"]], config: AttentionConfig
+) -> dict:
     """CLIP with the selected kernels replaced."""
     adapted = dict(clip_params)
     for tower, spec in select_targets(clip_params, config).items():

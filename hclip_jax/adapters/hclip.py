@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float32, PRNGKeyArray
 
 from hclip_jax.adapters.cayley import orthogonal_blocks
 from hclip_jax.adapters.relations import align_layers, init_relations, mix
@@ -13,7 +14,7 @@ PARAM_NAMES = {"text": "text", "image": "vision"}
 """Name of each tower's blocks in the parameter tree of the published method."""
 
 
-def init(rng: Array, clip_params: dict, config: HClipConfig) -> dict[str, Array]:
+def init(rng: PRNGKeyArray, clip_params: dict, config: HClipConfig) -> dict[str, Float32[Array, "..."]]:
     """Parameters with which `apply` returns CLIP unchanged; they are not random.
 
     Returns:
@@ -32,8 +33,8 @@ def init(rng: Array, clip_params: dict, config: HClipConfig) -> dict[str, Array]
 
 
 def rotation_blocks(
-    clip_params: dict, adapter_params: dict[str, Array], config: HClipConfig
-) -> dict[str, Array]:
+    clip_params: dict, adapter_params: dict[str, Float32[Array, "..."]], config: HClipConfig
+) -> dict[str, Float32[Array, "_ _ _ b b"]]:
     """The blocks [L', J', M, b, b] that multiply the attention matrices of each tower.
 
     POP without DCRC: independent blocks. DCRC without POP: only the relations train. The paper does not
@@ -57,7 +58,7 @@ def rotation_blocks(
     }
 
 
-def apply(clip_params: dict, adapter_params: dict[str, Array], config: HClipConfig) -> dict:
+def apply(clip_params: dict, adapter_params: dict[str, Float32[Array, "..."]], config: HClipConfig) -> dict:
     """CLIP weights to CLIP weights of the same tree: section 3 of the paper, once a step."""
     blocks, specs = (
         rotation_blocks(clip_params, adapter_params, config),

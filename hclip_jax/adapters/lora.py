@@ -3,12 +3,15 @@
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float32, PRNGKeyArray
 
 from hclip_jax.adapters.targets import replace_kernels, select_targets
 from hclip_jax.config.adapters import LoraConfig
 
 
-def init(rng: Array, clip_params: dict, config: LoraConfig) -> dict[str, dict[str, Array]]:
+def init(
+    rng: PRNGKeyArray, clip_params: dict, config: LoraConfig
+) -> dict[str, dict[str, Float32[Array, "_ _ _ _"]]]:
     """Factors a [L', J', D, rank] and b [L', J', rank, D] of each tuned tower, float32.
 
     `a` is uniform within 1 / sqrt(D), as in peft (kaiming_uniform_ with a = sqrt(5)); `b` is zero.
@@ -21,7 +24,9 @@ def init(rng: Array, clip_params: dict, config: LoraConfig) -> dict[str, dict[st
     return params
 
 
-def apply(clip_params: dict, adapter_params: dict[str, dict[str, Array]], config: LoraConfig) -> dict:
+def apply(
+    clip_params: dict, adapter_params: dict[str, dict[str, Float32[Array, "_ _ _ _"]]], config: LoraConfig
+) -> dict:
     """Kernel + alpha / rank * a b for every selected kernel [in, out]."""
     scale, adapted = config.alpha / config.rank, dict(clip_params)
     for tower, spec in select_targets(clip_params, config).items():

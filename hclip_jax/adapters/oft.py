@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float32, PRNGKeyArray
 
 from hclip_jax.adapters.cayley import orthogonal_blocks
 from hclip_jax.adapters.rotate import rotate_input
@@ -9,19 +10,23 @@ from hclip_jax.adapters.targets import replace_kernels, select_targets
 from hclip_jax.config.adapters import OftConfig
 
 
-def init(rng: Array, clip_params: dict, config: OftConfig) -> dict[str, Array]:
+def init(rng: PRNGKeyArray, clip_params: dict, config: OftConfig) -> dict[str, Float32[Array, "_ _ _ b b"]]:
     """Generators [L', J', M, b, b] of each tuned tower, float32: zeros, whose rotation is the identity."""
     del rng
     specs = select_targets(clip_params, config)
     return {tower: jnp.zeros(spec.block_shape(config.block_size)) for tower, spec in specs.items()}
 
 
-def rotation_blocks(adapter_params: dict[str, Array], config: OftConfig) -> dict[str, Array]:
+def rotation_blocks(
+    adapter_params: dict[str, Float32[Array, "_ _ _ b b"]], config: OftConfig
+) -> dict[str, Float32[Array, "_ _ _ b b"]]:
     """The rotations of the generators, [L', J', M, b, b] of each tower."""
     return {tower: orthogonal_blocks(a, config) for tower, a in adapter_params.items()}
 
 
-def apply(clip_params: dict, adapter_params: dict[str, Array], config: OftConfig) -> dict:
+def apply(
+    clip_params: dict, adapter_params: dict[str, Float32[Array, "_ _ _ b b"]], config: OftConfig
+) -> dict:
     """W blockdiag(Q) for every selected W: on the input side, also of `out`.
 
     The direction is that of the OFT paper and of peft's Neumann series. peft's exact solve rotates the

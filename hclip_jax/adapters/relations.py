@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Float32
 
 from hclip_jax.adapters.targets import TargetSpec
 
@@ -31,7 +32,9 @@ def align_layers(specs: Mapping[str, TargetSpec]) -> dict[str, tuple[int, ...]]:
     return {tower: tuple(used.index(index) for index in own) for tower, own in indices.items()}
 
 
-def init_relations(specs: Mapping[str, TargetSpec], block_size: int, kind: str) -> dict[str, Array]:
+def init_relations(
+    specs: Mapping[str, TargetSpec], block_size: int, kind: str
+) -> dict[str, Float32[Array, "..."]]:
     """Relations with which `mix` returns the blocks unchanged.
 
     Returns:
@@ -54,12 +57,12 @@ def init_relations(specs: Mapping[str, TargetSpec], block_size: int, kind: str) 
 
 
 def mix(
-    blocks: Mapping[str, Array],
+    blocks: Mapping[str, Float32[Array, "_ J _ b b"]],
     layer_indices: Mapping[str, tuple[int, ...]],
-    modality: Array,
-    layer: Array,
-    alpha: Array | None = None,
-) -> dict[str, Array]:
+    modality: Float32[Array, "*two L M M"],
+    layer: Float32[Array, "*two J*L J*L"],
+    alpha: Float32[Array, "M L"] | None = None,
+) -> dict[str, Float32[Array, "_ J _ b b"]]:
     """Mixes the blocks of all layers and towers by two relations, in two products for the whole network.
 
         mixed[(l, j), i] = sum over (s, m) of  layer[(l, j), s] * modality[l, i, m] * blocks[s, m]
@@ -97,7 +100,9 @@ def mix(
     return split
 
 
-def scatter_layers(blocks: Array, indices: tuple[int, ...], num_layers: int) -> Array:
+def scatter_layers(
+    blocks: Float[Array, "L_t ..."], indices: tuple[int, ...], num_layers: int
+) -> Float[Array, "{num_layers} ..."]:
     """A tower's layers [L_t, ...] at `indices` of [L, ...], with zeros elsewhere."""
     if indices == tuple(range(num_layers)):
         return blocks  # towers of equal depth: moving the blocks took a fifth of the time of `apply`

@@ -7,26 +7,31 @@ kernels are Flax's, [in, out], the transposes of the [out, in] weights W of the 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from hclip_jax.adapters.targets import TargetSpec, replace_kernels
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
-def rotate_input(kernel: Array, blocks: Array) -> Array:
+def rotate_input(
+    kernel: Float[Array, "*batch D out"], blocks: Float[Array, "*batch M b b"]
+) -> Float[Array, "*batch D out"]:
     """W blockdiag(Q), for q, k and v: kernels [..., D, out] and blocks [..., M, b, b] -> kernels."""
     rows = kernel.reshape(*blocks.shape[:-1], kernel.shape[-1])
     return jnp.einsum("...Mxy,...Mxo->...Myo", blocks, rows, precision=_HIGHEST).reshape(kernel.shape)
 
 
-def rotate_output(kernel: Array, blocks: Array) -> Array:
+def rotate_output(
+    kernel: Float[Array, "*batch in D"], blocks: Float[Array, "*batch M b b"]
+) -> Float[Array, "*batch in D"]:
     """blockdiag(Q) W, for o: kernels [..., in, D] and blocks [..., M, b, b] -> kernels."""
     columns = kernel.reshape(*kernel.shape[:-1], *blocks.shape[-3:-1])
     rotated = jnp.einsum("...Mxy,...iMy->...iMx", blocks, columns, precision=_HIGHEST)
     return rotated.reshape(kernel.shape)
 
 
-def rotate_tower(tower: dict, spec: TargetSpec, blocks: Array) -> dict:
+def rotate_tower(tower: dict, spec: TargetSpec, blocks: Float[Array, "_ _ M b b"]) -> dict:
     """Rotates the selected attention matrices of a tower: q, k and v on the input side, o on the output side.
 
     Args:

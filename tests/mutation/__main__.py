@@ -159,7 +159,7 @@ def _report(mutants: Sequence[Mutant], results: dict[tuple[str, ...], str]) -> N
     """Prints survivors, and the score of each file and of all mutants that were run."""
     ran = [mutant for mutant in mutants if mutant.key in results]
     survivors = [mutant for mutant in ran if results[mutant.key] == "survived"]
-    print("\nsurvivors:", *map(_describe, survivors), "", sep="\n")
+    print(f"\n{len(survivors)} survivors", *map(_describe, survivors), "", sep="\n")
     total, survived = (Counter(mutant.file for mutant in some) for some in (ran, survivors))
     for file, count in total.items():
         print(f"{count - survived[file]:6} of {count:4} killed  {file}")

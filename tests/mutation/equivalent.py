@@ -40,8 +40,8 @@ _SECOND = "only second derivatives change"
 EQUIVALENT = [
     Equivalent(*rule)
     for rule in (
-        ("ops/backend.py", "default_backend()", "", _PATHS),
-        ("ops/*", "backend.on_cpu()", "condition", _PATHS),
+        ("ops/rows.py", "backend.on_cpu()", "condition", _PATHS),
+        ("ops/chunked_map.py", "backend.on_cpu()", "condition", _PATHS),
         ("ops/chunked_map.py", "_MIN_HALF_SIZE", "", _HALVES),
         ("ops/chunked_map.py", "middle = x.shape[1] // 2", "// 3", _HALVES),
         ("ops/chunked_map.py", "num_classes <= chunk_size", "comparison", "one chunk gives the same result"),

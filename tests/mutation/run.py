@@ -11,23 +11,19 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+_CUSTOM = "tests/ops/test_custom_gradients.py"
 _STEP = "tests/training/test_step.py"
-_GRADIENTS = "tests/ops/test_custom_gradients.py"
+_PARITY = "tests/parity/test_segmenter.py"  # also with the gradients of the published code
 TESTS = {
-    "hclip_jax/adapters": ("tests/adapters", _GRADIENTS, "tests/parity/test_adapters.py", _STEP),
-    "hclip_jax/ops": ("tests/ops", "tests/models", _STEP, "tests/parity"),
+    "hclip_jax/adapters": ("tests/adapters", _CUSTOM, "tests/parity/test_adapters.py", _STEP, _PARITY),
+    "hclip_jax/ops": (_CUSTOM, "tests/ops", "tests/models", _STEP, "tests/parity"),
     "hclip_jax/models/clip": (
         *("tests/models/clip", "tests/parity/test_clip.py", "tests/pretraining/test_contrastive.py"),
-        *("tests/training/test_init.py", _STEP),
+        *("tests/training/test_init.py", _STEP, _PARITY),
     ),
-    "hclip_jax/models/head": ("tests/models/head", _STEP, "tests/parity/test_aggregator.py"),
+    "hclip_jax/models/head": ("tests/models/head", _STEP, "tests/parity/test_aggregator.py", _PARITY),
     "hclip_jax/models": ("tests/models", _STEP, "tests/parity"),
-    "hclip_jax/training": (
-        "tests/training/test_losses.py",
-        _GRADIENTS,
-        _STEP,
-        "tests/parity/test_segmenter.py",
-    ),
+    "hclip_jax/training": ("tests/training/test_losses.py", _CUSTOM, _STEP, _PARITY),
     "hclip_jax/inference": ("tests/inference", "tests/parity/test_sliding_window.py"),
     "hclip_jax/evaluation": ("tests/evaluation",),
 }

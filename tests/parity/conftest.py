@@ -1,4 +1,4 @@
-"""Parity is held by programs as users run them: fully optimised."""
+"""Parity tests run fully optimized programs, as users do."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _optimised() -> Iterator[None]:
+def _optimized() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,9 +21,9 @@ def test_cayley() -> None:
 
 
 def test_mixed_blocks() -> None:
-    adapters = mini_params()["adapters"]
+    adapters = jax.tree.map(jnp.asarray, mini_params()["adapters"])
     towers = {"text": adapters["text"], "image": adapters["vision"]}
-    indices = {name: layer_index(len(own), len(own)) for name, own in towers.items()}
+    indices = {name: layer_index(len(blocks), len(blocks)) for name, blocks in towers.items()}
     mixed = mix(towers, indices, adapters["modality"], adapters["layer"])
     layers = CASE["layers"]
     tolerance.assert_within(mixed["text"][layers], CASE["text_blocks"], tolerance.ADAPTERS)

@@ -16,10 +16,10 @@ from tests.small_models import channels_last, mini, mini_params
 CONFIG = mini()
 
 
-@pytest.mark.parametrize(("batch", "classes", "every"), [(2, 5, 4), (1, 300, 8)])
-def test_logits(batch: int, classes: int, every: int) -> None:
-    case = np.load(Path(__file__).parent / f"aggregator_{classes}.npz")
-    dense, appearance, near, far = (
+@pytest.mark.parametrize(("batch", "num_classes", "stride"), [(2, 5, 4), (1, 300, 8)])
+def test_logits(batch: int, num_classes: int, stride: int) -> None:
+    case = np.load(Path(__file__).parent / f"aggregator_{num_classes}.npz")
+    patch_features, appearance, guidance1, guidance2 = (
         channels_last(recipe.normal(name, (batch, *shape)))
         for name, shape in (
             ("agg.image", (32, 24, 24)),
@@ -28,13 +28,13 @@ def test_logits(batch: int, classes: int, every: int) -> None:
             ("agg.res5", (128, 96, 96)),
         )
     )
-    text = recipe.normal("agg.text", (batch, classes, 1, 32))
+    text = recipe.normal("agg.text", (batch, num_classes, 1, 32))
     apply = jax.jit(Aggregator(CONFIG.head, jnp.float32, 32, remat_policy="none").apply, static_argnums=5)
     params = {"params": mini_params()["head"]["aggregator"]}
     for i in range(batch):  # the case has other class names for each image, our interface has not
         one = slice(i, i + 1)
-        guidance = (near[one], far[one])
-        logits = apply(params, dense[one], text[i], appearance[one], guidance, 2)[0]
-        tolerance.assert_within(logits[:, ::every, ::every], case["logits"][i], tolerance.AGGREGATOR)
+        guidance = (guidance1[one], guidance2[one])
+        logits = apply(params, patch_features[one], text[i], appearance[one], guidance, 2)[0]
+        tolerance.assert_within(logits[:, ::stride, ::stride], case["logits"][i], tolerance.AGGREGATOR)
         topk = np.asarray((logits != ABSENT_LOGIT).any((1, 2)))
         np.testing.assert_array_equal(topk, case["kept"][i])

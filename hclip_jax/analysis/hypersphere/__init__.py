@@ -1,4 +1,4 @@
-"""What a tuning method changed in CLIP, measured on the hypersphere.
+"""The changes that a tuning method made to CLIP, measured on the hypersphere.
 
 measure    all measures of one model
 energy     hyperspherical energy of each attention matrix, before and after adapting

@@ -35,7 +35,7 @@ class TowerRotations(NamedTuple):
 
 
 class HypersphereMeasures(NamedTuple):
-    """What a tuning method changed in CLIP.
+    """The changes that a tuning method made to CLIP.
 
     Attributes:
         method: name of the method.

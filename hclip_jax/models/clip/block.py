@@ -4,7 +4,7 @@ A tower stores the parameters of its L blocks stacked, with a leading axis L on 
 them: one block is compiled once, and the adapters get each attention matrix of a whole tower as one array.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import flax.linen as nn
@@ -100,6 +100,6 @@ def init_blocks(block: Block, num_layers: int) -> Callable[[Array], Params]:
     return init
 
 
-def run_block(block: Block, params: Params, *x: Array, method: Any = None) -> Any:
+def run_block(block: Block, params: Mapping[str, Any], *x: Array, method: Any = None) -> Any:
     """Applies one block with its parameters: the body of a tower's scan over its layers."""
     return block.apply({"params": params}, *x, method=method)

@@ -1,5 +1,6 @@
 """CLIP's image tower: a feature for every patch, and the features of earlier blocks."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -12,7 +13,6 @@ from jaxtyping import Float, Float32, UInt8
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.block import Block, init_blocks, run_block
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
-from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.remat import remat
@@ -93,10 +93,10 @@ class ImageEncoder(nn.Module):
             self.norm_post(x), self.projection.astype(self.dtype), preferred_element_type=jnp.float32
         )
 
-    def _run(self, images: Images, blocks: Params) -> tuple[Array, Array]:
+    def _run(self, images: Images, blocks: Mapping[str, Any]) -> tuple[Array, Array]:
         """Tokens [B, N, D] after the last of `blocks`, and [L, B, N, D] after each of them."""
 
-        def run(x: Array, params: Params) -> tuple[Array, Array]:
+        def run(x: Array, params: Mapping[str, Any]) -> tuple[Array, Array]:
             y = run_block(self.block, params, x)
             return y, y
 

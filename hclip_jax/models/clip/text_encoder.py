@@ -1,5 +1,6 @@
 """CLIP's text tower: tokenized prompts to features."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -11,7 +12,6 @@ from jaxtyping import Float32, Int32
 
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.block import Block, init_blocks, run_block
-from hclip_jax.models.params import Params
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.remat import remat
 
@@ -57,7 +57,7 @@ class TextEncoder(nn.Module):
         )
         blocks = self.param("blocks", init_blocks(block, tower.num_layers))
 
-        def run(x: tuple[Array, Array], params: Params) -> tuple[tuple[Array, Array], None]:
+        def run(x: tuple[Array, Array], params: Mapping[str, Any]) -> tuple[tuple[Array, Array], None]:
             return run_block(block, params, *x, method=Block.causal), None
 
         prefix, suffix = x[:1, :shared_prefix_len], x[:, shared_prefix_len:]

@@ -18,7 +18,7 @@ from hclip_jax.ops.roll import roll
 
 
 class AttentionGuidance(NamedTuple):
-    """What the guidance adds to queries and keys of a block, the same for all classes.
+    """Projected guidance, added to queries and keys of a block: the same for all classes.
 
     Attributes:
         query: [B, 1, windows, N, C].

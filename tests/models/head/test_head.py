@@ -1,5 +1,6 @@
+import dataclasses
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -7,12 +8,13 @@ import numpy as np
 import pytest
 
 from hclip_jax.analysis.benchmark.flops import count_flops
-from hclip_jax.config.validate import from_config_dict
+from hclip_jax.config.schema import HeadConfig
 from hclip_jax.models.clip.image_encoder import ImageFeatures
+from hclip_jax.models.head.cost_volume import ABSENT_LOGIT, cost_volume
 from hclip_jax.models.head.head import SegmentationHead
 from hclip_jax.ops.remat import REMAT_POLICIES
 from tests import tolerance
-from tests.small_models import micro_dict
+from tests.small_models import micro
 
 KEYS = jax.random.split(jax.random.key(0), 4)
 FEATURES = ImageFeatures(
@@ -22,12 +24,17 @@ FEATURES = ImageFeatures(
 TEXT = jax.random.normal(KEYS[3], (5, 1, 16))
 
 
+def head_config(**fields: Any) -> HeadConfig:
+    return dataclasses.replace(micro().head, **fields)
+
+
 def head(
-    max_classes: int = 256, dtype: object = jnp.float32, chunk: int = 32, remat_policy: str = "none"
+    max_classes: int = 256,
+    dtype: object = jnp.float32,
+    class_chunk_size: int = 32,
+    remat_policy: str = "none",
 ) -> SegmentationHead:
-    c = micro_dict()
-    c.head.max_classes = max_classes
-    return SegmentationHead(from_config_dict(c).head, dtype, chunk, remat_policy)
+    return SegmentationHead(head_config(max_classes=max_classes), dtype, class_chunk_size, remat_policy)
 
 
 PARAMS = jax.jit(head().init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
@@ -37,77 +44,88 @@ PARAMS = jax.jit(head().init, static_argnums=3)(jax.random.key(1), FEATURES, TEX
 def apply(
     head: SegmentationHead, params: dict, image: ImageFeatures, text: jax.Array, pooling: int
 ) -> jax.Array:
-    return head.apply(params, image, text, pooling)
+    return cast(jax.Array, head.apply(params, image, text, pooling))
 
 
 def test_logits_follow_the_order_of_classes() -> None:
     order = jnp.array([4, 2, 0, 1, 3])
-    plain = apply(head(), PARAMS, FEATURES, TEXT, 1)
-    assert plain.shape == (2, 5, 16, 16)
-    turned = apply(head(), PARAMS, FEATURES, TEXT[order], 1)
-    tolerance.assert_close(turned, plain[:, order], atol=1e-5)
+    logits = apply(head(), PARAMS, FEATURES, TEXT, 1)
+    assert logits.shape == (2, 5, 16, 16)
+    reordered = apply(head(), PARAMS, FEATURES, TEXT[order], 1)
+    tolerance.assert_close(reordered, logits[:, order], atol=1e-5)
 
 
-def test_pictures_do_not_meet() -> None:
+def test_images_are_independent() -> None:
     both = apply(head(), PARAMS, FEATURES, TEXT, 2)
     second = jax.tree.map(lambda x: x[1:], FEATURES)
     tolerance.assert_close(apply(head(), PARAMS, second, TEXT, 2), both[1:], atol=1e-5)
 
 
-def test_class_selection_also_trains() -> None:
-    loss = lambda p: (apply(head(max_classes=3), p, FEATURES, TEXT, 2) ** 2).mean()  # noqa: E731
-    gradient = jax.jit(jax.grad(loss))(PARAMS)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+def test_gradients_through_the_selection_equal_those_of_the_selected_classes() -> None:
+    """With 3 of 5 classes selected, against the head on those 3, selected by hand."""
+    image = jax.tree.map(lambda x: x[:1], FEATURES)
+    ids = cast(jax.Array, cost_volume(image.patch_features, TEXT, 3).topk_ids)[0]
+
+    def loss(text_ids: jax.Array | None, params: dict, image: ImageFeatures, text: jax.Array) -> jax.Array:
+        logits = apply(head(max_classes=3), params, image, text if text_ids is None else text[text_ids], 2)
+        return (jnp.where(logits == ABSENT_LOGIT, 0.0, logits) ** 2).mean(axis=(0, 2, 3)).sum()
+
+    got, want = (
+        jax.jit(jax.value_and_grad(partial(loss, text_ids), argnums=(0, 1, 2)))(PARAMS, image, TEXT)
+        for text_ids in (None, ids)
+    )
+    tolerance.assert_close(got, want, atol=1e-5, rtol=1e-4)
+    _, (params, features, text) = got
+    zero = [jax.tree_util.keystr(path) for path, g in jax.tree.leaves_with_path(params) if not g.any()]
+    assert not [path for path in zero if "padding" not in path]  # without padding, its token has no gradient
+    assert np.abs(features.patch_features).max(-1).all()
+    assert set(np.flatnonzero(np.abs(text).max((1, 2)))) == set(np.asarray(ids))
 
 
 @pytest.mark.parametrize("remat_policy", ["dots", "full"])
-def test_what_is_computed_anew_changes_nothing(remat_policy: str) -> None:
-    def loss(remat_policy: str, params: Any) -> jax.Array:
-        return (head(remat_policy=remat_policy).apply(params, FEATURES, TEXT, 2) ** 2).mean()
-
-    value_and_gradient = jax.jit(jax.value_and_grad(loss, argnums=1), static_argnums=0)
+def test_remat_does_not_change_values_and_gradients(remat_policy: str) -> None:
+    value_and_gradient = jax.jit(jax.value_and_grad(mean_square, argnums=1), static_argnums=0)
     tolerance.assert_close(
         value_and_gradient(remat_policy, PARAMS), value_and_gradient("none", PARAMS), atol=1e-6, rtol=1e-4
     )
 
 
-def test_less_that_is_kept_is_more_that_is_computed() -> None:
-    def gradient(remat_policy: str) -> Any:
-        return jax.grad(lambda p: (head(remat_policy=remat_policy).apply(p, FEATURES, TEXT, 2) ** 2).mean())
-
-    everything, products, nothing = (
-        count_flops(gradient(remat_policy), PARAMS) for remat_policy in REMAT_POLICIES
+def test_the_fewer_activations_are_stored_the_more_are_recomputed() -> None:
+    none, dots, full = (
+        count_flops(jax.grad(partial(mean_square, remat_policy)), PARAMS) for remat_policy in REMAT_POLICIES
     )
-    assert everything < products < nothing < 1.5 * everything
+    assert none < dots < full < 1.5 * none
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3, 5])
-def test_classes_at_once_change_nothing(chunk: int) -> None:
+def mean_square(remat_policy: str, params: Any) -> jax.Array:
+    logits = head(remat_policy=remat_policy).apply(params, FEATURES, TEXT, 2)
+    return (cast(jax.Array, logits) ** 2).mean()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_the_class_chunk_size_does_not_change_logits(size: int) -> None:
     whole = apply(head(), PARAMS, FEATURES, TEXT, 2)
-    tolerance.assert_close(apply(head(chunk=chunk), PARAMS, FEATURES, TEXT, 2), whole, atol=1e-5)
+    tolerance.assert_close(apply(head(class_chunk_size=size), PARAMS, FEATURES, TEXT, 2), whole, atol=1e-5)
 
 
-def test_halves_side_by_side_change_nothing() -> None:
+def test_computing_classes_in_two_halves_does_not_change_logits() -> None:
     text = jax.random.normal(jax.random.key(5), (17, 1, 16))
-    one_by_one = apply(head(chunk=1), PARAMS, FEATURES, text, 2)
+    one_by_one = apply(head(class_chunk_size=1), PARAMS, FEATURES, text, 2)
     tolerance.assert_close(apply(head(), PARAMS, FEATURES, text, 2), one_by_one, atol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", [1, 2])
-def test_bfloat16_is_near(pooling: int) -> None:
-    plain = apply(head(), PARAMS, FEATURES, TEXT, pooling)
+def test_bfloat16_logits_are_close(pooling: int) -> None:
+    exact = apply(head(), PARAMS, FEATURES, TEXT, pooling)
     half = apply(head(dtype=jnp.bfloat16), PARAMS, FEATURES, TEXT, pooling)
     assert half.dtype == jnp.float32
-    assert np.abs(half - plain).max() < 0.05 * np.abs(plain).max()
-    assert np.abs(half - plain).max() > 0
+    assert np.abs(half - exact).max() < 0.05 * np.abs(exact).max()
+    assert np.abs(half - exact).max() > 0
 
 
-def test_a_prior_is_the_first_probability_of_every_class() -> None:
-    c = micro_dict()
-    c.head.prior_prob = 0.01
-    start = SegmentationHead(from_config_dict(c).head, jnp.float32, 32, "none")
-    params = jax.jit(start.init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
-    tolerance.assert_close(
-        jax.nn.sigmoid(apply(start, params, FEATURES, TEXT, 1)), np.float32(0.01), atol=1e-6
-    )
-    assert np.ptp(apply(head(), PARAMS, FEATURES, TEXT, 1)) > 1e-3  # without one, chance decides
+def test_the_prior_is_the_initial_probability_of_every_class() -> None:
+    with_prior = SegmentationHead(head_config(prior_prob=0.01), jnp.float32, 32, "none")
+    params = jax.jit(with_prior.init, static_argnums=3)(jax.random.key(1), FEATURES, TEXT, 1)
+    probs = jax.nn.sigmoid(apply(with_prior, params, FEATURES, TEXT, 1))
+    tolerance.assert_close(probs, jnp.full_like(probs, 0.01), atol=1e-6)
+    assert np.ptp(apply(head(), PARAMS, FEATURES, TEXT, 1)) > 1e-3  # without a prior, logits are random
