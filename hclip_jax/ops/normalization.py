@@ -6,12 +6,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float, Float32
 
 from hclip_jax.ops import backend
 from hclip_jax.ops.rows import sum_over_rows
+from hclip_jax.ops.types import AnyArray
 
 EPSILON = 1e-5  # PyTorch's default; Flax has 1e-6
 
@@ -48,7 +48,7 @@ def _scale_and_bias(module: nn.Module, x: Array) -> tuple[Array, Array]:
     return scale, module.param("bias", nn.initializers.zeros, x.shape[-1:])
 
 
-def l2_normalize(x: Float[Array | np.ndarray, "*batch D"]) -> Float32[Array, "*batch D"]:
+def l2_normalize(x: Float[AnyArray, "*batch D"]) -> Float32[Array, "*batch D"]:
     """`x` in float32 with its last axis scaled to length 1."""
     x = jnp.asarray(x, jnp.float32)
     # The lower bound is that of PyTorch's normalize: zero vectors stay zero and have finite gradients.

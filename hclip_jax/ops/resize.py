@@ -12,25 +12,23 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from hclip_jax.ops.types import AnyArray
+
 ArrayT = TypeVar("ArrayT", Array, np.ndarray)
 
 
-def bilinear(
-    x: Float[Array | np.ndarray, "..."], size: tuple[int, int], axes: tuple[int, int]
-) -> Float[Array, "..."]:
+def bilinear(x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]) -> Float[Array, "..."]:
     """Resizes `axes` of `x`, the height and the width of the image, to `size`: bilinear, half-pixel."""
     return _half_pixel(x, size, axes, "bilinear")
 
 
-def bicubic(
-    x: Float[Array | np.ndarray, "..."], size: tuple[int, int], axes: tuple[int, int]
-) -> Float[Array, "..."]:
+def bicubic(x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]) -> Float[Array, "..."]:
     """Resizes `axes` of `x` to `size` with Keys' cubic kernel, a = -0.75, half-pixel."""
     return _half_pixel(x, size, axes, "bicubic-pytorch")
 
 
 def bilinear_align_corners(
-    x: Float[Array | np.ndarray, "*batch h w C"], size: tuple[int, int]
+    x: Float[AnyArray, "*batch h w C"], size: tuple[int, int]
 ) -> Float[Array, "*batch H W C"]:
     """Resizes the grid h x w to `size` = (H, W), bilinear; corner pixels stay corner pixels."""
     height, width = (
@@ -39,7 +37,7 @@ def bilinear_align_corners(
     return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x)
 
 
-def _half_pixel(x: Array | np.ndarray, size: tuple[int, int], axes: tuple[int, int], method: str) -> Array:
+def _half_pixel(x: AnyArray, size: tuple[int, int], axes: tuple[int, int], method: str) -> Array:
     shape = list(x.shape)
     for axis, length in zip(axes, size, strict=True):
         shape[axis] = length

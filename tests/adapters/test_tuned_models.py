@@ -124,7 +124,7 @@ def test_a_saved_and_a_merged_model_have_the_same_features(method: str, tmp_path
     assert after.parts == ("clip", "head")
 
     images, tokens = fixed_inputs(config.clip)
-    adapted = Model(config.architecture).adapt(params)
+    adapted = jax.jit(Model(config.architecture).adapt)(params)
     unmerged, found, plain = (
         clip_features(config.clip, clip, images, tokens)
         for clip in (adapted, after.load_params()["clip"], params["clip"])

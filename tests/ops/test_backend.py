@@ -27,7 +27,7 @@ def test_the_plain_forms_give_the_loss_and_gradients_of_the_cpu_path(
     params = jax.jit(model.init)(jax.random.key(0))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    labels = rng.integers(-1, len(NAMES), (2, 32, 32)).astype(np.int32)
+    labels = jnp.asarray(rng.integers(-1, len(NAMES), (2, 32, 32)), jnp.int32)
 
     def loss(params: Any) -> Array:
         clip = model.adapt(params)

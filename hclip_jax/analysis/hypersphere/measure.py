@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hclip_jax.adapters.methods import make_method, rotation_blocks
@@ -58,6 +59,7 @@ def measure(config: AdapterConfig, clip_params: dict, adapter_params: dict) -> H
         clip_params: CLIP before tuning, float32.
         adapter_params: parameters of the method, float32, finite.
     """
+    adapter_params = jax.tree.map(jnp.asarray, adapter_params)
     adapted = jax.jit(make_method(config).apply)(clip_params, adapter_params)
     energy: dict[str, EnergyChange] = {
         tower: energy_change(clip_params[tower], adapted[tower]) for tower in TOWERS

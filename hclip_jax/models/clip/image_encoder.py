@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float, Float32, UInt8
 
@@ -16,8 +15,9 @@ from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.ops import resize
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.remat import remat
+from hclip_jax.ops.types import AnyArray
 
-Images = UInt8[Array | np.ndarray, "B H W 3"] | Float32[Array | np.ndarray, "B H W 3"]
+Images = UInt8[AnyArray, "B H W 3"] | Float32[AnyArray, "B H W 3"]
 """B images, RGB in 0..255."""
 
 

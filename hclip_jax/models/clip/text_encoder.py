@@ -6,7 +6,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float32, Int32
 
@@ -14,6 +13,7 @@ from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.block import Block, init_blocks, run_block
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.remat import remat
+from hclip_jax.ops.types import AnyArray
 
 
 class TextEncoder(nn.Module):
@@ -30,9 +30,7 @@ class TextEncoder(nn.Module):
     remat_policy: str = "none"
 
     @nn.compact
-    def __call__(
-        self, tokens: Int32[Array | np.ndarray, "S N"], shared_prefix_len: int = 0
-    ) -> Float32[Array, "S D_e"]:
+    def __call__(self, tokens: Int32[AnyArray, "S N"], shared_prefix_len: int = 0) -> Float32[Array, "S D_e"]:
         """Encodes S prompts.
 
         Args:
