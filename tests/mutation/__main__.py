@@ -1,14 +1,16 @@
 """The command of mutation testing; the docstring of the package describes it."""
 
 import argparse
+import contextlib
 import json
 import queue
 import random
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
 from pathlib import Path
@@ -41,6 +43,7 @@ def main() -> None:
             print(f"{count:6} {file}")
         print(f"{len(mutants):6} mutants")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that nothing is left behind
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         folder = Path(name)
         runners = [Runner(ROOT, folder / "0", folder / "programs")]
@@ -52,8 +55,8 @@ def main() -> None:
         finished = ("killed",) if args.again else ("killed", "survived")
         todo = [mutant for mutant in mutants if results.get(mutant.key) not in finished]
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        with args.output.open("a") as output:
-            for mutant, outcome in _run(todo, runners):
+        with args.output.open("a") as output, contextlib.closing(_run(todo, runners)) as outcomes:
+            for mutant, outcome in outcomes:
                 results[mutant.key] = outcome.result
                 record = {**mutant._asdict(), **outcome._asdict()}
                 print(json.dumps({k: v for k, v in record.items() if k not in ("text", "log")}), file=output)
@@ -116,7 +119,7 @@ def _read_results(output: Path) -> dict[tuple[str, ...], str]:
     return {Mutant(*(record[k] for k in Mutant._fields[:-1])).key: record["result"] for record in records}
 
 
-def _run(mutants: Sequence[Mutant], runners: Sequence[Runner]) -> Iterator[tuple[Mutant, Outcome]]:
+def _run(mutants: Sequence[Mutant], runners: Sequence[Runner]) -> Generator[tuple[Mutant, Outcome]]:
     """Runs mutants in parallel, one at a time on each runner, and yields those that are done."""
     console = progress.console
     tests = {mutant.file: tests_of(mutant.file, runners[0].tree) for mutant in mutants}
@@ -152,7 +155,9 @@ def _run(mutants: Sequence[Mutant], runners: Sequence[Runner]) -> Iterator[tuple
                     console.print(line + _describe(mutant), markup=False)
                 yield mutant, outcome
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for runner in runners:  # none runs, unless the command is interrupted
+                runner.stop()
 
 
 def _report(mutants: Sequence[Mutant], results: dict[tuple[str, ...], str]) -> None:

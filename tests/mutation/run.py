@@ -86,6 +86,13 @@ class Runner:
             "TMPDIR": str(temporary),
             "JAX_COMPILATION_CACHE_DIR": str(programs),
         }
+        self._process: subprocess.Popen[str] | None = None
+
+    def stop(self) -> None:
+        """Kills the running tests, with the processes that they have started."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def run_unmutated(self, tests: list[str]) -> float:
         """Runs tests that must pass, and stores their compiled programs.
@@ -115,7 +122,7 @@ class Runner:
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": min_compile_time,
         }
         start = time.monotonic()
-        process = subprocess.Popen(
+        self._process = process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
             cwd=self.tree,
             env=environment,
@@ -128,10 +135,14 @@ class Runner:
         try:
             log, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with the processes it has started
+            self.stop()
             process.communicate()
             return Outcome("killed", "time limit", time.monotonic() - start, "")
+        except BaseException:  # the command was interrupted
+            self.stop()
+            raise
+        finally:
+            self._process = None
         seconds = time.monotonic() - start
         if process.returncode == 0:
             return Outcome("survived", "", seconds, log[-4000:])
