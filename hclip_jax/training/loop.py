@@ -142,7 +142,8 @@ def evaluate_newest(config: Config, workdir: Path, mesh: Mesh | None = None) -> 
     evaluator = Evaluator(model, config.evaluation, config.protocol, config.data, mesh, workdir)
     seen = read_trained_class_names(workdir) if is_workdir(workdir) else ()
     params, step = restore_params(config, model, optimizer, workdir, mesh)
-    claim_workdir(workdir, config)
+    if not is_workdir(workdir):
+        claim_workdir(workdir, config)  # a training keeps its own configuration
     with bar() as progress:
         summaries = evaluator.run(params, seen, step, progress)
     for name, summary in summaries.items():
