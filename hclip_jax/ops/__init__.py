@@ -9,4 +9,5 @@ inverse      inverse of I + S for skew-symmetric S
 resize       bilinear and bicubic resampling as in PyTorch
 chunked_map  applies a function to chunks of the class axis
 remat        recomputes activations in the backward pass
+types        array types for annotations
 """

@@ -11,6 +11,7 @@ LOGITS = RNG.standard_normal((B, T, SIZE, SIZE)).astype(np.float32)
 LABELS = {
     "some": RNG.integers(-1, T, (B, SIZE, SIZE)).astype(np.int32),
     "every": RNG.integers(0, T, (B, SIZE, SIZE)).astype(np.int32),
+    "one": np.where(np.arange(B * SIZE * SIZE) == 5, 1, -1).reshape(B, SIZE, SIZE).astype(np.int32),
     "no": np.full((B, SIZE, SIZE), -1, np.int32),
 }
 
@@ -33,7 +34,7 @@ def interpolation(new: int, old: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [SIZE, 2, 1])
-@pytest.mark.parametrize("labeled", ["some", "every", "no"])
+@pytest.mark.parametrize("labeled", ["some", "every", "one", "no"])
 @pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
 def test_loss_and_gradient_by_definition(unlabeled: str, labeled: str, size: int) -> None:
     """Also where the logits are smaller than the labels, and for a cotangent other than 1."""
