@@ -24,7 +24,7 @@ METHODS = {  # overrides of get_config(), which is H-CLIP as published
     "q and v": ("adapters.method=attention",),
     "full": ("adapters.method=full",),
     "frozen": ("adapters.method=none",),
-    "H-CLIP, random CLIP": ("clip.weights=random",),
+    "H-CLIP (random CLIP)": ("clip.weights=random",),
 }
 
 

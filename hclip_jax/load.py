@@ -1,4 +1,4 @@
-"""Opens a model in any form: a model directory, a work directory of a training, files of other programs."""
+"""Opens a model in any form: a model directory, a work directory, files of other programs."""
 
 from pathlib import Path
 

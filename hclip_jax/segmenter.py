@@ -99,7 +99,7 @@ class Segmenter:
         """Loads a model from disk.
 
         Args:
-            model: a model directory, the directory of a training, or a file of CAT-Seg or H-CLIP.
+            model: a model directory, a work directory, or a file of CAT-Seg or H-CLIP.
             base: the CLIP of a model directory that holds adapters without CLIP.
             dtype: dtype of the towers' activations, "float32" or "bfloat16"; by default that of the training,
                 as it always is for the head.

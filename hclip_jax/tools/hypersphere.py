@@ -2,7 +2,7 @@
 
 hclip hypersphere MODEL [--base=CLIP] [--output=DIR]
 
-MODEL is the directory of a training, or a model directory with adapters. DIR (default: MODEL/hypersphere)
+MODEL is a work directory, or a model directory with adapters. DIR (default: MODEL/hypersphere)
 gets
 
     hypersphere.md     a summary table and the plots
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip hypersphere", description=__doc__)
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="directory of a training, or model directory")
+    add("model", type=Path, metavar="MODEL", help="work directory, or model directory")
     add(
         "--base", type=Path, metavar="CLIP", help="CLIP of a model directory that holds adapters without CLIP"
     )
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
     if "adapters" not in model.parts:
         raise UserError(
             f"{model.where} has no adapters (none were trained, or they were merged), so there is nothing to "
-            f"measure; give the directory of a training, or a model directory with adapters"
+            f"measure; give a work directory, or a model directory with adapters"
         )
     config = model.require_spec().architecture.adapters
     with console.status("measuring"):

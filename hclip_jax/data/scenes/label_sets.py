@@ -1,6 +1,6 @@
 """Stuff and objects of the built-in scenes, and their class names.
 
-An object is a pattern, a colour and a shape. Pixel labels name its pattern and colour, "striped red thing";
+An object is a pattern, a colour and a shape. Pixel labels name its pattern and colour, "striped green thing";
 five of those 20 compositions never occur in the train split. Captions name all of them, and use a synonym for
 every term. The open-vocabulary test: class names that occur in no pixel label.
 """
