@@ -104,7 +104,7 @@ def _build_method(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
     if "method" not in value:
         raise UserError(f"{path}.method is missing; give it in the config file")
     by_method = {kind.method: kind for kind in kinds}
-    if value["method"] not in by_method:
+    if not isinstance(value["method"], str) or value["method"] not in by_method:
         raise wrong(f"{path}.method", value["method"], f"one of {', '.join(by_method)}")
     return _build_dataclass(by_method[value["method"]], value, path)
 

@@ -41,11 +41,13 @@ def apply_overrides(tree: dict[str, Any], changes: Sequence[str]) -> Config:
 
     Args:
         tree: plain nested dicts, as `build.to_dict` returns them; modified in place.
-        changes: as in `read_config`.
+        changes: as in `read_config`; the last one of a field counts.
 
     Raises:
         UserError: a change has another form, or `validate.from_dict` refuses.
     """
+    last = {change.partition("=")[0]: i for i, change in enumerate(changes)}
+    changes = [changes[i] for i in sorted(last.values())]
     # The method first: it decides which fields there are.
     for change in sorted(changes, key=lambda change: not change.startswith(f"{_FLAG}adapters.method=")):
         _apply(change, tree)
@@ -73,7 +75,7 @@ def config_path(config: str) -> Path:
 def _run(config: str, file: Path) -> dict[str, Any]:
     try:
         return runpy.run_path(str(file))["get_config"]().to_dict()
-    except Exception as error:  # a program may raise anything
+    except (Exception, SystemExit) as error:  # a program may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(
             f"--config={config} cannot be used ({reason}); give a Python file whose get_config() returns "
@@ -103,7 +105,7 @@ def switch_method(adapters: dict[str, Any], method: str) -> dict[str, Any]:
     It starts from its own defaults. What the configuration changed from the defaults of its method is kept
     where the other one has that field.
     """
-    old, new = METHODS.get(adapters.get("method", "")), METHODS.get(method)
+    old, new = METHODS.get(str(adapters.get("method"))), METHODS.get(method)
     if old is None or new is None:
         return {**adapters, "method": method}
     defaults, fields = to_dict(old()), {field.name for field in dataclasses.fields(new)}
@@ -123,5 +125,5 @@ def _plain(value: Any) -> Any:
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two: nested too deeply
         return text

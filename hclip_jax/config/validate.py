@@ -4,6 +4,7 @@ The field types of the schema rule out single wrong values (`build.py`); what se
 common is checked here. Each error is one sentence: field path, value, what is allowed.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,7 +131,9 @@ def _check_adapters(a: AdapterConfig, clip: ClipConfig, path: str) -> None:
     towers = {tower: getattr(clip, tower) for tower in ("image", "text") if tower in a.towers}
     for name, tower in towers.items():
         if max(a.layers, default=0) > tower.num_layers:
-            raise wrong(f"{path}.layers", a.layers, f"of 1 to {tower.num_layers}, the layers of clip.{name}")
+            raise wrong(
+                f"{path}.layers", a.layers, f"numbers from 1 to {tower.num_layers}, the layers of clip.{name}"
+            )
         if isinstance(a, LoraConfig) and a.rank > tower.width:
             raise wrong(f"{path}.rank", a.rank, f"at most clip.{name}.width = {tower.width}")
     if isinstance(a, BlockConfig):
@@ -178,6 +181,9 @@ def _check_butterflies(a: BoftConfig, widths: dict[str, int], path: str) -> None
 
 
 def _check_training(c: Config) -> None:
+    for name in c.evaluation.sets:  # names of report files
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
+            raise wrong("config.evaluation.sets", name, "names of up to 100 letters, digits, _, - or .")
     if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
         raise wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
     _check_divides("config", (_GRID, grid_size(c.architecture), "train.pooling", c.train.pooling))

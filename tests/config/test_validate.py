@@ -255,11 +255,15 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"adapters.method": "adapter"}, "config.adapters.method is 'adapter'", "one of hclip, none, full"),
     ({"adapters.layers": (1, 1)}, "config.adapters.layers is (1, 1)", "without repetition"),
-    ({"adapters.layers": (3,)}, "config.adapters.layers is (3,)", "of 1 to 2, the layers of clip.text"),
+    (
+        {"adapters.layers": (3,)},
+        "config.adapters.layers is (3,)",
+        "numbers from 1 to 2, the layers of clip.text",
+    ),
     (
         {"adapters.layers": (4,), "adapters.towers": ("image",)},
         "config.adapters.layers is (4,)",
-        "of 1 to 3, the layers of clip.image",
+        "numbers from 1 to 3, the layers of clip.image",
     ),
     ({"adapters.layers": (0,)}, "config.adapters.layers[0] is 0", "more than 0"),
     (
