@@ -10,7 +10,7 @@ class UserError(ValueError):
     """
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Quotes text of a file for a message: one line of ASCII, at most 100 characters of the text."""
     return ascii(text[:100])[1:-1]
 

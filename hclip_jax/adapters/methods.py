@@ -10,6 +10,8 @@ from jax import Array
 
 from hclip_jax.adapters import boft, finetune, hclip, lora, oft
 from hclip_jax.config.adapters import AdapterConfig, BoftConfig, HClipConfig, LoraConfig, OftConfig
+from hclip_jax.config.build import build, to_dict
+from hclip_jax.config.validate import check_adapters
 
 
 class AdapterMethod(NamedTuple):
@@ -50,9 +52,18 @@ def make_method(config: AdapterConfig) -> AdapterMethod:
     >>> adapted = method.apply(clip_params, adapter_params)
     >>> bool((adapted["text"]["blocks"]["attention"]["value"]["kernel"] == 1).all())
     True
+
+    Raises:
+        UserError: here or in `init`: a field has a value that is not allowed, or does not fit CLIP.
     """
+    build(AdapterConfig, to_dict(config), "adapters")  # checks what the annotations allow
     init, apply = _METHODS[config.method]
-    return AdapterMethod(partial(init, config=config), partial(apply, config=config))
+
+    def checked_init(rng: Array, clip_params: Any) -> Any:
+        check_adapters(config, {tower: _size(clip_params[tower]) for tower in getattr(config, "towers", ())})
+        return init(rng, clip_params, config=config)
+
+    return AdapterMethod(checked_init, partial(apply, config=config))
 
 
 def adapt(clip_params: Any, adapter_params: Any, config: AdapterConfig) -> Any:
@@ -116,6 +127,12 @@ def degrees_of_freedom(config: AdapterConfig, clip_shapes: Any) -> int:
     elif isinstance(config, OftConfig | BoftConfig):
         skew = list(shapes.values())
     return count - sum(math.prod(cast(Any, leaf).shape[:-2]) * _symmetric(leaf.shape[-1]) for leaf in skew)
+
+
+def _size(tower: Any) -> tuple[int, int]:
+    """(number of layers, width) of a tower's parameters."""
+    num_layers, width, _ = tower["blocks"]["attention"]["query"]["kernel"].shape
+    return num_layers, width
 
 
 def _symmetric(b: int) -> int:

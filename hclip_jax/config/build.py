@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from hclip_jax.config.ranges import LARGEST, Range
-from hclip_jax.errors import UserError, shown
+from hclip_jax.errors import UserError, printable
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
 
@@ -89,7 +89,7 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
             near = difflib.get_close_matches(name, fields, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UserError(
-                f"{path}.{shown(str(name))} is not a field; {owner} has {', '.join(fields)}{hint}"
+                f"{path}.{printable(str(name))} is not a field; {owner} has {', '.join(fields)}{hint}"
             )
     for name, field in fields.items():
         if name not in value and field.default is dataclasses.MISSING:

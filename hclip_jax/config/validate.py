@@ -54,7 +54,9 @@ def check_architecture(a: Architecture, path: str = "config") -> None:
     check_clip(a.clip, path)
     if not a.prompts.templates:
         raise wrong(f"{path}.prompts.templates", (), "at least one template with one {}")
-    _check_adapters(a.adapters, a.clip, path)
+    image, text = a.clip.image, a.clip.text
+    sizes = {"image": (image.num_layers, image.width), "text": (text.num_layers, text.width)}
+    check_adapters(a.adapters, sizes, path)
     _check_divides(
         path,
         ("model.image_size", a.model.image_size, "clip.image.patch_size", a.clip.image.patch_size),
@@ -112,8 +114,17 @@ def _check_head(head: HeadConfig, clip: ClipConfig, path: str) -> None:
         )
 
 
-def _check_adapters(a: AdapterConfig, clip: ClipConfig, path: str) -> None:
-    """Checks the fields of a tuning method, alone and against CLIP."""
+def check_adapters(a: AdapterConfig, sizes: Mapping[str, tuple[int, int]], path: str = "config") -> None:
+    """Checks the fields of a tuning method against each other and against CLIP.
+
+    Args:
+        a: of the method.
+        sizes: (number of layers, width) of each tower.
+        path: the name of the configuration in messages.
+
+    Raises:
+        UserError: two fields contradict each other.
+    """
     root, path = path, f"{path}.adapters"
     for field in ("towers", "layers", "targets", "orthogonal", "parts"):
         value = getattr(a, field, ())
@@ -128,28 +139,29 @@ def _check_adapters(a: AdapterConfig, clip: ClipConfig, path: str) -> None:
     if not a.targets:
         raise wrong(f"{path}.targets", (), "at least one of query, key, value, out, or method none")
     # The image tower first, as in all other messages.
-    towers = {tower: getattr(clip, tower) for tower in ("image", "text") if tower in a.towers}
-    for name, tower in towers.items():
-        if max(a.layers, default=0) > tower.num_layers:
+    towers = [tower for tower in ("image", "text") if tower in a.towers]
+    for tower in towers:
+        num_layers, width = sizes[tower]
+        if max(a.layers, default=0) > num_layers:
             raise wrong(
-                f"{path}.layers", a.layers, f"numbers from 1 to {tower.num_layers}, the layers of clip.{name}"
+                f"{path}.layers", a.layers, f"numbers from 1 to {num_layers}, the layers of clip.{tower}"
             )
-        if isinstance(a, LoraConfig) and a.rank > tower.width:
-            raise wrong(f"{path}.rank", a.rank, f"at most clip.{name}.width = {tower.width}")
+        if isinstance(a, LoraConfig) and a.rank > width:
+            raise wrong(f"{path}.rank", a.rank, f"at most clip.{tower}.width = {width}")
     if isinstance(a, BlockConfig):
         if a.neumann_terms < 2:
             raise wrong(f"{path}.neumann_terms", a.neumann_terms, "2 or more")
         _check_divides(
             root,
             *(
-                (f"clip.{name}.width", tower.width, "adapters.block_size", a.block_size)
-                for name, tower in towers.items()
+                (f"clip.{tower}.width", sizes[tower][1], "adapters.block_size", a.block_size)
+                for tower in towers
             ),
         )
     if isinstance(a, HClipConfig):
         _check_parts(a, path)
     if isinstance(a, BoftConfig) and a.num_factors > 1:
-        _check_butterflies(a, {name: tower.width for name, tower in towers.items()}, path)
+        _check_butterflies(a, {tower: sizes[tower][1] for tower in towers}, path)
 
 
 def _check_parts(a: HClipConfig, path: str) -> None:
@@ -175,8 +187,8 @@ def _check_butterflies(a: BoftConfig, widths: dict[str, int], path: str) -> None
             raise wrong(
                 f"{path}.num_factors",
                 a.num_factors,
-                f"less, because the {blocks} blocks of clip.{tower}.width are no multiple of "
-                f"2^(num_factors - 1)",
+                f"less, because the {blocks} blocks of clip.{tower}.width, {a.block_size} wide, are no "
+                f"multiple of 2^(num_factors - 1); or choose a smaller {path}.block_size",
             )
 
 

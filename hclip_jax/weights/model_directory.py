@@ -18,7 +18,7 @@ from hclip_jax.config.schema import (
     PromptConfig,
 )
 from hclip_jax.config.validate import check_architecture, check_clip, check_protocol
-from hclip_jax.errors import UserError, shown
+from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import create_dir_atomically, sha256_of, write_atomically
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.version import __version__
@@ -153,7 +153,7 @@ def _read_card(path: Path) -> ClipCard:
     if version != _FORMAT_VERSION:
         raise UserError(
             f"{path} has format {reprlib.repr(version)}, but this version reads format {_FORMAT_VERSION}; "
-            f"install the hclip_jax that wrote it ({shown(str(tree.get('written_by')))})"
+            f"install the hclip_jax that wrote it ({printable(str(tree.get('written_by')))})"
         )
     kind = SegmenterCard if isinstance(tree, Mapping) and "head" in tree else ClipCard
     card = build(kind, tree, f"{path}: config")

@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from hclip_jax.errors import UserError, shown
+from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import replace_atomically
 from hclip_jax.weights.lazy_array import LazyArray
 
@@ -46,7 +46,7 @@ def read_safetensors(path: Path) -> dict[str, LazyArray]:
         tensors = {}
         for name in file.keys():  # noqa: SIM118 - not a dict
             if not name.isprintable():
-                raise UserError(f"{path}: the name {shown(name)} is not printable; rename that tensor")
+                raise UserError(f"{path}: the name {printable(name)} is not printable; rename that tensor")
             view = file.get_slice(name)
             dtype = view.get_dtype()
             if dtype not in _DTYPES:

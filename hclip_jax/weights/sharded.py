@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from hclip_jax.errors import UserError, shown
+from hclip_jax.errors import UserError, printable
 from hclip_jax.weights.lazy_array import LazyArray
 
 INDEX_SUFFIX = ".index.json"
@@ -27,13 +27,15 @@ def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) ->
     for shard in sorted(set(weight_map.values())):
         file = path.parent / shard
         if not file.is_file():
-            raise UserError(f"{path} needs {shown(shard)}, which is not beside it; download that file too")
+            raise UserError(
+                f"{path} needs {printable(shard)}, which is not beside it; download that file too"
+            )
         shards[shard] = read(file)
     for name, shard in weight_map.items():
         if name not in shards[shard]:
             raise UserError(
-                f"{path} lists {shown(name)} in {path.parent / shard}, which does not hold it; download both "
-                f"files again"
+                f"{path} lists {printable(name)} in {path.parent / shard}, which does not hold it; download "
+                f"both files again"
             )
     return {name: shards[shard][name] for name, shard in weight_map.items()}
 
@@ -43,7 +45,7 @@ def _read_weight_map(path: Path) -> dict[str, str]:
     try:
         weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = shown(str(error))
+        reason = printable(str(error))
         raise UserError(
             f"{path} cannot be read as an index of weights ({reason}); download it again"
         ) from error
@@ -52,7 +54,7 @@ def _read_weight_map(path: Path) -> dict[str, str]:
     for name, shard in weight_map.items():
         if not isinstance(shard, str) or not _is_plain_name(shard):
             raise UserError(
-                f"{path}: the file of {shown(name)} is {reprlib.repr(shard)}, which is not a file name; "
+                f"{path}: the file of {printable(name)} is {reprlib.repr(shard)}, which is not a file name; "
                 f"download the index again"
             )
     return weight_map

@@ -10,10 +10,19 @@ import numpy as np
 import pytest
 
 from hclip_jax.adapters.methods import degrees_of_freedom, make_method, rotation_blocks
-from hclip_jax.config.adapters import METHODS, TARGETS, AdapterConfig, BoftConfig
+from hclip_jax.config.adapters import (
+    METHODS,
+    TARGETS,
+    AdapterConfig,
+    BoftConfig,
+    HClipConfig,
+    LoraConfig,
+    OftConfig,
+)
 from hclip_jax.config.overrides import switch_method
 from hclip_jax.config.validate import from_dict
 from hclip_jax.configs import vitb, vitl
+from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import init_clip
 from tests import tolerance
 from tests.small_models import attention_alone, micro_tuned
@@ -244,3 +253,34 @@ def test_degrees_of_freedom_are_the_rank_of_the_jacobian() -> None:
         )(flat)
         rank = np.linalg.matrix_rank(np.asarray(jacobian), tol=1e-4)
         assert rank == degrees_of_freedom(config, clip), fields
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (HClipConfig(block_size=128), "image.width is 16, which config.adapters.block_size = 128 does not"),
+        (OftConfig(block_size=3), "block_size = 3 does not divide"),
+        (BoftConfig(block_size=16), "num_factors is 2; it must be less, .* or choose a smaller .*block_size"),
+        (BoftConfig(block_size=1), "block_size is 1; it must be even"),
+        (LoraConfig(rank=17), "rank is 17; it must be at most clip.image.width = 16"),
+        (LoraConfig(layers=(4,)), "layers is .4,.; it must be numbers from 1 to 3"),
+        (LoraConfig(targets=()), "targets is .*; it must be at least one of query"),
+    ],
+)
+def test_a_method_that_does_not_fit_clip_is_refused_before_it_has_parameters(
+    config: AdapterConfig, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make_method(config).init(RNG, CLIP)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (LoraConfig(rank=0), "adapters.rank is 0; it must be more than 0"),
+        (OftConfig(towers=("vision",)), r"adapters.towers\[0\] is 'vision'; it must be one of text, image"),  # type: ignore[arg-type]
+    ],
+)
+def test_values_that_the_annotations_do_not_allow_are_refused(config: AdapterConfig, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make_method(config)

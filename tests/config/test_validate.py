@@ -285,7 +285,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str, str]] = [
     (
         {"adapters.method": "boft", "adapters.num_factors": 3},
         "config.adapters.num_factors is 3",
-        "less, because the 2 blocks of clip.image.width are no multiple of 2^(num_factors - 1)",
+        "less, because the 2 blocks of clip.image.width, 8 wide, are no multiple of 2^(num_factors - 1)",
     ),
     (
         {"adapters.method": "boft", "adapters.num_factors": 4294967295},

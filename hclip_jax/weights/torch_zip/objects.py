@@ -7,7 +7,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from hclip_jax.errors import shown
+from hclip_jax.errors import printable
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.pickle_vm import ADVICE, Function, Module, Refused, short_text
 from hclip_jax.weights.torch_zip.strided_view import strided_view
@@ -78,7 +78,7 @@ class TorchObjects:
         if self._is_torchscript and name.startswith("__torch__."):
             return Module
         if name not in self._globals:
-            raise Refused(f"asks for {shown(name)}, which is not data; {ADVICE}")
+            raise Refused(f"asks for {printable(name)}, which is not data; {ADVICE}")
         return self._globals[name]
 
     def storage(self, identity: Any) -> Storage:

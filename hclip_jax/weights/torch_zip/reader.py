@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hclip_jax.errors import UserError, shown
+from hclip_jax.errors import UserError, printable
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.objects import TorchObjects
 from hclip_jax.weights.torch_zip.pickle_vm import Refused, run_pickle
@@ -115,7 +115,7 @@ class _Archive:
         """A function that reads a storage of `size` bytes."""
         entry = self._find(f"data/{key}")
         if entry.file_size != size:
-            raise ValueError(f"its storage {shown(key)} has {entry.file_size} bytes, not {size}")
+            raise ValueError(f"its storage {printable(key)} has {entry.file_size} bytes, not {size}")
         return partial(self._load, entry)
 
     def _load(self, entry: zipfile.ZipInfo) -> bytes:
@@ -126,14 +126,15 @@ class _Archive:
         try:
             entry = self._zip.getinfo(f"{self._folder}{name}")
         except KeyError:
-            raise ValueError(f"it has no entry {shown(name)}") from None
+            raise ValueError(f"it has no entry {printable(name)}") from None
         if entry.compress_type != zipfile.ZIP_STORED:
             raise Refused(
-                f"has a compressed entry {shown(name)}, which PyTorch never writes; unzip it and zip -0 it"
+                f"has a compressed entry {printable(name)}, which PyTorch never writes; unzip it and zip "
+                f"-0 it"
             )
         # zipfile allocates the size that an entry claims.
         if entry.file_size != entry.compress_size or entry.file_size > self._size:
-            raise ValueError(f"its entry {shown(name)} is longer than the file")
+            raise ValueError(f"its entry {printable(name)} is longer than the file")
         return entry
 
 
@@ -172,5 +173,5 @@ def _one_sentence(path: Path) -> Iterator[None]:
             f"{path} cannot be read ({reason}); check that it is complete and that you may read it"
         ) from error
     except _BROKEN as error:
-        reason = shown(str(error) or "it ends too early")  # an EOFError has no text
+        reason = printable(str(error) or "it ends too early")  # an EOFError has no text
         raise UserError(f"{path} is broken ({reason}); copy or download it again") from error
