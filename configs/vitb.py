@@ -119,7 +119,8 @@ def get_config() -> ConfigDict:
     c.train.evaluate_first = False  # also before the first step, for the score of the untrained model
 
     c.evaluation = ConfigDict()
-    # "sliding": windows and the whole image, the published protocol; "single": one pass at crop_size.
+    # "sliding": windows and the whole image, the published protocol; "single": the whole image alone, resized
+    # to model.image_size.
     c.evaluation.protocol = "sliding"
     c.evaluation.pooling = 1
     c.evaluation.shortest_edge = 640  # to which images are resized first

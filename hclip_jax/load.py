@@ -26,8 +26,8 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
         activation: activation of a CLIP whose file does not state it, see `weights.detect`.
 
     Raises:
-        UserError: nothing exists at `path`, it cannot be read, it states another activation, or `base` is not
-            the CLIP that the adapters were trained on.
+        UserError: nothing exists at `path`, it cannot be read or has no checkpoint yet, it states another
+            activation, or `base` is not the CLIP that the adapters were trained on.
     """
     path = Path(path)
     if not path.exists():
@@ -54,6 +54,11 @@ def _open_workdir(workdir: Path) -> Checkpoint:
     model, optimizer = Model(config.architecture), make_optimizer(config.train)
     # One device, because the parameters are only copied to the host.
     params, step = restore_params(config, model, optimizer, workdir, make_mesh(1))
+    if not step:
+        raise UserError(
+            f"{workdir} has no checkpoint yet, so its model is untrained; train at least until step "
+            f"{min(config.train.checkpoint_every, config.train.num_train_steps)} (train.checkpoint_every)"
+        )
     arrays = flatten_dict(jax.device_get(params), sep="/")
     return Checkpoint(
         str(workdir),

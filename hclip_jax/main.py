@@ -46,8 +46,6 @@ def main(argv: list[str]) -> int:
         help="train (default), or evaluate: as hclip evaluate DIR, with the configuration given here",
     )
     args, overrides = parser.parse_with_overrides(argv)
-    if not args.workdir:
-        parser.error("--workdir is empty; give --workdir=DIR")
     config = read_config(args.config, overrides)
 
     # Imported after the arguments are checked: JAX takes more than a second to start.

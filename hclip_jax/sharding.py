@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from hclip_jax.errors import UserError
+
 Kind = Literal["params", "images", "prompts", "text_features"]
 
 RULES: dict[Kind, PartitionSpec] = {
@@ -21,7 +23,13 @@ RULES: dict[Kind, PartitionSpec] = {
 
 
 def make_mesh(devices: int | None = None) -> Mesh:
-    """A mesh over the first `devices` devices, all of them by default."""
+    """A mesh over the first `devices` devices, all of them by default.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    if devices is not None and not 1 <= devices <= len(jax.devices()):
+        raise UserError(f"the number of devices is {devices}; it must be from 1 to {len(jax.devices())}")
     chosen = jax.devices()[:devices]
     # Auto axes: the compiler follows the shardings of the arguments (the default became Explicit).
     return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)

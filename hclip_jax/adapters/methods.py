@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -12,6 +11,7 @@ from hclip_jax.adapters import boft, finetune, hclip, lora, oft
 from hclip_jax.config.adapters import AdapterConfig, BoftConfig, HClipConfig, LoraConfig, OftConfig
 from hclip_jax.config.build import build, to_dict
 from hclip_jax.config.validate import check_adapters
+from hclip_jax.errors import UserError
 
 
 class AdapterMethod(NamedTuple):
@@ -54,7 +54,8 @@ def make_method(config: AdapterConfig) -> AdapterMethod:
     True
 
     Raises:
-        UserError: here or in `init`: a field has a value that is not allowed, or does not fit CLIP.
+        UserError: here, a field has a value that is not allowed; in `init` and `apply`, it does not fit
+            CLIP; in `apply`, the parameters are those of another configuration.
     """
     build(AdapterConfig, to_dict(config), "adapters")  # checks what the annotations allow
     init, apply = _METHODS[config.method]
@@ -63,7 +64,13 @@ def make_method(config: AdapterConfig) -> AdapterMethod:
         check_adapters(config, {tower: _size(clip_params[tower]) for tower in getattr(config, "towers", ())})
         return init(rng, clip_params, config=config)
 
-    return AdapterMethod(checked_init, partial(apply, config=config))
+    def checked_apply(clip_params: Any, adapter_params: Any) -> Any:
+        expected = jax.eval_shape(checked_init, jax.random.key(0), clip_params)
+        if (fix := _first_difference(expected, adapter_params)) is not None:
+            raise UserError(f"the adapters are not of method {config.method} as configured: {fix}")
+        return apply(clip_params, adapter_params, config=config)
+
+    return AdapterMethod(checked_init, checked_apply)
 
 
 def adapt(clip_params: Any, adapter_params: Any, config: AdapterConfig) -> Any:
@@ -127,6 +134,19 @@ def degrees_of_freedom(config: AdapterConfig, clip_shapes: Any) -> int:
     elif isinstance(config, OftConfig | BoftConfig):
         skew = list(shapes.values())
     return count - sum(math.prod(cast(Any, leaf).shape[:-2]) * _symmetric(leaf.shape[-1]) for leaf in skew)
+
+
+def _first_difference(expected: Any, given: Any) -> str | None:
+    """The first array in which two trees differ, in words."""
+    shapes, others = (
+        {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
+        for leaves in (jax.tree.leaves_with_path(expected), jax.tree.leaves_with_path(given))
+    )
+    for name in sorted({*shapes, *others}):
+        if shapes.get(name) != others.get(name):
+            have, need = others.get(name, "absent"), shapes.get(name, "absent")
+            return f"{name} is {have} and must be {need}; give the configuration that they were trained with"
+    return None
 
 
 def _size(tower: Any) -> tuple[int, int]:

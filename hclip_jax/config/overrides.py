@@ -61,7 +61,7 @@ def config_path(config: str) -> Path:
         UserError: there is no such file.
     """
     path, built_in = Path(config), importlib.resources.files("hclip_jax.configs")
-    if not path.suffix and len(path.parts) == 1 and not path.is_file():
+    if config.isidentifier() and not config.startswith("_") and not path.is_file():
         path = Path(str(built_in / f"{config}.py"))
     if not path.is_file():
         names = sorted(Path(str(file)).stem for file in built_in.iterdir() if file.name.endswith(".py"))

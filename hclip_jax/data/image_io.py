@@ -18,6 +18,11 @@ LABEL_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _TRANSPOSING_ORIENTATIONS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
+def is_visible_image(path: Path) -> bool:
+    """Whether a path is a file with the suffix of an image, and not hidden as those that macOS adds are."""
+    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Reads an image as uint8 RGB [H, W, 3], upright according to its EXIF orientation.
 
@@ -49,7 +54,10 @@ def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
                 f"{name} holds grey values from {grey.min()} to {grey.max()}, but grey images have 8 or 16 "
                 "bits: save it with 8 bits a channel"
             )
-        image = Image.fromarray(((grey.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        # 32-bit files hold 8 or 16 bits; I;16 always holds 16.
+        is_16_bit = image.mode != "I" or grey.max() > 255
+        grey = grey.astype(np.uint32)
+        image = Image.fromarray(((grey + 128) // 257 if is_16_bit else grey).astype(np.uint8))
     elif image.mode in ("F", "LAB"):
         raise UserError(f"{name} has the mode {image.mode}, which has no fixed RGB form: save it as RGB")
     elif image.mode in ("P", "PA"):

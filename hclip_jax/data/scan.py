@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from hclip_jax.data.image_io import IMAGE_SUFFIXES
+from hclip_jax.data.image_io import is_visible_image
 from hclip_jax.errors import UserError
 
 LABEL_SUFFIX = ".png"
@@ -130,10 +130,10 @@ def _visible_files(folder: Path, issues: list[ScanIssue]) -> list[Path]:
     """Image files by their suffix, in order; none if there is no such folder."""
     files: list[Path] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
-            issues.append(ScanIssue(ScanIssueKind.IGNORED, path))
-        else:
+        if is_visible_image(path):
             files.append(path)
+        else:
+            issues.append(ScanIssue(ScanIssueKind.IGNORED, path))
     return files
 
 

@@ -11,6 +11,7 @@ from hclip_jax.config.schema import DataConfig, EvaluationConfig, EvaluationSet,
 from hclip_jax.data.loader import evaluation_examples
 from hclip_jax.data.sources import open_source
 from hclip_jax.data.types import Example, Source
+from hclip_jax.errors import UserError
 from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix, fold_background
 from hclip_jax.evaluation.report import write_report
 from hclip_jax.inference.overlay import comparison
@@ -53,11 +54,19 @@ class Evaluator:
             workdir: receives `evaluation/NAME.{json,csv,md}` and `overlays/NAME/*.png`.
 
         Raises:
-            UserError: a set cannot be opened, or the text tower cannot encode its class names.
+            UserError: a set cannot be opened, its `fold_background` is no class of it, or the text tower
+                cannot encode its class names.
         """
         self._model, self._config, self._protocol, self._mesh = model, config, protocol, mesh
         self._num_workers, self._workdir = data.num_workers, workdir
         self._sources = {name: _open_set(entry, data) for name, entry in config.sets.items()}
+        for name, source in self._sources.items():
+            fold, num_classes = config.sets[name].fold_background, len(source.class_names)
+            if fold >= num_classes:
+                raise UserError(
+                    f"config.evaluation.sets.{name}.fold_background is {fold}; it must be less than the "
+                    f"{num_classes} classes of the set, or 0 to fold none"
+                )
         self._prompts: dict[str, Prompts] = {
             name: model.prompts(source.class_names) for name, source in self._sources.items()
         }

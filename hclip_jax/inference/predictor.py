@@ -65,13 +65,18 @@ class Predictor:
         """
         self._model, self._mesh, self._protocol = model, mesh, protocol
         self._head = params["head"]
-        self._clip = _adapt(model, params)
+        # A program returns a copy even of weights that it does not change.
+        self._clip = _adapt(model, params) if "adapters" in params else params["clip"]
         padded = pad_prompts(prompts, mesh.size)
 
         def encode() -> Array:
             return _encode_text(model, self._clip, place(padded, mesh, "prompts"))
 
-        key = {"tokens": np.asarray(padded.tokens), "segment_ids": np.asarray(padded.segment_ids)}
+        key = {
+            "tokens": np.asarray(padded.tokens),
+            "segment_ids": np.asarray(padded.segment_ids),
+            "sizes": np.array([prompts.num_classes, prompts.num_templates]),
+        }
         text = text_cache.get(key, encode) if text_cache else encode()
         self.text: Array = jax.device_put(text, named_sharding(mesh, "text_features"))
 

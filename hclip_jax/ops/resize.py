@@ -31,6 +31,8 @@ def bilinear_align_corners(
     x: Float[AnyArray, "*batch h w C"], size: tuple[int, int]
 ) -> Float[Array, "*batch H W C"]:
     """Resizes the grid h x w to `size` = (H, W), bilinear; corner pixels stay corner pixels."""
+    if x.shape[-3:-1] == size:
+        return jnp.asarray(x)
     height, width = (
         jnp.asarray(_align_corners_matrix(n, m), x.dtype) for n, m in zip(size, x.shape[-3:-1], strict=True)
     )

@@ -22,6 +22,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.progress import bar, console
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.training.workdir import check_workdir
 
 
 def main(argv: list[str]) -> int:
@@ -57,6 +58,8 @@ def main(argv: list[str]) -> int:
 
 
 def _train_all(runs: Sequence[Run], workdir: Path, jobs: int) -> None:
+    for r in runs:
+        check_workdir(r.workdir, r.config)  # results of another configuration do not count
     remaining = [r for r in runs if r.final_metrics() is None]
     num_finished = len(runs) - len(remaining)
     console.print(f"{len(runs)} trainings, {num_finished} finished")

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -45,6 +46,8 @@ class Parser(argparse.ArgumentParser):
             if name.startswith("--") and name not in options:
                 near = difflib.get_close_matches(name, options, n=1)
                 self.error(f"{name} is not an option{f'; did you mean {near[0]}?' if near else ''}")
+            if not argument or (argument.endswith("=") and name in options):
+                self.error(f"{name or 'an argument'} is empty; give a value")
         return super().parse_args(args)
 
     def parse_with_overrides(self, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -69,7 +72,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = True) -> int:
-    """Runs a command and returns its exit status: 2 for a UserError, 130 for an interruption.
+    """Runs a command and returns its exit status: 2 for wrong input, 130 for an interruption.
 
     Args:
         main: the command; takes `argv` and returns its exit status.
@@ -83,8 +86,22 @@ def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = T
     try:
         return main(argv)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _fail(
+            f"{os.fsdecode(error.filename)}: {error.strerror}; give a path that you may read and write"
+        )
+    except RuntimeError as error:
+        if "Unable to initialize backend" not in str(error):
+            raise
+        return _fail(f"{error}; unset JAX_PLATFORMS, or install the JAX of that platform")
     except KeyboardInterrupt as error:
         print(str(error) or "interrupted", file=sys.stderr)
         return 130
+
+
+def _fail(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from hclip_jax.config.schema import Dtype
-from hclip_jax.data.image_io import IMAGE_SUFFIXES, read_image
+from hclip_jax.data.image_io import is_visible_image, read_image
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
 from hclip_jax.io.progress import bar, console
@@ -78,7 +78,7 @@ def main(argv: list[str]) -> int:
         segmentations = segmenter.many(
             _read_images(paths, pending, skip),
             class_names,
-            batch_size=args.batch,
+            batch_size=args.batch_size,
             background=background,
             synonyms=args.synonyms,
             threshold=args.threshold,
@@ -147,7 +147,7 @@ def _parser() -> Parser:
         help="one pass over the whole image instead of the published sliding window",
     )
     add(
-        "--batch",
+        "--batch_size",
         type=int,
         default=1,
         metavar="B",
@@ -176,7 +176,7 @@ def _image_paths(arguments: Sequence[str]) -> list[Path]:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            matches = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            matches = sorted(filter(is_visible_image, path.iterdir()))
         else:
             matches = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
         if not matches:

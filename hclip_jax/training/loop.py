@@ -25,6 +25,7 @@ from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Metrics, make_step, place_prompts, text_energy
 from hclip_jax.training.workdir import (
+    check_trained_class_names,
     check_workdir,
     claim_workdir,
     is_workdir,
@@ -51,6 +52,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
     _check_batch_size(config.train.batch_size, mesh)
     data, recipe = config.data, config.train
     source = open_source(data.root, data.split, data.classes_file, data.label_set)
+    check_trained_class_names(workdir, source.class_names)
     model, optimizer = Model(config.architecture), make_optimizer(recipe)
     evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)
     prompts = place_prompts(model.prompts(source.class_names), mesh)

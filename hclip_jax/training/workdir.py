@@ -1,12 +1,13 @@
 """Work directory: config.json and the check that a resumed run uses the same configuration."""
 
+import itertools
 import json
 from pathlib import Path
 
 from hclip_jax.config.build import changed_fields, to_dict
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import write_atomically
 from hclip_jax.text.class_names import read_class_names
 
@@ -36,9 +37,32 @@ def read_config_json(workdir: Path) -> Config:
     path = workdir / _CONFIG
     try:
         tree = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no configuration ({error}); give the --workdir of a training") from error
-    return from_dict(tree)
+    try:
+        return from_dict(tree)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def check_trained_class_names(workdir: Path, class_names: tuple[str, ...]) -> None:
+    """Checks that a training in `workdir`, if there is one, has these class names.
+
+    Raises:
+        UserError: it has others, or the same in another order.
+    """
+    if not (is_workdir(workdir) and (workdir / _CLASS_NAMES).exists()):
+        return
+    trained = read_trained_class_names(workdir)
+    if trained == class_names:
+        return
+    pairs = itertools.zip_longest(trained, class_names)
+    id_, (old, new) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+    raise UserError(
+        f"{workdir} holds a training with other class names: id {id_} was {_quoted(old)} and is now "
+        f"{_quoted(new)}; restore the class list (its copy is {workdir / _CLASS_NAMES}), or give another "
+        f"--workdir"
+    )
 
 
 def write_trained_class_names(workdir: Path, class_names: tuple[str, ...]) -> None:
@@ -73,10 +97,14 @@ def check_workdir(workdir: Path, config: Config) -> None:
     try:
         existing = json.loads(path.read_text())
         changed = [f for f in changed_fields(existing, to_dict(config)) if not f.startswith(_MAY_CHANGE)]
-    except (ValueError, AttributeError, TypeError, OSError) as error:
+    except (ValueError, AttributeError, TypeError, OSError, RecursionError) as error:
         raise UserError(f"{path} is no configuration ({error}); give another --workdir") from error
     if changed:
         raise UserError(
-            f"{workdir} holds a training of another configuration; {', '.join(changed)} differ: "
-            f"give another --workdir, or the configuration in {path}"
+            f"{workdir} holds a training of another configuration, which differs in {', '.join(changed)}; "
+            f"give another work directory, or the configuration in {path}"
         )
+
+
+def _quoted(name: str | None) -> str:
+    return "no class" if name is None else f"'{printable(name)}'"

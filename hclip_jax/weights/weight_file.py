@@ -95,6 +95,8 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _read_config(folder: Path) -> Mapping[str, Any]:
+    """The fields of both configuration files: repositories have one for transformers and one for OpenCLIP."""
+    fields: dict[str, Any] = {}
     for name in _CONFIG_NAMES:
         path = folder / name
         if not path.is_file():
@@ -104,5 +106,5 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
         except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{path} cannot be read as JSON ({error}); download it again") from error
         if isinstance(config, dict):
-            return config
-    return {}
+            fields |= config
+    return fields

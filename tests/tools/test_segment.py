@@ -104,7 +104,7 @@ def test_folder(segment: Command, photos: Path) -> None:
 def test_batches_give_the_same_labels(segment: Command, photos: Path) -> None:
     assert segment(photos) == 0
     alone = {name: (photos.parent / f"out/{name}.png").read_bytes() for name in ("a", "b [1]", "c")}
-    assert segment(photos, "--batch=2") == 0
+    assert segment(photos, "--batch_size=2") == 0
     for name, label in alone.items():
         assert (photos.parent / f"out/{name}.png").read_bytes() == label
 

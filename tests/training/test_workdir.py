@@ -87,8 +87,8 @@ def test_anything_else_is_refused_by_name_and_the_file_stays(path: str, tmp_path
     with pytest.raises(UserError) as caught:
         claim_workdir(tmp_path, changed({path: BOUND[path], "train.log_every": 9}))
     message = str(caught.value)
-    assert f"{tmp_path} holds a training of another configuration; {path} differ:" in message
-    assert "another --workdir" in message
+    assert f"{tmp_path} holds a training of another configuration, which differs in {path};" in message
+    assert "another work directory" in message
     assert (tmp_path / "config.json").read_bytes() == before
 
 
@@ -103,7 +103,7 @@ def test_fields_of_another_version_count_as_differences(tmp_path: Path) -> None:
     old["train"]["momentum"] = 0.9
     del old["head"]["max_classes"]
     (tmp_path / "config.json").write_text(json.dumps(old))
-    with pytest.raises(UserError, match=r"head\.max_classes, train\.momentum differ"):
+    with pytest.raises(UserError, match=r"differs in head\.max_classes, train\.momentum;"):
         claim_workdir(tmp_path, micro())
 
 
@@ -128,6 +128,6 @@ def test_check_writes_nothing(tmp_path: Path) -> None:
     claim_workdir(tmp_path, micro())
     before = (tmp_path / "config.json").read_bytes()
     check_workdir(tmp_path, changed({"train.log_every": 9}))
-    with pytest.raises(UserError, match="seed differ"):
+    with pytest.raises(UserError, match="differs in seed;"):
         check_workdir(tmp_path, changed({"seed": 9}))
     assert (tmp_path / "config.json").read_bytes() == before

@@ -1,6 +1,5 @@
 """The trainings of an ablation, and their final metrics."""
 
-import json
 import runpy
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from hclip_jax.config.overrides import config_path, read_config
 from hclip_jax.config.schema import Config
 from hclip_jax.errors import UserError
+from hclip_jax.training.metrics import read_metrics
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Run:
 
         None if the training is not finished.
         """
-        try:
-            lines = [json.loads(line) for line in (self.workdir / "metrics.jsonl").read_text().splitlines()]
-        except OSError:
-            return None
         last_step = self.config.train.num_train_steps
-        final = [line["evaluation"] for line in lines if "evaluation" in line and line["step"] == last_step]
+        final = [
+            record["evaluation"]
+            for record in read_metrics(self.workdir / "metrics.jsonl")
+            if "evaluation" in record and record["step"] == last_step
+        ]
         return final[-1] if final else None
 
 

@@ -24,7 +24,7 @@ def is_buffer(name: str) -> bool:
 
 
 def hclip_tensors(architecture: Architecture) -> Iterator[Tensor]:
-    """All parameters of the published model: 462 tensors, of which 14 have 24 (12 x 2) names.
+    """All parameters of the published model: 448 tensors, of which 14 have 24 (12 x 2) names.
 
     Raises:
         UserError: the adapters are not those of the published code.
