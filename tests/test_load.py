@@ -1,5 +1,6 @@
 """Loading a model in any form, and imports that load nothing they do not need."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,10 @@ def test_an_unknown_attribute_of_the_package_is_an_error() -> None:
     assert all(hasattr(hclip_jax, name) for name in hclip_jax.__all__)
     with pytest.raises(AttributeError, match="module 'hclip_jax' has no attribute 'segment_all'"):
         _ = hclip_jax.segment_all
+
+
+def test_a_training_without_a_checkpoint_is_not_a_model(tmp_path: Path) -> None:
+    workdir = trained.train(tmp_path / "run")
+    shutil.rmtree(workdir / "checkpoints")
+    with pytest.raises(UserError, match=f"{workdir} has no checkpoint yet, so its model is untrained"):
+        Segmenter.load(workdir)

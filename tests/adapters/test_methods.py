@@ -284,3 +284,13 @@ def test_a_method_that_does_not_fit_clip_is_refused_before_it_has_parameters(
 def test_values_that_the_annotations_do_not_allow_are_refused(config: AdapterConfig, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_method(config)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [LoraConfig(rank=2), LoraConfig(layers=(2,)), LoraConfig(targets=("query",)), HClipConfig(block_size=4)],
+)
+def test_parameters_of_another_configuration_are_refused(config: AdapterConfig) -> None:
+    adapter_params = make_method(LoraConfig(rank=4)).init(RNG, CLIP)
+    with pytest.raises(UserError, match=f"not of method {config.method} as configured: .* must be"):
+        make_method(config).apply(CLIP, adapter_params)

@@ -164,3 +164,10 @@ def test_invalid_ids_are_listed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"label\.png holds the class ids 19, 20, 254, .* 19 class"):
         read_label(path, 19)
     assert read_label(path, 255).tolist() == [[0, 254, IGNORE, 19, 20]]
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(200, 200), (65535, 255)])
+def test_32_bit_grey_holds_8_or_16_bits(tmp_path: Path, largest: int, expected: int) -> None:
+    grey = np.array([[0, largest]], np.int32)
+    rgb = read_image(saved(tmp_path / "grey.tif", Image.fromarray(grey)))
+    np.testing.assert_array_equal(rgb[0, :, 0], [0, expected])

@@ -1,6 +1,8 @@
 """Class ids agree with the probabilities, whatever the number of classes in a chunk."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,13 +13,15 @@ from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.inference import predictor as module
 from hclip_jax.inference.predictor import Prediction, Predictor
+from hclip_jax.inference.text_cache import TextCache
+from hclip_jax.io import cache
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
 from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.init import initial_params
-from tests import tolerance
+from tests import tolerance, trained
 from tests.small_models import MINI_CLASSES, micro, micro_dict
 
 # The canvas is 48 x 48; output sizes are padded to 128: sizes below, at and above it, in both orientations.
@@ -177,3 +181,19 @@ def test_memory_does_not_grow_with_the_classes(kind: Any) -> None:
 
     assert temporary_bytes(1000) < 1.01 * temporary_bytes(100)
     assert temporary_bytes(1000) < 1000 * 640 * 640 * 4 / 8
+
+
+def test_class_names_and_templates_with_the_same_prompts_have_features_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    shapes = []
+    for names, templates in ((("red cat", "blue cat"), ("{}",)), (("cat",), ("red {}", "blue {}"))):
+        architecture = micro().architecture
+        model = Model(replace(architecture, prompts=replace(architecture.prompts, templates=templates)))
+        text_cache = TextCache(trained.params()["clip"]["text"])
+        predictor = Predictor(
+            model, trained.params(), model.prompts(names), make_mesh(1), micro().protocol, text_cache
+        )
+        shapes.append(predictor.text.shape[:2])
+    assert shapes == [(2, 1), (1, 2)]

@@ -32,6 +32,7 @@ def test_the_old_file_is_replaced_by_a_rename(tmp_path):
 
 def test_a_name_as_long_as_the_system_allows_works(tmp_path):
     write_atomically(tmp_path / ("n" * 255), "x")
+    assert (tmp_path / ("n" * 255)).read_text() == "x"
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeypatch):

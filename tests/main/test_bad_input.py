@@ -77,6 +77,10 @@ def test_class_names_of_evaluation_sets_are_checked_before_training(
         (("--config.data.label_set=animals",), ("'animals'", "seen, all, shapes, regrouped, synonyms")),
         (("--config.data.split=dev",), ("'dev'", "train, val, test")),
         (("--config.data.classes_file=x.txt",), ("x.txt", "label_set")),
+        (
+            ("--config.evaluation.sets.val.fold_background=99",),
+            ("sets.val.fold_background is 99", "must be less than the"),
+        ),
         (("--config.train.batch_size=12",), ("config.train.batch_size is 12", "multiple of 8")),
         (("--config.prompts.templates=('a photo',)",), ("'a photo'", "once")),
     ],

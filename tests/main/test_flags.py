@@ -58,9 +58,9 @@ def test_exit_status_reaches_the_shell(tmp_path: Path) -> None:
         ("--work=x", ("--work is not an option",)),  # no abbreviations
         ("stray", ("unrecognized arguments: stray", "hclip train --help")),
         ("--mode=test", ("argument --mode", "'test'", "train", "evaluate")),
-        ("--config=", ("--config= does not exist", "tiny")),
+        ("--config=", ("--config is empty", "give a value")),
         ("--config=tny", ("--config=tny does not exist", "ablation, tiny, vitb, vitl")),
-        ("--workdir=", ("--workdir is empty", "--workdir=DIR")),
+        ("--workdir=", ("--workdir is empty", "give a value")),
     ],
 )
 def test_wrong_arguments(argument: str, parts: tuple[str, ...], refusal: Callable[..., str]) -> None:

@@ -72,6 +72,8 @@ def parser() -> Parser:
         (["--outptu=x"], r"--outptu is not an option; did you mean --output\? \(see hclip x --help\)"),
         ([], r"required: --output \(see hclip x --help\)"),
         (["--output=x", "a", "b"], "unrecognized arguments: b"),
+        (["--output="], "--output is empty; give a value"),
+        (["--output=x", ""], "an argument is empty; give a value"),
     ],
 )
 def test_wrong_use(parser: Parser, argv: list[str], message: str) -> None:
@@ -85,3 +87,22 @@ def test_overrides_are_separated(parser: Parser) -> None:
     assert (args.name, args.output, separated) == ("name", "out", overrides)
     with pytest.raises(UserError, match=r"--config\.a has no value; give --config\.a=VALUE"):
         parser.parse_with_overrides(["--output=x", "--config.a", "3"])
+
+
+def test_a_path_that_the_system_refuses_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(argv: list[str]) -> int:
+        return len((tmp_path / argv[0]).read_text())
+
+    assert run(command, ["n" * 300]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / ('n' * 300)}: File name too long;")
+    assert error.count("\n") == 1
+
+
+def test_a_missing_platform_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_raising(RuntimeError("Unable to initialize backend 'cuda':\nno device")) == 2
+    assert "unset JAX_PLATFORMS" in capsys.readouterr().err
+    with pytest.raises(OSError, match="no file"):  # nothing to name
+        run_raising(OSError("no file"))

@@ -7,7 +7,13 @@ import pytest
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError
-from hclip_jax.training.workdir import check_workdir, claim_workdir
+from hclip_jax.training.workdir import (
+    check_trained_class_names,
+    check_workdir,
+    claim_workdir,
+    read_config_json,
+    write_trained_class_names,
+)
 from tests.small_models import micro
 
 # Fields that the weights do not depend on, and other values for them.
@@ -131,3 +137,31 @@ def test_check_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="differs in seed;"):
         check_workdir(tmp_path, changed({"seed": 9}))
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("names", "difference"),
+    [
+        (("dog", "cat", "sky"), "id 0 was 'cat' and is now 'dog'"),
+        (("cat", "dog"), "id 2 was 'sky' and is now no class"),
+        (("cat", "dog", "sky", "sea"), "id 3 was no class and is now 'sea'"),
+    ],
+)
+def test_a_training_keeps_its_class_names(names: tuple[str, ...], difference: str, tmp_path: Path) -> None:
+    check_trained_class_names(tmp_path, ("anything",))  # there is no training yet
+    claim_workdir(tmp_path, micro())
+    write_trained_class_names(tmp_path, ("cat", "dog", "sky"))
+    (tmp_path / "metrics.jsonl").touch()
+    check_trained_class_names(tmp_path, ("cat", "dog", "sky"))
+    with pytest.raises(UserError, match=difference):
+        check_trained_class_names(tmp_path, names)
+
+
+def test_a_configuration_that_cannot_be_read_names_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"seed": 1}')
+    with pytest.raises(UserError, match=rf"{path}: config\.clip is missing"):
+        read_config_json(tmp_path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(UserError, match=f"{path} is no configuration"):
+        read_config_json(tmp_path)

@@ -1,10 +1,12 @@
 """Files of other libraries: the detected model computes the features that the library computed."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.config.schema import Activation, ClipConfig, ImageTower, TextTower
@@ -12,6 +14,7 @@ from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import ClipFeatures, clip_features
 from hclip_jax.weights.export import merge_adapters
 from hclip_jax.weights.open_checkpoint import open_checkpoint
+from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance
 from tests.weights.sample_files import FILES
 
@@ -121,3 +124,14 @@ def test_heads_and_activation_change_the_features() -> None:
     assert not quick.activation_assumed
     assert quick.clip.activation == "quick_gelu"
     assert max_difference(features(quick), "epoch_1") > 0.01
+
+
+def test_fields_of_both_configuration_files_count(tmp_path: Path) -> None:
+    for name, tree in (
+        ("config.json", {"model_type": "clip"}),
+        ("open_clip_config.json", {"model_cfg": {"a": 1}}),
+    ):
+        (tmp_path / name).write_text(json.dumps(tree))
+    save_file({"x": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
+    config = open_weights(tmp_path / "model.safetensors").hf_config
+    assert config == {"model_type": "clip", "model_cfg": {"a": 1}}

@@ -61,3 +61,12 @@ def test_final_metrics_are_those_after_the_last_step(
         lines.append({"step": step, "evaluation": {"open": {"mIoU": 7.0}}})
     (run.workdir / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert run.final_metrics() == ({"open": {"mIoU": 7.0}} if finished else None)
+
+
+def test_a_line_that_a_kill_cut_off_does_not_count(tmp_path: Path) -> None:
+    run = Run("a", 0, micro(), tmp_path, ())
+    whole = json.dumps({"step": micro().train.num_train_steps, "evaluation": {"val": {"mIoU": 1.0}}})
+    (tmp_path / "metrics.jsonl").write_text(whole[:-3])
+    assert run.final_metrics() is None
+    (tmp_path / "metrics.jsonl").write_text(whole + "\n" + whole[:-3])
+    assert run.final_metrics() == {"val": {"mIoU": 1.0}}
