@@ -96,12 +96,14 @@ def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = T
     except RuntimeError as error:
         if "Unable to initialize backend" not in str(error):
             raise
-        return _fail(f"{error}; unset JAX_PLATFORMS, or install the JAX of that platform")
+        return _fail(
+            f"{' '.join(str(error).split())}; unset JAX_PLATFORMS, or install the JAX of that platform"
+        )
     except KeyboardInterrupt as error:
         print(str(error) or "interrupted", file=sys.stderr)
         return 130
 
 
 def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print(f"error: {message}", file=sys.stderr)
     return 2

@@ -149,5 +149,8 @@ def test_work_directory_of_another_configuration(
     claim_workdir(workdir, micro())
     before = (workdir / "config.json").read_bytes()
     message = refusal("--config.seed=3", "--config.head.num_layers=2", f"--mode={mode}")
-    assert f"{workdir} holds a training of another configuration; head.num_layers, seed differ" in message
+    assert (
+        f"{workdir} holds a training of another configuration, which differs in head.num_layers, seed;"
+        in message
+    )
     assert (workdir / "config.json").read_bytes() == before
