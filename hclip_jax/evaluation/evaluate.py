@@ -98,6 +98,10 @@ class Evaluator:
             }
             write_report(self._workdir / "evaluation", name, confusion, details)
             summaries[name] = confusion.summary()
+            present = [row["name"] for row in confusion.per_class() if row["ground_truth"]]
+            if len(present) == 1:
+                shows = f"the ground truth of {name} shows {present[0]!r} alone"
+                progress.console.print(f"warning: {shows}, so its metrics say nothing", markup=False)
         return summaries
 
     def _evaluate_set(

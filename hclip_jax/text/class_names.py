@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hclip_jax.errors import UserError
+from hclip_jax.text.class_list import parse_class_list
 
 
 def check_class_names(names: Sequence[str], list_name: str, item: str = "name") -> tuple[str, ...]:
@@ -38,11 +39,11 @@ def check_class_names(names: Sequence[str], list_name: str, item: str = "name") 
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...]:
-    """Reads a class list: UTF-8 text, one class a line; line n (from 0) names class id n.
+    """Reads a class list: UTF-8 text in a form of `parse_class_list`; line n (from 0) names class id n.
 
     Raises:
-        UserError: the file is unreadable, or `check_class_names` refuses the list; the message has line
-            numbers.
+        UserError: the file is unreadable, or `parse_class_list` or `check_class_names` refuses the list; the
+            message has line numbers.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")  # -sig: Windows editors write a BOM first
@@ -55,8 +56,7 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
         raise UserError(
             f"the class list {path} is not UTF-8 text (byte {error.start}): save it as UTF-8"
         ) from error
-    # Not str.splitlines: it also splits at characters that editors do not treat as the end of a line.
-    return check_class_names(text.rstrip().split("\n") if text.strip() else [], str(path), "line")
+    return check_class_names(parse_class_list(text, str(path)), str(path), "line")
 
 
 def split_synonyms(name: str) -> list[str]:

@@ -9,7 +9,7 @@ from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import write_atomically
-from hclip_jax.text.class_names import read_class_names
+from hclip_jax.text.class_names import check_class_names
 
 _CONFIG, _CLASS_NAMES = "config.json", "classes.txt"
 # Fields that may change between runs in one work directory: the weights do not depend on them.
@@ -71,8 +71,17 @@ def write_trained_class_names(workdir: Path, class_names: tuple[str, ...]) -> No
 
 
 def read_trained_class_names(workdir: Path) -> tuple[str, ...]:
-    """The class names of the training in `workdir`."""
-    return read_class_names(workdir / _CLASS_NAMES)
+    """The class names of the training in `workdir`.
+
+    Raises:
+        UserError: the file is missing or broken.
+    """
+    path = workdir / _CLASS_NAMES
+    try:
+        # Not `read_class_names`: names that do not come from a file may look like another form of list.
+        return check_class_names(path.read_text("utf-8").removesuffix("\n").split("\n"), str(path), "line")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); restore it, or train in a new folder") from error
 
 
 def claim_workdir(workdir: Path, config: Config) -> None:

@@ -52,9 +52,12 @@ def check_class_list(path: Path) -> tuple[list[str], list[IssueGroup]]:
 
 
 def check_ids(pairs: Sequence[CheckedPair], num_classes: int) -> list[Issue]:
-    """Finds invalid ids, and masks of 0 and 255 that should hold the ids 0 and 1."""
+    """Finds invalid ids, masks of 0 and 255 that should hold the ids 0 and 1, and labels of one class."""
     labels = [pair for pair in pairs if pair.label_pixels]
-    return _binary_masks(labels, num_classes) + _invalid_ids(labels, num_classes)
+    binary = _binary_masks(labels, num_classes)
+    is_explained = any(issue.kind.level == "error" for issue in binary)
+    single = [] if is_explained else _single_class(labels)
+    return binary + single + _unlabelled_splits(labels) + _invalid_ids(labels, num_classes)
 
 
 def check_class_use(pairs: Sequence[CheckedPair], class_names: Sequence[str]) -> list[IssueGroup]:
@@ -117,6 +120,30 @@ def _binary_masks(labels: Sequence[CheckedPair], num_classes: int) -> list[Issue
     return [Issue(kind, pair.files.label) for split in binary for pair in by_split[split] if pair.files.label]
 
 
+def _single_class(labels: Sequence[CheckedPair]) -> list[Issue]:
+    """Labels from which nothing is learnt: every labelled pixel has the same class."""
+    if len({t for pair in labels for t in (*pair.pixel_counts, *pair.invalid_ids)}) != 1:
+        return []
+    kind = IssueKind(
+        "error",
+        "labels that show the same class at every labelled pixel, so that a model which always answers it is "
+        "right and nothing is learnt",
+        "label everything else too, for example as a class named background with an id of its own",
+    )
+    return [Issue(kind, pair.files.label) for pair in labels if pair.pixel_counts and pair.files.label]
+
+
+def _unlabelled_splits(labels: Sequence[CheckedPair]) -> list[Issue]:
+    kind = IssueKind(
+        "error",
+        "splits without a single labelled pixel",
+        "label their images, or remove the split; 255 (65535 with 16 bits) means unlabelled",
+    )
+    splits = {pair.split: pair.files.label.parent for pair in labels if pair.files.label}
+    labelled = {pair.split for pair in labels if pair.pixel_counts or pair.invalid_ids}
+    return [Issue(kind, folder) for split, folder in splits.items() if split not in labelled]
+
+
 def _are_binary(pairs: Sequence[CheckedPair]) -> bool:
     ids = {t for pair in pairs for t in (*pair.pixel_counts, *pair.invalid_ids)}
     return ids == {0} and any(pair.unlabelled_pixels for pair in pairs)
@@ -127,7 +154,10 @@ def _invalid_ids(labels: Sequence[CheckedPair], num_classes: int) -> list[Issue]
     last = num_classes - 1
     if ids == [num_classes]:
         fix = "subtract 1 from every id of every label, but not from 255"
-        if any(0 in pair.pixel_counts for pair in labels):
+        others = {t for pair in labels for t in pair.pixel_counts if t}
+        if any(0 in pair.pixel_counts for pair in labels) and not others:
+            fix = "name both ids in the class list: first what 0 shows, for example background"
+        elif any(0 in pair.pixel_counts for pair in labels):
             fix = (
                 f"if ids were meant to start at 1, {fix}, and write 255 where 0 is background; if not, add "
                 "the missing class to the list"

@@ -20,15 +20,35 @@ def test_binary_masks(root: Path) -> None:
     assert issues[0].items == LABELS
     assert issues[1].items == ("cat",)
     (root / "classes.txt").write_text("cat")
-    assert check_folder(root).issues == []
+    assert "the same class at every labelled pixel" in only_issue(root, *LABELS).message
 
 
-@pytest.mark.parametrize(("value", "message"), [(0, "no label shows"), (255, "without a single")])
-def test_labels_of_one_value_are_not_binary_masks(root: Path, value: int, message: str) -> None:
+def test_labels_of_a_single_class_are_an_error(root: Path) -> None:
     for name in NAMES:
-        relabel(root, name, lambda ids: np.full_like(ids, value))
-    (issue,) = check_folder(root).issues
-    assert message in issue.message
+        relabel(root, name, lambda ids: np.where(ids == 255, 255, 1))
+    error, warning = check_folder(root).issues
+    assert (error.level, error.items) == ("error", LABELS)
+    assert "the same class at every labelled pixel" in error.message
+    assert warning.items == ("cat", "sky")
+
+
+def test_a_split_without_a_labelled_pixel_is_an_error(root: Path) -> None:
+    for name in NAMES[4:]:
+        relabel(root, name, lambda ids: np.full_like(ids, 255))
+    error, warning = check_folder(root).issues
+    assert (error.level, error.items) == ("error", ("labels/val",))
+    assert "without a single labelled pixel" in error.message
+    assert (warning.level, warning.items) == ("warning", LABELS[4:])
+
+
+def test_masks_of_0_and_1_with_one_name_need_a_second_name(root: Path) -> None:
+    (root / "classes.txt").write_text("cat")
+    for name in NAMES:
+        relabel(root, name, lambda ids: np.minimum(ids, 1))
+    assert "name both ids" in only_issue(root, *LABELS).fix
+    # The advice leads to a folder without an issue.
+    (root / "classes.txt").write_text("background\ncat")
+    assert check_folder(root).issues == []
 
 
 def test_labels_with_other_ids_are_not_binary_masks(root: Path) -> None:

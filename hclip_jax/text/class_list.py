@@ -1,0 +1,106 @@
+"""Class lists as tools write them: the forms that are read, and lines that are refused as ambiguous."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hclip_jax.errors import UserError, printable
+
+_NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:,;.)]\s*|\s+)(\S.*)")
+_LABELMAP = "# label:color_rgb:parts:actions"
+_CSV = re.compile(r"pixel value\s*,\s*class", re.IGNORECASE)
+_ONE_A_LINE = "write one class a line, in the order of the ids"
+
+# Lines that are no class name: what they look like, and the fix.
+_REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (re.compile(r"__\w+__"), "labelme's name for unlabelled pixels, whose id is 255", "remove it"),
+    (re.compile(r"(names|nc|path|train|val)\s*:.*|-\s.*|---"), "YAML", _ONE_A_LINE),
+    (re.compile(r"[\"'].*[\"'],?"), "a name in quotation marks", "remove them"),
+    (re.compile(r".*\t.*"), "several columns", _ONE_A_LINE),
+    (re.compile(r"\d+\s*(?:[:;]|,(?!\d)).*"), "a numbered line among others", "number all lines or none"),
+    (re.compile(r".*\S\s*[:;,]\s*\d+"), "a name with its id", _ONE_A_LINE),
+    (
+        re.compile(r".*(?<!\d),\S.*|.*,(?![\d\s]).*"),
+        "names with a comma but no blank between them",
+        f'{_ONE_A_LINE}, synonyms after ", "',
+    ),
+)
+
+
+def parse_class_list(text: str, list_name: str) -> list[str]:
+    """The names of a class list, in the order of their ids.
+
+    Read are: one name a line, with synonyms after ", "; lines numbered 0, 1, ... in order, such as "0: cat"
+    or "0 cat"; Roboflow's _classes.csv; CVAT's labelmap.txt; a JSON list, or an object from ids to names or
+    from names to ids.
+
+    Args:
+        text: the content of the file.
+        list_name: the name of the list in error messages.
+
+    Returns:
+        The names; empty lines are kept, except at the end.
+
+    Raises:
+        UserError: a line is in none of these forms, the ids are not 0, 1, ..., or all names stand on one
+            line.
+    """
+    if text.lstrip().startswith(("[", "{")):
+        names, first = _parse_json(text, list_name), 0
+    else:
+        # Not str.splitlines: it also splits at characters that editors do not treat as the end of a line.
+        lines = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
+        names, first = _parse_lines(lines, list_name)
+    for number, name in enumerate(names, start=first + 1):
+        for pattern, what, fix in _REFUSED:
+            if pattern.fullmatch(name):
+                raise _refused(list_name, number, name, what, fix)
+    if len(names) == 1 and ", " in names[0]:
+        reason = "the only one, so that all its names are one class"
+        raise _refused(list_name, first + 1, names[0], reason, _ONE_A_LINE)
+    return names
+
+
+def _parse_lines(lines: list[str], list_name: str) -> tuple[list[str], int]:
+    """The names, and how many lines come before the first."""
+    if lines and lines[0] == _LABELMAP:
+        return [line.split(":")[0] for line in lines[1:]], 1
+    if lines and _CSV.fullmatch(lines[0]):
+        return _without_numbers(lines[1:], list_name, 1), 1
+    is_numbered = all(map(_NUMBERED.fullmatch, lines)) and (len(lines) > 1 or "".join(lines).startswith("0"))
+    return (_without_numbers(lines, list_name, 0) if is_numbered else lines), 0
+
+
+def _without_numbers(lines: Sequence[str], list_name: str, first: int) -> list[str]:
+    names = []
+    for t, line in enumerate(lines):
+        match = _NUMBERED.fullmatch(line)
+        if match is None or int(match[1]) != t:
+            fix = "number the classes 0, 1, 2, ... in order"
+            raise _refused(list_name, first + t + 1, line, f"not the class of id {t}", fix)
+        names.append(match[2])
+    return names
+
+
+def _parse_json(text: str, list_name: str) -> list[str]:
+    try:
+        tree: Any = json.loads(text, object_pairs_hook=tuple)
+    except (ValueError, RecursionError) as error:
+        reason = printable(str(error))
+        raise UserError(f"{list_name} starts as JSON but is none ({reason}): {_ONE_A_LINE}") from error
+    if isinstance(tree, tuple):  # pairs, in which a name or id may be repeated
+        by_id = {str(key): value for key, value in tree}
+        if not all(isinstance(value, str) for value in by_id.values()):
+            by_id = {str(value): key for key, value in tree}
+        tree = [by_id.get(str(t)) for t in range(len(tree))]
+    if not all(isinstance(name, str) for name in tree):
+        raise UserError(
+            f"{list_name} is JSON, but neither a list of names nor an object with the ids 0, 1, ...: "
+            f"{_ONE_A_LINE}"
+        )
+    return [name.strip() for name in tree]
+
+
+def _refused(list_name: str, number: int, line: str, what: str, fix: str) -> UserError:
+    return UserError(f"{list_name}: line {number} is '{printable(line)}', {what}: {fix}")
