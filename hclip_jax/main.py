@@ -50,10 +50,16 @@ def main(argv: list[str]) -> int:
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.training import loop
+    from hclip_jax.training.stop import Stopped
 
     try:
         (loop.train if args.mode == "train" else loop.evaluate_newest)(config, Path(args.workdir))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.status
     except KeyboardInterrupt:
+        if args.mode == "evaluate":
+            raise
         message = "interrupted; the same command resumes from the newest checkpoint"
         raise KeyboardInterrupt(message) from None
     return 0

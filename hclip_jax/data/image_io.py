@@ -14,6 +14,8 @@ from hclip_jax.errors import UserError
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
+# Whatever a file is named: of Pillow's other formats, some start programs (EPS starts Ghostscript).
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 LABEL_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _TRANSPOSING_ORIENTATIONS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
@@ -175,7 +177,7 @@ def _check_label_mode(path: str | Path, image: Image.Image) -> None:
 @contextlib.contextmanager
 def _open_image(path: str | Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             yield image
     except UserError:
         raise

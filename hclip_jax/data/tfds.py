@@ -1,5 +1,7 @@
 """A directory prepared by TensorFlow Datasets (TFDS) as a data set; TensorFlow is not imported."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -8,10 +10,12 @@ import numpy as np
 
 from hclip_jax.data.image_io import decode_label
 from hclip_jax.data.types import Example
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 from hclip_jax.text.class_names import check_class_names, read_class_names
 
 LABEL_FEATURES = ("label", "annotation", "segmentation_mask")
+_CLASS_KEYS = {"pythonClassName", "python_class_name", "type"}
+_TFDS_FEATURE = re.compile(r"tensorflow_datasets\.core\.features\.[a-z_]+\.[A-Za-z]+")
 NAME_FEATURES = ("name", "file_name", "filename")
 
 
@@ -41,6 +45,7 @@ class TfdsSource:
         """
         import tensorflow_datasets as tfds  # here, because the import is slow and only this class needs it
 
+        _check_features(Path(root))
         builder = tfds.builder_from_directory(root)
         features = builder.info.features
         label = next((name for name in LABEL_FEATURES if name in features), None)
@@ -97,6 +102,31 @@ class TfdsSource:
     def _stem(self, record: Mapping[str, Any]) -> str:
         name = record[self._name_feature] if self._name_feature else b""
         return Path(name.decode() if isinstance(name, bytes) else str(name)).stem
+
+
+def _check_features(root: Path) -> None:
+    """Refuses features of other programs: TFDS imports any Python class that features.json names.
+
+    Raises:
+        UserError: there is one, or the file is broken.
+    """
+    path = root / "features.json"
+    try:
+        pending: list[Any] = [json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read as JSON ({error}): prepare the data set again") from error
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            pending += node.values()
+            for key in _CLASS_KEYS & node.keys():
+                if isinstance(node[key], str) and not _TFDS_FEATURE.fullmatch(node[key]):
+                    raise UserError(
+                        f"{path} names the Python class '{printable(node[key])}', which is no feature of "
+                        f"TFDS and is not imported: prepare the data set with features of TFDS"
+                    )
 
 
 def _class_names(root: Path, classes_file: str, label: object) -> tuple[str, ...]:

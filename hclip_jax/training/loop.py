@@ -24,11 +24,13 @@ from hclip_jax.training.report import Throughput, evaluation_line, parameter_tab
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import Metrics, make_step, place_prompts, text_energy
+from hclip_jax.training.stop import Interrupted, StopRequest
 from hclip_jax.training.workdir import (
     check_trained_class_names,
     check_workdir,
     claim_workdir,
     is_workdir,
+    lock_workdir,
     read_trained_class_names,
     write_trained_class_names,
 )
@@ -44,7 +46,8 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
 
     Raises:
         UserError: the data, the class names, the weights or `workdir` are wrong, or the loss is not finite
-            any more (the newest checkpoint is from before that).
+            any more (the newest checkpoint is from before that), or another process trains in `workdir`.
+        Stopped: a signal asked for the end; the state is saved.
     """
     # Everything that may be wrong with the input, before anything is written.
     mesh = mesh or make_mesh()
@@ -59,11 +62,12 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
     trainable, frozen = split(initial_params(model, config.seed, mesh), recipe.trainable)
     # Placed like the step's output: otherwise the second step compiles again.
     state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
-    claim_workdir(workdir, config)
-    write_trained_class_names(workdir, source.class_names)
-    console.print(parameter_table(model, recipe.trainable))
 
     with contextlib.ExitStack() as stack:
+        stack.enter_context(lock_workdir(workdir))
+        claim_workdir(workdir, config)
+        write_trained_class_names(workdir, source.class_names)
+        console.print(parameter_table(model, recipe.trainable))
         checkpoints = stack.enter_context(TrainCheckpoints(workdir / "checkpoints", recipe.max_to_keep))
         batches = stack.enter_context(
             contextlib.closing(
@@ -87,13 +91,19 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
         energy = jax.jit(lambda trainable, frozen: text_energy(model, join(trainable, frozen)))
         throughput = Throughput(recipe.batch_size)
 
+        stop = stack.enter_context(StopRequest())
         progress = stack.enter_context(bar())
         task = progress.add_task("training", total=recipe.num_train_steps, completed=first)
         previous: Metrics = {}
         for step in range(first, recipe.num_train_steps + 1):
             if _evaluates(step, recipe):
                 params = join(state.trainable, frozen)
-                summaries = evaluator.run(params, source.class_names, step, progress)
+                try:
+                    with stop.interruptible():
+                        summaries = evaluator.run(params, source.class_names, step, progress)
+                except Interrupted:
+                    checkpoints.save(step, state, batches.get_state())
+                    raise stop.stopped(step) from None
                 metrics_file.write(step, evaluation=summaries)
                 for name, summary in summaries.items():
                     console.print(evaluation_line(step, name, summary))
@@ -103,7 +113,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
             batch = place(next(batches), mesh, "images")
             state, metrics = update(state, frozen, prompts, batch)
             done = step + 1
-            saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps
+            saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps or stop.received
             logs = done % recipe.log_every == 0 or done in (1, recipe.num_train_steps)
             # One step late, so that the devices never wait for the host; but metrics are checked before
             # their step is saved or logged.
@@ -125,6 +135,8 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
                 console.print(step_line(done, recipe.num_train_steps, line))
             if saves:
                 checkpoints.save(done, state, batches.get_state())
+            if stop.received:
+                raise stop.stopped(done)
 
 
 def evaluate_newest(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:

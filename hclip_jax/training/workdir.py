@@ -1,7 +1,9 @@
 """Work directory: config.json and the check that a resumed run uses the same configuration."""
 
+import contextlib
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from hclip_jax.config.build import changed_fields, to_dict
@@ -92,6 +94,37 @@ def claim_workdir(workdir: Path, config: Config) -> None:
     """
     check_workdir(workdir, config)
     write_atomically(workdir / _CONFIG, json.dumps(to_dict(config), indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def lock_workdir(workdir: Path) -> Iterator[None]:
+    """Keeps other trainings out of `workdir`; the system unlocks it when the process ends, however it ends.
+
+    Reading is not hindered. On disks and systems without locks, nothing happens.
+
+    Raises:
+        UserError: another process trains there, or the folder cannot be written.
+    """
+    path = workdir / "lock"
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}); choose a folder that you may write to"
+        ) from error
+    with file:
+        try:
+            import fcntl  # absent from Windows
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another process trains in {workdir}; wait for its end, or give another --workdir"
+            ) from None
+        except (ImportError, OSError):
+            pass
+        yield
 
 
 def check_workdir(workdir: Path, config: Config) -> None:

@@ -171,3 +171,10 @@ def test_32_bit_grey_holds_8_or_16_bits(tmp_path: Path, largest: int, expected: 
     grey = np.array([[0, largest]], np.int32)
     rgb = read_image(saved(tmp_path / "grey.tif", Image.fromarray(grey)))
     np.testing.assert_array_equal(rgb[0, :, 0], [0, expected])
+
+
+def test_only_image_formats_are_opened_whatever_the_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"  # Pillow gives PostScript to a program, Ghostscript
+    path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n%%EOF\n")
+    with pytest.raises(UserError, match=r"photo\.jpg as an image \(cannot identify"):
+        read_image_size(path)

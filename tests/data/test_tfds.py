@@ -1,3 +1,4 @@
+import json
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -117,3 +118,39 @@ def test_unusable_data_sets(prepare: Prepare, tmp_path: Path) -> None:
 def test_label_feature_with_another_name(prepare: Prepare) -> None:
     with pytest.raises(UserError, match=r"has the features .*mask.*, but needs image and one of"):
         TfdsSource(prepare(unnamed(), "mask"), "train")
+
+
+@pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])
+def test_classes_of_other_modules_are_not_imported(
+    key: str, prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = prepare(unnamed())
+    (root / "classes.txt").write_text("\n".join(CLASS_NAMES))
+    (root / "hostile_module.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(root)
+    path = root / "features.json"
+    features = json.loads(path.read_text())
+    image = features["featuresDict"]["features"]["image"]
+    del image["pythonClassName"]
+    image[key] = "hostile_module.X"
+    path.write_text(json.dumps(features))
+    with pytest.raises(UserError, match=r"features\.json names the Python class 'hostile_module\.X'"):
+        TfdsSource(root, "train")
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"features\.json cannot be read as JSON"):
+        TfdsSource(root, "train")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_module_of_the_data_set_is_not_imported(
+    prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = prepare(unnamed())
+    (root / "classes.txt").write_text("\n".join(CLASS_NAMES))
+    (root / "hostile_package").mkdir()
+    (root / "hostile_package/__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(root)
+    path = root / "dataset_info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "moduleName": "hostile_package.inner"}))
+    assert TfdsSource(root, "train")[0]["name"]
+    assert not (tmp_path / "ran").exists()

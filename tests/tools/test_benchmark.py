@@ -40,7 +40,7 @@ def test_cases_are_measured_and_written(
     ("argument", "message"),
     [
         ("--cases=steps", "--cases has 'steps'; choose from step,image"),
-        ("--cases=", "--cases has ''; choose from step"),
+        ("--cases=", "--cases is empty; give a value"),
         ("--config.train.batch_size=4", "--config.train.batch_size has no effect; give --batch"),
         ("--config.clip.weights=tiny", "the weights are random"),
         ("--classes=0", "--classes=0 is not a list of whole numbers from 1"),

@@ -161,5 +161,6 @@ def test_work_directory_without_class_names(workdir: Path, tmp_path: Path) -> No
     (tmp_path / "run").mkdir()
     for name in ("config.json", "metrics.jsonl"):
         (tmp_path / "run" / name).write_bytes((workdir / name).read_bytes())
-    with pytest.raises(UserError, match=r"classes\.txt"):
+    (tmp_path / "run/checkpoints").symlink_to(workdir / "checkpoints")
+    with pytest.raises(UserError, match=r"classes\.txt cannot be read"):
         open_model(tmp_path / "run")

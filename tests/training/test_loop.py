@@ -20,6 +20,8 @@ from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.restore import restore_params
+from hclip_jax.training.stop import Stopped
+from hclip_jax.training.workdir import lock_workdir
 from tests import tolerance
 from tests.small_models import micro, micro_dict
 
@@ -52,9 +54,16 @@ def final_params(workdir: Path) -> dict:
     return jax.device_get(params)
 
 
-def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work directory of a training that was never interrupted."""
+    workdir = tmp_path_factory.mktemp("uninterrupted") / "whole"
+    loop.train(micro(num_train_steps=8, checkpoint_every=2), workdir, make_mesh(1))
+    return workdir
+
+
+def test_killed_and_resumed_equals_uninterrupted(whole: Path, tmp_path: Path) -> None:
     config, mesh = micro(num_train_steps=8, checkpoint_every=2), make_mesh(1)
-    loop.train(config, tmp_path / "whole", mesh)
 
     workdir = tmp_path / "killed"
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
@@ -71,8 +80,8 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     assert not (workdir / "checkpoints" / "8").exists()
 
     loop.train(config, workdir, mesh)
-    assert losses(workdir) == losses(tmp_path / "whole")
-    tolerance.assert_same(final_params(workdir), final_params(tmp_path / "whole"))
+    assert losses(workdir) == losses(whole)
+    tolerance.assert_same(final_params(workdir), final_params(whole))
 
 
 def test_the_log(tmp_path: Path) -> None:
@@ -118,3 +127,54 @@ def test_batch_must_suit_the_devices(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="batch_size is 6, which 8 devices do not divide"):
         loop.train(micro(batch_size=6), tmp_path / "run", make_mesh(8))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_a_step_saves_and_the_same_command_continues(
+    number: int, status: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, mesh = micro(num_train_steps=8, checkpoint_every=100), make_mesh(1)
+    place, calls = loop.place, iter(range(100))
+
+    def place_and_signal(*args: Any) -> Any:
+        if args[2] == "images" and next(calls) == 2:
+            signal.raise_signal(number)
+        return place(*args)
+
+    monkeypatch.setattr(loop, "place", place_and_signal)
+    with pytest.raises(Stopped, match="saved after step 3; the same command resumes there") as stopped:
+        loop.train(config, tmp_path / "stopped", mesh)
+    assert stopped.value.status == status
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    assert [p.name for p in (tmp_path / "stopped/checkpoints").iterdir()] == ["3"]
+    loop.train(config, tmp_path / "stopped", mesh)
+    assert losses(tmp_path / "stopped") == losses(whole)
+    tolerance.assert_same(final_params(tmp_path / "stopped"), final_params(whole))
+
+
+def test_a_signal_in_an_evaluation_saves_and_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c = micro_dict()
+    c.train.update(num_train_steps=4, evaluate_every=2, evaluate_first=True, checkpoint_every=100)
+    config, run, seen = from_config_dict(c), loop.Evaluator.run, list[int]()
+
+    def run_and_signal(*args: Any) -> Any:
+        seen.append(args[3])
+        if seen == [0, 2]:  # the first evaluation of step 2
+            signal.raise_signal(signal.SIGTERM)
+        return run(*args)
+
+    monkeypatch.setattr(loop.Evaluator, "run", run_and_signal)
+    with pytest.raises(Stopped, match="saved after step 2;"):
+        loop.train(config, tmp_path, make_mesh(1))
+    loop.train(config, tmp_path, make_mesh(1))
+    assert [r["step"] for r in records(tmp_path) if "evaluation" in r] == [0, 2, 4]
+    assert sorted(losses(tmp_path)) == [1, 2, 3, 4]
+
+
+def test_two_trainings_in_one_directory_are_refused(tmp_path: Path) -> None:
+    with lock_workdir(tmp_path / "run"), pytest.raises(UserError, match=r"another process trains in .*run"):
+        loop.train(micro(), tmp_path / "run", make_mesh(1))
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["lock"]
+    loop.train(micro(), tmp_path / "run", make_mesh(1))  # unlocked at the end, and the file may stay

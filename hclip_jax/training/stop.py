@@ -1,0 +1,81 @@
+"""Requests to end a training: SIGTERM from a scheduler, SIGINT from Ctrl-C, SIGHUP from a closed terminal."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from hclip_jax.io.progress import console
+
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+
+
+class Stopped(BaseException):
+    """A training ended because it was asked to, after its state was saved.
+
+    Attributes:
+        status: exit status, 130 for SIGINT and 143 for the others.
+    """
+
+    def __init__(self, message: str, status: int):
+        """Takes the message for the user and the exit status."""
+        super().__init__(message)
+        self.status = status
+
+
+class StopRequest:
+    """Notices the first signal; a second one has the effect it has without this, which ends the process.
+
+    A context manager. Outside the main thread, where Python takes no signals, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        """Notices nothing before the context is entered."""
+        self.received: int | None = None
+        self._previous: dict[int, object] = {}
+        self._in_interruptible = False
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                    self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A block that a signal leaves at once, by `Interrupted`; elsewhere `received` is asked in time."""
+        self._in_interruptible = True
+        try:
+            yield
+        finally:
+            self._in_interruptible = False
+
+    def stopped(self, step: int) -> Stopped:
+        """The exception for the end of a training that is saved after `step` updates."""
+        return Stopped(
+            f"stopped as asked, and saved after step {step}; the same command resumes there",
+            130 if self.received == signal.SIGINT else 143,
+        )
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.received = number
+        self._restore()
+        name = signal.Signals(number).name
+        console.print(f"{name}: saving, then stopping; once more stops at once and saves nothing")
+        if self._in_interruptible:
+            raise Interrupted
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._previous = {}
+
+
+class Interrupted(BaseException):
+    """Leaves a block of `StopRequest.interruptible`."""
