@@ -48,7 +48,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A block that a signal leaves at once, by `Interrupted`; elsewhere `received` is asked in time."""
+        """A block that a signal leaves immediately, by `Interrupted`; elsewhere `received` is asked in time."""
         self._in_interruptible = True
         try:
             yield
@@ -67,7 +67,7 @@ class StopRequest:
         self.received = number
         self._restore()
         name = signal.Signals(number).name
-        console.print(f"{name}: saving, then stopping; once more stops at once and saves nothing")
+        console.print(f"{name}: saving, then stopping; a second signal stops immediately and saves nothing")
         if self._in_interruptible:
             raise Interrupted
 
