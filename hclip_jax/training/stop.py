@@ -48,7 +48,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A block that a signal leaves immediately, by `Interrupted`; elsewhere `received` is asked in time."""
+        """A block that a signal leaves immediately, by `Interrupted`; elsewhere `received` tells."""
         self._in_interruptible = True
         try:
             yield
