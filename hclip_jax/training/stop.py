@@ -48,7 +48,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A block that a signal leaves immediately, by `Interrupted`; elsewhere `received` tells."""
+        """A block that a signal leaves immediately, by `Interrupted`; elsewhere it sets `received`."""
         self._in_interruptible = True
         try:
             yield
