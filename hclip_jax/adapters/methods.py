@@ -57,7 +57,7 @@ def make_method(config: AdapterConfig) -> AdapterMethod:
         UserError: here, a field has a value that is not allowed; in `init` and `apply`, it does not fit
             CLIP; in `apply`, the parameters are those of another configuration.
     """
-    build(AdapterConfig, to_dict(config), "adapters")  # checks what the annotations allow
+    build(AdapterConfig, to_dict(config), "config.adapters")  # checks what the annotations allow
     init, apply = _METHODS[config.method]
 
     def checked_init(rng: Array, clip_params: Any) -> Any:

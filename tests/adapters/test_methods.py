@@ -277,7 +277,7 @@ def test_a_method_that_does_not_fit_clip_is_refused_before_it_has_parameters(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (LoraConfig(rank=0), "adapters.rank is 0; it must be more than 0"),
+        (LoraConfig(rank=0), "config.adapters.rank is 0; it must be more than 0"),
         (OftConfig(towers=("vision",)), r"adapters.towers\[0\] is 'vision'; it must be one of text, image"),  # type: ignore[arg-type]
     ],
 )

@@ -5,6 +5,8 @@ import pytest
 
 from hclip_jax.errors import UserError
 from hclip_jax.tools import ablate
+from hclip_jax.training.workdir import claim_workdir
+from tests.small_models import micro
 
 CONFIG = """
 from ml_collections import ConfigDict
@@ -47,6 +49,16 @@ def test_an_ablation_trains_resumes_and_writes_a_table(
     assert "open mIoU_unseen" in header
     assert [row.split()[1:6:2] for row in rows] == [["first", "0", "1"], ["frozen", "0", "1"]]
     assert (workdir / "plot.png").is_file()
+
+
+def test_results_of_another_configuration_do_not_count(tmp_path: Path) -> None:
+    file, workdir = tmp_path / "plan.py", tmp_path / "run"
+    file.write_text(CONFIG)
+    claim_workdir(workdir / "frozen/0", micro())
+    with pytest.raises(
+        UserError, match=r"frozen/0 holds a training of another configuration, which differs in"
+    ):
+        ablate.main([f"--config={file}", f"--workdir={workdir}"])
 
 
 def test_a_failed_training_is_named_with_its_log(tmp_path: Path) -> None:
