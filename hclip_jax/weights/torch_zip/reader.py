@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.substitutes import substitute
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.objects import TorchObjects
 from hclip_jax.weights.torch_zip.pickle_vm import Refused, run_pickle
@@ -144,18 +145,16 @@ def _check_format(path: Path) -> None:
         head = file.read(512)
     if head.startswith(b"PK"):
         return
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith(b"version https://git-lfs"):
-        raise Refused("is a pointer of Git LFS, not the weights; run git lfs pull")
-    if text.startswith(b"<"):
-        raise Refused("is a web page, not weights; download the file itself")
+    if found := substitute(path):
+        raise Refused(found)
     if head.startswith(b"\x80") or head[257:262] == b"ustar":
         raise Refused(
             "is not a zip file, PyTorch's format since 1.6; load it in PyTorch and save it again: "
             "torch.save(torch.load(...), ...)"
         )
-    start = f"begins with {head[:8]!r}" if head else "is empty"
-    raise Refused(f"{start}, so it is not a PyTorch file; download it again, or give another file")
+    raise Refused(
+        f"begins with {head[:8]!r}, so it is not a PyTorch file; download it again, or give another file"
+    )
 
 
 @contextmanager

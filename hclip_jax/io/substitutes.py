@@ -1,0 +1,29 @@
+"""What people often have in place of a file: a pointer of Git LFS, a web page, an empty file, no file."""
+
+import stat
+from pathlib import Path
+
+
+def substitute(path: Path) -> str:
+    """Describes what `path` is instead of a file with data, and the fix; empty if it may be data.
+
+    Only files are opened: reading a pipe may never end.
+
+    Returns:
+        The end of a sentence that starts with the path, such as "is empty; download it again".
+
+    Raises:
+        OSError: `path` does not exist or cannot be read.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        return f"is a {'folder' if path.is_dir() else 'device or pipe'}, not a file; give a file"
+    with path.open("rb") as file:
+        start = file.read(512)
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start:
+        return "is empty; copy or download it again"
+    if text.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the file; run git lfs pull"
+    if text[:9].lower() == b"<!doctype" or text[:5].lower() == b"<html":
+        return "is a web page, not the file; download the file itself"
+    return ""
