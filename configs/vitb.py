@@ -101,6 +101,9 @@ def get_config() -> ConfigDict:
     c.train = ConfigDict()
     c.train.num_train_steps = 80_000
     c.train.batch_size = 4  # images a step, over all devices
+    # Images that a device works on at a time, so that large models and small GPUs fit; 0 = all. Text and
+    # adapters are computed once a step, and the losses are the same.
+    c.train.microbatch = 0
     c.train.trainable = ("adapters", "head")  # of clip, adapters, head; the others are frozen
     c.train.learning_rate = 2e-4  # cosine decay to 0 over all steps
     c.train.warmup_steps = 0  # steps of linear increase before it; the published recipe has none

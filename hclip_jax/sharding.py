@@ -1,10 +1,13 @@
 """Devices, the mesh, and the one table of sharding rules.
 
-One axis, "data": images are sharded over the devices, and so are prompts, since text features depend on no
-image. Parameters are small beside activations and replicated.
+The mesh has two axes, always. "data" shards the images of a batch. "class" shards what belongs to one image:
+its classes, and the patches of the image tower where they divide. Prompts are sharded over both, since text
+features depend on no image. Parameters are small beside activations and replicated.
 """
 
-from typing import Any, Literal
+import math
+import re
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -12,27 +15,68 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from hclip_jax.errors import UserError
 
-Kind = Literal["params", "images", "prompts", "text_features"]
+DATA, CLASS = AXES = ("data", "class")
+
+Kind = Literal["params", "images", "prompts", "text_features", "logits"]
 
 RULES: dict[Kind, PartitionSpec] = {
     "params": PartitionSpec(),  # clip, adapters, head, optimizer state
-    "images": PartitionSpec("data"),  # leading axis B of images and labels
-    "prompts": PartitionSpec("data"),  # leading axis S of prompts
+    "images": PartitionSpec(DATA),  # leading axis B of images and labels
+    "prompts": PartitionSpec(AXES),  # leading axis S of prompts
     "text_features": PartitionSpec(),  # [T, P, D_e], used with every image
+    "logits": PartitionSpec(DATA, CLASS),  # [B, T, ...]
 }
 
 
-def make_mesh(devices: int | None = None) -> Mesh:
-    """A mesh over the first `devices` devices, all of them by default.
+class Rows(NamedTuple):
+    """Rows `first` to `first + count` of the `total` rows of a batch."""
+
+    first: int
+    count: int
+    total: int
+
+
+def make_mesh(devices: int | None = None, *, batch_size: int = 0, shape: str = "") -> Mesh:
+    """A mesh over the first `devices` devices of this process, or by default over those of all processes.
+
+    Any number of devices serves any batch: those that find no image of their own share the classes of one.
+
+    Args:
+        devices: number of devices.
+        batch_size: images the mesh is for: "data" gets gcd(devices, batch_size) devices, "class" the rest. 0
+            gives all devices to "data".
+        shape: "DATAxCLASS", such as "4x16", instead.
 
     Raises:
-        UserError: there are fewer.
+        UserError: there are fewer devices, or they do not fit `shape`, or `shape` does not fit the batch.
     """
-    if devices is not None and not 1 <= devices <= len(jax.devices()):
-        raise UserError(f"the number of devices is {devices}; it must be from 1 to {len(jax.devices())}")
-    chosen = jax.devices()[:devices]
-    # Auto axes: the compiler follows the shardings of the arguments (the default became Explicit).
-    return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)
+    local = jax.local_devices()
+    if devices is not None and not 1 <= devices <= len(local):
+        raise UserError(f"the number of devices is {devices}; it must be from 1 to {len(local)}")
+    chosen = jax.devices() if devices is None else local[:devices]
+    data = math.gcd(len(chosen), batch_size)
+    if shape:
+        data = _parse_shape(shape, len(chosen), batch_size)
+    # Auto axes: outside of shard_map the compiler follows the shardings of the arguments.
+    axis_types = (AxisType.Auto, AxisType.Auto)
+    return jax.make_mesh((data, len(chosen) // data), AXES, axis_types=axis_types, devices=chosen)
+
+
+def _parse_shape(shape: str, num_devices: int, batch_size: int) -> int:
+    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", shape)
+    if not match or int(match[1]) * int(match[2]) != num_devices:
+        raise UserError(
+            f"the mesh is {shape!r}; it must be DATAxCLASS with a product of {num_devices}, the number of "
+            f"devices, such as {num_devices}x1"
+        )
+    data = int(match[1])
+    if batch_size % data:
+        fitting = math.gcd(num_devices, batch_size)
+        raise UserError(
+            f"the mesh is {shape}, but {data} does not divide the {batch_size} images of a batch; give "
+            f"{fitting}x{num_devices // fitting}"
+        )
+    return data
 
 
 def named_sharding(mesh: Mesh, kind: Kind) -> NamedSharding:
@@ -41,6 +85,34 @@ def named_sharding(mesh: Mesh, kind: Kind) -> NamedSharding:
 
 
 def place(tree: Any, mesh: Mesh, kind: Kind) -> Any:
-    """Puts a tree of host arrays on the mesh; of images, each process gives its own rows."""
-    put = named_sharding(mesh, kind)
-    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(put, np.asarray(x)), tree)
+    """Puts a tree of host arrays on the mesh; every process gives them whole."""
+    return jax.tree.map(lambda x: _place(np.asarray(x), np.shape(x), 0, named_sharding(mesh, kind)), tree)
+
+
+def place_rows(tree: Any, mesh: Mesh, rows: Rows) -> Any:
+    """Puts images and labels on the mesh; each process gives its `local_rows`."""
+    put = named_sharding(mesh, "images")
+    return jax.tree.map(lambda x: _place(x, (rows.total, *x.shape[1:]), rows.first, put), tree)
+
+
+def local_rows(mesh: Mesh, batch_size: int) -> Rows:
+    """The rows of a batch that the devices of this process need.
+
+    Processes whose devices share images among themselves, along "class", need the same ones.
+    """
+    slices = named_sharding(mesh, "images").addressable_devices_indices_map((batch_size,)).values()
+    spans = [index[0].indices(batch_size) for index in slices if index is not None]
+    first, end = min(start for start, _, _ in spans), max(stop for _, stop, _ in spans)
+    return Rows(first, end - first, batch_size)
+
+
+def _place(x: np.ndarray, shape: tuple[int, ...], first: int, put: NamedSharding) -> jax.Array:
+    """An array of `shape` from `x`, which holds its rows from `first` on."""
+
+    def part(index: tuple[slice, ...]) -> np.ndarray:
+        if not index:
+            return x
+        start, stop, _ = index[0].indices(shape[0])
+        return x[(slice(start - first, stop - first), *index[1:])]
+
+    return jax.make_array_from_callback(shape, put, part)

@@ -14,7 +14,7 @@ from hclip_jax.models.head.cost_volume import cost_volume
 from hclip_jax.models.head.layers import Conv
 from hclip_jax.ops.attention import attend
 from hclip_jax.ops.rows import matmul_over_rows
-from hclip_jax.training.losses import segmentation_loss
+from hclip_jax.training.losses import pixel_weights, segmentation_loss
 
 
 def zeros(*shape: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
@@ -30,7 +30,7 @@ def conv(x: Any) -> Any:
 
 
 def loss(logits: Any, labels: Any) -> Any:
-    return segmentation_loss(logits, labels, "ignore")
+    return segmentation_loss(logits, labels, pixel_weights(labels, logits.shape[1], "ignore"))
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ class TrainConfig:
 
     num_train_steps: PositiveInt
     batch_size: PositiveInt
+    microbatch: NonNegativeInt
     trainable: tuple[Part, ...]
     learning_rate: Positive
     warmup_steps: NonNegativeInt

@@ -22,10 +22,13 @@ from hclip_jax.adapters.methods import AdapterMethod, make_method
 from hclip_jax.config.schema import Architecture, ClipConfig
 from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures, Images
 from hclip_jax.models.clip.text_encoder import TextEncoder
-from hclip_jax.models.head.head import SegmentationHead
+from hclip_jax.models.head.cost_volume import scatter_class_logits
+from hclip_jax.models.head.head import ClassLogits, SegmentationHead
 from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
+from hclip_jax.ops.collectives import axis_size, psum
 from hclip_jax.ops.normalization import l2_normalize
+from hclip_jax.sharding import AXES, CLASS
 from hclip_jax.text.prompts import Prompts, make_prompts
 
 LOGIT_SCALE = math.log(1 / 0.07)
@@ -62,9 +65,12 @@ class Model:
 
     Attributes:
         architecture: the sub-configurations that define the model.
+        sharded: whether the functions run inside of `jax.shard_map` over the mesh of `sharding.py`, with a
+            device's part of the prompts and images. Text features are whole on every device.
     """
 
     architecture: Architecture
+    sharded: bool = False
 
     @property
     def dtype(self) -> Any:
@@ -75,7 +81,11 @@ class Model:
     def image_encoder(self) -> ImageEncoder:
         """The image tower."""
         a = self.architecture
-        return ImageEncoder(a.clip, a.head.guidance_layers, self.dtype, a.model.tower_remat_policy)
+        num_patches = (a.model.image_size // a.clip.image.patch_size) ** 2
+        patch_axis = None if num_patches % axis_size(self._class_axis) else self._class_axis
+        return ImageEncoder(
+            a.clip, a.head.guidance_layers, self.dtype, a.model.tower_remat_policy, patch_axis
+        )
 
     @property
     def text_encoder(self) -> TextEncoder:
@@ -87,8 +97,12 @@ class Model:
     def head(self) -> SegmentationHead:
         """The segmentation head."""
         a = self.architecture
-        dtype = jnp.dtype(a.model.head_dtype)
-        return SegmentationHead(a.head, dtype, a.model.class_chunk_size, a.model.head_remat_policy)
+        dtype, m = jnp.dtype(a.model.head_dtype), a.model
+        return SegmentationHead(a.head, dtype, m.class_chunk_size, m.head_remat_policy, self._class_axis)
+
+    @property
+    def _class_axis(self) -> str | None:
+        return CLASS if self.sharded and axis_size(CLASS) > 1 else None
 
     @property
     def method(self) -> AdapterMethod:
@@ -152,6 +166,7 @@ class Model:
             prompts.segment_ids,
             num_segments=prompts.num_classes * prompts.num_templates,
         )
+        feature_sum = psum(feature_sum, AXES if self.sharded else None)
         return l2_normalize(feature_sum).reshape(prompts.num_classes, prompts.num_templates, -1)
 
     def encode_image(self, clip: Params, images: Images) -> ImageFeatures:
@@ -170,6 +185,8 @@ class Model:
     ) -> Float32[Array, "B T _ _"]:
         """Logits of images, on four times the patch grid: [B, T, 4h, 4w].
 
+        With more than `max_classes` classes, those that were not selected have ABSENT_LOGIT.
+
         Args:
             clip: adapted CLIP weights.
             head: parameters of the segmentation head.
@@ -177,5 +194,12 @@ class Model:
             text: text features from `encode_text`.
             pooling: patches that the class aggregation averages, on each axis; must divide h and w.
         """
+        logits, class_ids = self.class_logits(clip, head, images, text, pooling)
+        return scatter_class_logits(logits, class_ids, len(text))
+
+    def class_logits(
+        self, clip: Params, head: Params, images: Images, text: Float32[Array, "T P D_e"], pooling: int
+    ) -> ClassLogits:
+        """Logits of the selected classes, or of this device's part of them; arguments as for `segment`."""
         features = self.encode_image(clip, images)
-        return cast(Array, self.head.apply({"params": head}, features, text, pooling))
+        return cast(ClassLogits, self.head.apply({"params": head}, features, text, pooling))

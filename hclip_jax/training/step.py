@@ -1,7 +1,8 @@
 """One update: loss and gradient of the trainable parts, compiled once for a mesh."""
 
 from collections.abc import Callable
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 import jax
 import optax
@@ -12,9 +13,10 @@ from hclip_jax.adapters.energy import relative_energy
 from hclip_jax.config.schema import TrainConfig
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
-from hclip_jax.sharding import named_sharding, place
+from hclip_jax.sharding import AXES, CLASS, DATA, RULES, named_sharding, place
 from hclip_jax.text.prompts import Prompts, pad_prompts
-from hclip_jax.training.losses import segmentation_loss
+from hclip_jax.training.losses import absent_class_loss, pixel_weights, segmentation_loss
+from hclip_jax.training.microbatch import sum_over_microbatches
 from hclip_jax.training.state import TrainState, join
 
 Batch = dict[str, Array]
@@ -28,14 +30,27 @@ def place_prompts(prompts: Prompts, mesh: Mesh) -> Prompts:
 
 
 def make_loss(model: Model, train: TrainConfig) -> Callable[[Params, Params, Prompts, Batch], Array]:
-    """Returns loss(trainable, frozen, prompts, batch), a float32 scalar."""
+    """Returns loss(trainable, frozen, prompts, batch), a float32 scalar.
+
+    With a sharded model it is this device's part of the loss.
+    """
+    data_axis, class_axis = (DATA, CLASS) if model.sharded else (None, None)
 
     def loss(trainable: Params, frozen: Params, prompts: Prompts, batch: Batch) -> Array:
         params = join(trainable, frozen)
         clip = model.adapt(params)
         text = model.encode_text(clip, prompts)
-        logits = model.segment(clip, params["head"], batch["image"], text, train.pooling)
-        return segmentation_loss(logits, batch["label"], train.unlabeled)
+        weights = pixel_weights(batch["label"], len(text), train.unlabeled, data_axis)
+        variables, examples = (clip, params["head"], text), (batch["image"], batch["label"], weights)
+        return sum_over_microbatches(image_loss, variables, examples, train.microbatch)
+
+    def image_loss(variables: tuple[Params, Params, Array], examples: tuple[Array, Array, Array]) -> Array:
+        (clip, head, text), (images, labels, weights) = variables, examples
+        logits, class_ids = model.class_logits(clip, head, images, text, train.pooling)
+        value = segmentation_loss(logits, labels, weights, class_ids)
+        if len(text) > model.architecture.head.max_classes:
+            value = value + absent_class_loss(labels, weights, class_ids, class_axis)
+        return value
 
     return loss
 
@@ -46,10 +61,18 @@ def make_step(model: Model, optimizer: optax.GradientTransformation, train: Trai
     `batch` holds image uint8 [B, H, W, 3] and label int32 [B, H, W]. The state's buffers are donated.
     Metrics are `loss` and `grad_norm` (before clipping), at the weights before the update.
     """
-    loss_and_gradient = jax.value_and_grad(make_loss(model, train))
+    loss_and_gradient = jax.value_and_grad(make_loss(replace(model, sharded=True), train))
+
+    def summed(*args: Any) -> tuple[Array, Params]:
+        # The only sum of gradients of a step: of all of them, at its end.
+        return jax.lax.psum(loss_and_gradient(*args), AXES)
+
+    # check_vma=False: it rejects the custom gradients of ops/.
+    in_specs = (RULES["params"], RULES["params"], RULES["prompts"], RULES["images"])
+    sharded = jax.shard_map(summed, mesh=mesh, in_specs=in_specs, out_specs=RULES["params"], check_vma=False)
 
     def step(state: TrainState, frozen: Params, prompts: Prompts, batch: Batch) -> tuple[TrainState, Metrics]:
-        loss, gradient = loss_and_gradient(state.trainable, frozen, prompts, batch)
+        loss, gradient = sharded(state.trainable, frozen, prompts, batch)
         with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
             updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
         trainable = cast(Params, optax.apply_updates(state.trainable, updates))

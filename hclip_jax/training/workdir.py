@@ -18,6 +18,7 @@ _CONFIG, _CLASS_NAMES = "config.json", "classes.txt"
 _MAY_CHANGE = (
     "evaluation.",
     "data.num_workers",
+    "train.microbatch",
     "train.log_every",
     "train.checkpoint_every",
     "train.max_to_keep",

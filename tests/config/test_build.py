@@ -17,6 +17,7 @@ ZERO_ALLOWED = {
     "adapters.coft_radius",
     "head.prior_prob",
     "data.num_workers",
+    "train.microbatch",
     "train.warmup_steps",
     "train.lr_multipliers.clip",
     "train.lr_multipliers.adapters",

@@ -11,7 +11,7 @@ from jax import Array
 
 from hclip_jax.models.hclip import Model
 from hclip_jax.ops import backend
-from hclip_jax.training.losses import segmentation_loss
+from hclip_jax.training.losses import pixel_weights, segmentation_loss
 from tests.small_models import micro
 
 NAMES = [f"class {i}" for i in range(17)]  # two halves of chunked_map
@@ -33,7 +33,7 @@ def test_the_plain_forms_give_the_loss_and_gradients_of_the_cpu_path(
         clip = model.adapt(params)
         text = model.encode_text(clip, model.prompts(NAMES))
         logits = model.segment(clip, params["head"], images, text, 2)
-        return segmentation_loss(logits, labels, "ignore")
+        return segmentation_loss(logits, labels, pixel_weights(labels, len(NAMES), "ignore"))
 
     # New functions each time, so that no trace is reused.
     assert "_cpu" in str(jax.make_jaxpr(lambda params: loss(params))(params))

@@ -22,7 +22,8 @@ from hclip_jax.ops.conv import conv2d, conv2d_transpose
 from hclip_jax.ops.dense import add_bias, matmul
 from hclip_jax.ops.normalization import group_norm, layer_norm
 from hclip_jax.ops.roll import roll
-from hclip_jax.training.losses import segmentation_loss
+from hclip_jax.training import microbatch
+from hclip_jax.training.losses import pixel_weights, segmentation_loss
 from tests import tolerance
 from tests.gradients import value_and_gradients
 
@@ -129,9 +130,18 @@ def draw_loss(unlabeled: str) -> Callable[[Generator], Any]:
     def draw(rng: Generator) -> Any:
         b, t, h, w = sizes(rng, 4)
         labels = jnp.asarray(rng.integers(-1, t, (b, 2 * h, 3 * w)), jnp.int32)
-        return (3 * normal(rng, b, t, h, w),), (labels, unlabeled)
+        return (3 * normal(rng, b, t, h, w),), (labels, pixel_weights(labels, t, unlabeled))
 
     return draw
+
+
+def draw_microbatches(rng: Generator) -> Any:
+    count, images, channels, features = sizes(rng, 4)
+
+    def loss(kernel: Array, x: Array) -> Array:
+        return jnp.sin(x @ kernel).sum()
+
+    return (normal(rng, channels, features),), (jnp.asarray(normal(rng, count, images, channels)), loss)
 
 
 def draw_rotation(rng: Generator) -> Any:
@@ -158,10 +168,11 @@ CASES = [
     Case("ops.roll._roll_cpu", roll, draw_roll),
     Case("training.losses.segmentation_loss", segmentation_loss, draw_loss("negative"), ("float32",)),
     Case("training.losses.segmentation_loss", segmentation_loss, draw_loss("ignore"), ("float32",)),
+    Case("training.microbatch._sum", microbatch._sum, draw_microbatches, ("float32",)),
 ]
 
 
-NO_SWITCH = (rotation, segmentation_loss)
+NO_SWITCH = (rotation, segmentation_loss, microbatch._sum)
 """Functions that have their custom gradient on every backend. Their own body is the plain form."""
 
 

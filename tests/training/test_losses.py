@@ -1,8 +1,10 @@
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
 
-from hclip_jax.training.losses import segmentation_loss
+from hclip_jax.training.losses import absent_class_loss, pixel_weights, segmentation_loss
 from tests import tolerance
 
 RNG = np.random.default_rng(0)
@@ -27,6 +29,10 @@ def loss_and_gradient(logits: np.ndarray, labels: np.ndarray, unlabeled: str) ->
     return loss, np.einsum("ij,btil,lk->btjk", up, (probs - one_hot) * weights, up)
 
 
+def loss_of(logits: Any, labels: Any, unlabeled: str) -> Any:
+    return segmentation_loss(logits, labels, pixel_weights(labels, T, unlabeled))
+
+
 def interpolation(new: int, old: int) -> np.ndarray:
     """Weights [new, old] of bilinear half-pixel interpolation on one axis."""
     position = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
@@ -39,7 +45,7 @@ def interpolation(new: int, old: int) -> np.ndarray:
 def test_loss_and_gradient_by_definition(unlabeled: str, labeled: str, size: int) -> None:
     """Also where the logits are smaller than the labels, and for a cotangent other than 1."""
     logits, labels = LOGITS[:, :, :size, :size], LABELS[labeled]
-    loss, vjp = jax.vjp(jax.jit(lambda x: segmentation_loss(x, labels, unlabeled)), logits)
+    loss, vjp = jax.vjp(jax.jit(lambda x: loss_of(x, labels, unlabeled)), logits)
     want_loss, want_gradient = loss_and_gradient(logits, labels, unlabeled)
     np.testing.assert_allclose(loss, want_loss, rtol=1e-5)
     for cotangent in (1.0, -2.5):
@@ -56,7 +62,7 @@ def test_the_cases_differ() -> None:
 
 
 def test_no_labeled_pixel_gives_no_loss_and_no_gradient() -> None:
-    loss = jax.jit(jax.value_and_grad(segmentation_loss), static_argnums=2)
+    loss = jax.jit(jax.value_and_grad(loss_of), static_argnums=2)
     value, gradient = loss(LOGITS, LABELS["no"], "ignore")
     assert value == 0
     assert (gradient == 0).all()
@@ -64,7 +70,36 @@ def test_no_labeled_pixel_gives_no_loss_and_no_gradient() -> None:
 
 
 def test_large_logits_have_a_finite_loss_and_gradient() -> None:
-    loss = jax.jit(jax.value_and_grad(segmentation_loss), static_argnums=2)
+    loss = jax.jit(jax.value_and_grad(loss_of), static_argnums=2)
     value, gradient = loss(1e4 * LOGITS, LABELS["some"], "negative")
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
+def test_padded_and_reordered_classes(unlabeled: str) -> None:
+    """Padding, whose id is negative as that of unlabeled pixels, takes part in nothing."""
+    labels, order = LABELS["some"], [2, 0, 1]
+    padding = np.full((B, 1, SIZE, SIZE), 7, np.float32)
+    logits = np.concatenate([padding, LOGITS[:, order]], axis=1)
+    class_ids = np.tile(np.array([-1, *order], np.int32), (B, 1))
+    weights = pixel_weights(labels, T, unlabeled)
+    loss, gradient = jax.value_and_grad(segmentation_loss)(logits, labels, weights, class_ids)
+    want_loss, want_gradient = loss_and_gradient(LOGITS, labels, unlabeled)
+    np.testing.assert_allclose(loss, want_loss, rtol=1e-5)
+    tolerance.assert_close(gradient[:, 1:], want_gradient[:, order], atol=1e-7)
+    assert (gradient[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
+def test_classes_that_were_not_selected(unlabeled: str) -> None:
+    """The loss of the selected classes and of the others is that of logits of -100 for the others."""
+    labels, selected = LABELS["some"], np.array([[0, 2], [1, 2]], np.int32)
+    whole = np.full_like(LOGITS, -100)
+    for image, ids in enumerate(selected):
+        whole[image, ids] = LOGITS[image, ids]
+    weights = pixel_weights(labels, T, unlabeled)
+    chosen = np.take_along_axis(LOGITS, selected[:, :, None, None], axis=1)
+    loss = segmentation_loss(chosen, labels, weights, selected)
+    loss = loss + absent_class_loss(labels, weights, selected, None)
+    np.testing.assert_allclose(loss, loss_of(whole, labels, unlabeled), rtol=1e-5)

@@ -1,7 +1,9 @@
+import dataclasses
 from typing import Any
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from hclip_jax.data.loader import train_batches
@@ -9,6 +11,7 @@ from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, named_sharding, place
 from hclip_jax.training.init import initial_params
+from hclip_jax.training.losses import pixel_weights, segmentation_loss
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import init_state, join, split
 from hclip_jax.training.step import make_loss, make_step, place_prompts, text_energy
@@ -35,10 +38,10 @@ def params() -> dict:
     return jax.device_get(jax.jit(MODEL.init)(jax.random.key(0)))
 
 
-def run(params: dict, batches: list, devices: int, **train: Any) -> tuple[list[float], dict]:
+def run(params: dict, batches: list, devices: int, shape: str = "", **train: Any) -> tuple[list[float], dict]:
     """Losses of a few steps and the parameters after them."""
     config = micro(**train)
-    mesh = make_mesh(devices)
+    mesh = make_mesh(devices, shape=shape)
     prompts = place_prompts(PROMPTS, mesh)
     optimizer = make_optimizer(config.train)
     trainable, frozen = split(place(params, mesh, "params"), config.train.trainable)
@@ -58,6 +61,42 @@ def test_one_device_or_eight(params: dict, batches: list) -> None:
     eight, _ = run(params, batches, 8)
     np.testing.assert_allclose(one, eight, atol=1e-5)
     assert one[0] != one[-1]
+
+
+@pytest.fixture(scope="module")
+def on_one_device(params: dict, batches: list) -> tuple[list[float], dict]:
+    return run(params, batches, 1)
+
+
+@pytest.mark.parametrize("shape", ["8x1", "4x2", "2x4", "1x8"])
+def test_every_mesh_has_the_same_losses(params, batches, on_one_device, shape: str) -> None:
+    losses, after = run(params, batches, 8, shape)
+    np.testing.assert_allclose(losses, on_one_device[0], atol=1e-6)
+    tolerance.assert_close(after["head"], on_one_device[1]["head"], atol=1e-4)
+
+
+@pytest.mark.parametrize(("devices", "shape"), [(1, "1x1"), (8, "2x4")])
+@pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
+def test_more_classes_than_max_classes_and_microbatches(
+    params: dict, batches: list, devices: int, shape: str, unlabeled: str
+) -> None:
+    """The sharded step against the plain loss, with logits of -100 for classes that were not selected."""
+    a = dataclasses.replace(CONFIG.architecture, head=dataclasses.replace(CONFIG.head, max_classes=5))
+    model, train = Model(a), micro(unlabeled=unlabeled, microbatch=2).train
+    mesh, batch = make_mesh(devices, shape=shape), batches[0]
+    on_device = jax.device_put(params)
+    clip = model.adapt(on_device)
+    text = model.encode_text(clip, PROMPTS)
+    logits = model.segment(clip, on_device["head"], batch["image"], text, train.pooling)
+    labels, weights = batch["label"], pixel_weights(batch["label"], len(text), unlabeled)
+    trainable, frozen = split(place(params, mesh, "params"), train.trainable)
+    state = jax.device_put(init_state(trainable, make_optimizer(train)), named_sharding(mesh, "params"))
+    step = make_step(model, make_optimizer(train), train, mesh)
+    _, metrics = step(state, frozen, place_prompts(PROMPTS, mesh), place(batch, mesh, "images"))
+    np.testing.assert_allclose(metrics["loss"], segmentation_loss(logits, labels, weights), rtol=1e-5)
+    plain = dataclasses.replace(train, microbatch=0)
+    gradient = jax.grad(make_loss(model, plain))(trainable, frozen, PROMPTS, batch)
+    np.testing.assert_allclose(metrics["grad_norm"], optax.tree.norm(gradient), rtol=1e-4)
 
 
 def test_a_step_compiles_once(batches: list) -> None:

@@ -11,11 +11,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from hclip_jax.models.clip.attention import Attention, KeyValue, causal_bias
 from hclip_jax.models.params import Params
 from hclip_jax.ops.activations import gelu, quick_gelu
+from hclip_jax.ops.collectives import all_gather
 from hclip_jax.ops.dense import Dense
 from hclip_jax.ops.normalization import LayerNorm
 
@@ -28,6 +29,9 @@ class Block(nn.Module):
     """Pre-norm transformer block: attention, then an MLP of `mlp_ratio` times the width.
 
     Attention and MLP compute in `dtype`. The residual stream, to which both add, is float32.
+
+    Where a mesh axis `patch_axis` shares the patches of an image, each of its devices has the first token
+    and its own patches, and gathers the keys and values of all patches.
     """
 
     width: int
@@ -35,6 +39,7 @@ class Block(nn.Module):
     mlp_ratio: float
     activation: str
     dtype: Any
+    patch_axis: str | None = None
 
     def setup(self) -> None:
         self.norm1 = LayerNorm(dtype=self.dtype)
@@ -46,7 +51,10 @@ class Block(nn.Module):
     def __call__(self, x: Float32[Array, "B N D"]) -> Float32[Array, "B N D"]:
         """The block with attention over all tokens, as in the image tower."""
         y = self.norm1(x)
-        return self._mlp(_add(x, self.attention.attend(y, self.attention.key_value(y))))
+        key_value = self.attention.key_value(y)
+        if self.patch_axis:
+            key_value = KeyValue(*(gather_patches(a, self.patch_axis) for a in key_value))
+        return self._mlp(_add(x, self.attention.attend(y, key_value)))
 
     def causal(
         self, prefix: Float32[Array, "1 p D"], suffix: Float32[Array, "S n D"]
@@ -82,6 +90,11 @@ class Block(nn.Module):
 
     def _mlp(self, x: Array) -> Array:
         return _add(x, self.fc2(ACTIVATIONS[self.activation](self.fc1(self.norm2(x)))))
+
+
+def gather_patches(x: Float[Array, "B _ ..."], patch_axis: str | None) -> Float[Array, "B N ..."]:
+    """All N tokens from the first one, which every device has, and the patches of each device."""
+    return jnp.concatenate([x[:, :1], all_gather(x[:, 1:], patch_axis, axis=1)], axis=1)
 
 
 def _add(x: Array, y: Array) -> Array:

@@ -13,6 +13,7 @@ from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.block import Block, init_blocks, run_block
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.ops import resize
+from hclip_jax.ops.collectives import all_gather, own_part
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.remat import remat
 from hclip_jax.ops.types import AnyArray
@@ -41,12 +42,15 @@ class ImageEncoder(nn.Module):
         guidance_layers: blocks whose output is returned too, counted from 1.
         dtype: dtype of the activations.
         remat_policy: one of `remat.REMAT_POLICIES`, for each block.
+        patch_axis: mesh axis that shares the patches of an image, inside of `jax.shard_map`; its size must
+            divide their number. All devices get the features of all patches.
     """
 
     config: ClipConfig
     guidance_layers: tuple[int, ...] = ()
     dtype: Any = jnp.float32
     remat_policy: str = "none"
+    patch_axis: str | None = None
 
     def setup(self) -> None:
         tower = self.config.image
@@ -58,7 +62,13 @@ class ImageEncoder(nn.Module):
         self.position_embedding = self.param("position_embedding", normal, (1 + grid_size**2, width))
         self.norm_pre = LayerNorm(dtype=jnp.float32)
         self.block = Block(
-            width, tower.num_heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None
+            width,
+            tower.num_heads,
+            tower.mlp_ratio,
+            self.config.activation,
+            self.dtype,
+            self.patch_axis,
+            parent=None,
         )
         self.blocks = self.param("blocks", init_blocks(self.block, tower.num_layers))
         self.norm_post = LayerNorm(dtype=self.dtype)
@@ -75,7 +85,10 @@ class ImageEncoder(nn.Module):
         last = jax.tree.map(lambda leaf: leaf[-1], self.blocks)
         x, hidden = self._run(images, jax.tree.map(lambda leaf: leaf[:-1], self.blocks))
         x = self.project(run_block(self.block, last, x, method=Block.without_attention)[:, 1:])
-        to_grid = lambda tokens: tokens.reshape(len(images), *grid, -1)  # noqa: E731
+
+        def to_grid(patches: Array) -> Array:
+            return all_gather(patches, self.patch_axis, axis=1).reshape(len(images), *grid, -1)
+
         return ImageFeatures(to_grid(x), tuple(to_grid(hidden[i - 1, :, 1:]) for i in self.guidance_layers))
 
     def embed(self, images: Images) -> Float32[Array, "B D_e"]:
@@ -100,7 +113,8 @@ class ImageEncoder(nn.Module):
             y = run_block(self.block, params, x)
             return y, y
 
-        x = self.norm_pre(self._tokens(images))
+        x = self._tokens(images)
+        x = self.norm_pre(jnp.concatenate([x[:, :1], own_part(x[:, 1:], self.patch_axis, axis=1)], axis=1))
         return jax.lax.scan(remat(self.remat_policy, run), x, blocks)
 
     def _grid(self, images: Images) -> tuple[int, int]:

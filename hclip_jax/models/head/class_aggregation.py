@@ -5,10 +5,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from hclip_jax.models.head.layers import Dense, GuidedDense
 from hclip_jax.ops import resize
+from hclip_jax.ops.collectives import psum
 from hclip_jax.ops.normalization import LayerNorm
 
 
@@ -17,33 +18,44 @@ class ClassAggregation(nn.Module):
 
     The class axis is padded to `max_classes` with a learnable token, so the layer sees one length for any T.
     All padding tokens are equal and their outputs unused, so one is computed and weighted by their number.
+
+    Linear attention needs only two sums over the classes: where a mesh axis `class_axis` shares them, its
+    devices exchange these sums and no class.
     """
 
     hidden_dim: int
     num_heads: int
     max_classes: int
     dtype: Any
+    class_axis: str | None = None
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T h w C"], guidance: Float[Array, "B T G"], pooling: int
+        self,
+        x: Float[Array, "B T h w C"],
+        guidance: Float[Array, "B T G"],
+        pooling: int,
+        num_classes: int,
+        class_mask: Float32[Array, "B T"] | None = None,
     ) -> Float[Array, "B T h w C"]:
         """Aggregates the costs of each patch over the classes.
 
         Args:
-            x: costs of T <= max_classes classes.
+            x: costs of T classes, or of this device's part of them.
             guidance: text guidance of G = `guidance_dim` channels, the same for all patches.
             pooling: 2 in training as published, 1 in evaluation; must divide h and w.
+            num_classes: classes of all devices, at most max_classes.
+            class_mask: 1 for a class, 0 for padding, which takes part in nothing; None = all are classes.
         """
         b, t, h, w, c = x.shape
         pooled = x.reshape(b, t, h // pooling, pooling, w // pooling, pooling, c).mean((3, 5))
-        y = pooled + self._attention(pooled, guidance[:, :, None, None])
+        y = pooled + self._attention(pooled, guidance[:, :, None, None], num_classes, class_mask)
         z = LayerNorm(dtype=self.dtype, name="norm2")(y)
         z = nn.relu(Dense(4 * self.hidden_dim, dtype=self.dtype, name="fc1")(z))
         y = y + Dense(self.hidden_dim, dtype=self.dtype, name="fc2")(z)
         return x + resize.bilinear_align_corners(y, (h, w))
 
-    def _attention(self, x: Array, guidance: Array) -> Array:
+    def _attention(self, x: Array, guidance: Array, num_classes: int, class_mask: Array | None) -> Array:
         """Linear attention with the feature map elu + 1, from "Transformers are RNNs" (arXiv 2006.16236)."""
         norm = LayerNorm(dtype=self.dtype, name="norm1")
         inputs = x.shape[-1] + guidance.shape[-1]
@@ -58,13 +70,15 @@ class ClassAggregation(nn.Module):
             split_heads(feature_map(layer(x, layer.project_guidance(guidance)))) for layer in (query, key)
         )
         v = split_heads(value(x)).astype(jnp.float32)
-        key_sum = jnp.sum(k, axis=1)
-        key_value_sum = jnp.einsum("BThwKc,BThwKd->BhwKcd", k, v)
+        if class_mask is not None:
+            k = k * class_mask[:, :, None, None, None, None]
+        key_sum = psum(jnp.sum(k, axis=1), self.class_axis)
+        key_value_sum = psum(jnp.einsum("BThwKc,BThwKd->BhwKcd", k, v), self.class_axis)
 
         zeros = nn.initializers.zeros
         token = self.param("padding_token", zeros, (self.hidden_dim,))
         token_guidance = self.param("padding_guidance", zeros, guidance.shape[-1:])
-        num_padding = self.max_classes - x.shape[1]
+        num_padding = self.max_classes - num_classes
         if num_padding:
             token = norm(token[None].astype(self.dtype))
             token_guidance = key.project_guidance(token_guidance[None].astype(self.dtype))

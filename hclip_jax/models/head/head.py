@@ -1,21 +1,33 @@
 """The segmentation head: logits of all classes from patch and text features."""
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from hclip_jax.config.schema import HeadConfig
 from hclip_jax.models.clip.image_encoder import ImageFeatures
 from hclip_jax.models.head.class_aggregation import ClassAggregation
-from hclip_jax.models.head.cost_volume import cost_volume, scatter_class_logits
+from hclip_jax.models.head.cost_volume import cost_volume
 from hclip_jax.models.head.decoder import Decoder
 from hclip_jax.models.head.layers import Conv, Dense, UpsampleBy
 from hclip_jax.models.head.spatial_aggregation import SpatialAggregation
 from hclip_jax.ops.chunked_map import chunked_map
 from hclip_jax.ops.normalization import l2_normalize
+
+
+class ClassLogits(NamedTuple):
+    """Logits of the classes that were selected for each image, or of this device's part of them.
+
+    Attributes:
+        logits: float32 [B, T', 4h, 4w].
+        class_ids: int32 [B, T'], as in `CostVolume`.
+    """
+
+    logits: Array
+    class_ids: Array | None
 
 
 class SegmentationHead(nn.Module):
@@ -28,26 +40,23 @@ class SegmentationHead(nn.Module):
         dtype: dtype of the activations; costs and logits are float32.
         class_chunk_size: the largest number of classes that are computed together.
         remat_policy: one of `remat.REMAT_POLICIES`, for a chunk of classes.
+        class_axis: mesh axis that shares the classes of an image, inside of `jax.shard_map`.
     """
 
     config: HeadConfig
     dtype: Any
     class_chunk_size: int
     remat_policy: str
+    class_axis: str | None = None
 
     @nn.compact
-    def __call__(
-        self, image: ImageFeatures, text: Float[Array, "T P D_e"], pooling: int
-    ) -> Float32[Array, "B T H W"]:
-        """Logits of B images, on H x W = 4h x 4w pixels.
+    def __call__(self, image: ImageFeatures, text: Float[Array, "T P D_e"], pooling: int) -> ClassLogits:
+        """Logits of B images, on 4h x 4w pixels.
 
         Args:
             image: patch features, and features of one guidance layer for each decoder step.
             text: text features.
             pooling: see `ClassAggregation`.
-
-        Returns:
-            With more than `max_classes` classes, ABSENT_LOGIT for those not selected.
         """
         # Guidance of the two decoder steps at their resolution: upsampled by 2 and by 4.
         decoder_guidance = tuple(
@@ -56,9 +65,8 @@ class SegmentationHead(nn.Module):
                 zip(self.config.decoder_guidance_dims, image.guidance, strict=True), start=1
             )
         )
-        aggregator = Aggregator(
-            self.config, self.dtype, self.class_chunk_size, self.remat_policy, name="aggregator"
-        )
+        fields = self.config, self.dtype, self.class_chunk_size, self.remat_policy, self.class_axis
+        aggregator = Aggregator(*fields, name="aggregator")
         return aggregator(image.patch_features, text, image.patch_features, decoder_guidance, pooling)
 
 
@@ -69,6 +77,7 @@ class Aggregator(nn.Module):
     dtype: Any
     class_chunk_size: int
     remat_policy: str
+    class_axis: str | None = None
 
     @nn.compact
     def __call__(
@@ -78,7 +87,7 @@ class Aggregator(nn.Module):
         appearance: Float[Array, "B h w D_e"],
         decoder_guidance: tuple[Float[Array, "B _ _ _"], ...],
         pooling: int,
-    ) -> Float32[Array, "B T 4*h 4*w"]:
+    ) -> ClassLogits:
         """Logits from the cosines of `patch_features` and `text`.
 
         Args:
@@ -89,7 +98,11 @@ class Aggregator(nn.Module):
             pooling: see `ClassAggregation`.
         """
         config, dtype = self.config, self.dtype
-        volume = cost_volume(patch_features, text, config.max_classes)
+        num_classes = min(len(text), config.max_classes)
+        volume = cost_volume(patch_features, text, config.max_classes, self.class_axis)
+        class_mask = None
+        if self.class_axis and volume.class_ids is not None:
+            class_mask = (volume.class_ids >= 0).astype(jnp.float32)
         x = self._embed(volume.cost)
         appearance = nn.relu(Conv(config.guidance_dim, 3, dtype, name="appearance_guidance")(appearance))
         class_text = l2_normalize(volume.text.mean(axis=2)).astype(dtype)
@@ -104,9 +117,9 @@ class Aggregator(nn.Module):
                 parent=None,
             )
             x = self._apply_per_class(f"spatial{i}", spatial, x, appearance)
-            x = ClassAggregation(
-                config.hidden_dim, config.num_heads, config.max_classes, dtype, name=f"classes{i}"
-            )(x, text_guidance, pooling)
+            sizes = config.hidden_dim, config.num_heads, config.max_classes
+            aggregate = ClassAggregation(*sizes, dtype, self.class_axis, name=f"classes{i}")
+            x = aggregate(x, text_guidance, pooling, num_classes, class_mask)
         projected = tuple(
             nn.relu(Conv(dim, 3, dtype, name=f"decoder_guidance{i}")(features))
             for i, (dim, features) in enumerate(
@@ -116,7 +129,7 @@ class Aggregator(nn.Module):
         sizes = config.hidden_dim, config.decoder_dims, config.decoder_guidance_proj_dims
         decoder = Decoder(*sizes, config.prior_prob, dtype, parent=None)
         logits = self._apply_per_class("decoder", decoder, x, projected)
-        return scatter_class_logits(logits, volume.topk_ids, len(text))
+        return ClassLogits(logits, volume.class_ids)
 
     def _apply_per_class(self, name: str, module: Any, x: Array, guidance: Any) -> Array:
         """Applies a module that treats each class independently, to `class_chunk_size` classes at a time.
