@@ -9,11 +9,10 @@ from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
 from hclip_jax.ops import resize
 from hclip_jax.ops.collectives import axis_size, psum
 from hclip_jax.ops.rows import sum_over_rows
-from hclip_jax.ops.types import AnyArray
 
 
 def pixel_weights(
-    labels: Int32[AnyArray, "B H W"], num_classes: int, unlabeled: str, data_axis: str | None = None
+    labels: Int32[Array, "B H W"], num_classes: int, unlabeled: str, data_axis: str | None = None
 ) -> Float32[Array, "B H W"]:
     """Weights of `segmentation_loss` that make it a mean over the pixels and classes of a batch.
 
@@ -33,10 +32,10 @@ def pixel_weights(
 
 @jax.custom_vjp
 def segmentation_loss(
-    logits: Float32[AnyArray, "B T _ _"],
-    labels: Int32[AnyArray, "B H W"],
-    weights: Float32[AnyArray, "B H W"],
-    class_ids: Int32[AnyArray, "B T"] | None = None,
+    logits: Float32[Array, "B T _ _"],
+    labels: Int32[Array, "B H W"],
+    weights: Float32[Array, "B H W"],
+    class_ids: Int32[Array, "B T"] | None = None,
 ) -> Float32[Array, ""]:
     """Sigmoid cross-entropy against one-hot labels, summed over pixels and classes with weights.
 
@@ -53,9 +52,9 @@ def segmentation_loss(
 
 
 def absent_class_loss(
-    labels: Int32[AnyArray, "B H W"],
-    weights: Float32[AnyArray, "B H W"],
-    class_ids: Int32[AnyArray, "B T"],
+    labels: Int32[Array, "B H W"],
+    weights: Float32[Array, "B H W"],
+    class_ids: Int32[Array, "B T"],
     class_axis: str | None,
 ) -> Float32[Array, ""]:
     """The loss of the classes that were not selected for an image: their logit is ABSENT_LOGIT everywhere.

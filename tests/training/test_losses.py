@@ -1,6 +1,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -30,7 +31,8 @@ def loss_and_gradient(logits: np.ndarray, labels: np.ndarray, unlabeled: str) ->
 
 
 def loss_of(logits: Any, labels: Any, unlabeled: str) -> Any:
-    return segmentation_loss(logits, labels, pixel_weights(labels, T, unlabeled))
+    labels = jnp.asarray(labels)
+    return segmentation_loss(jnp.asarray(logits), labels, pixel_weights(labels, T, unlabeled))
 
 
 def interpolation(new: int, old: int) -> np.ndarray:
@@ -79,13 +81,13 @@ def test_large_logits_have_a_finite_loss_and_gradient() -> None:
 @pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
 def test_padded_and_reordered_classes(unlabeled: str) -> None:
     """Padding, whose id is negative as that of unlabeled pixels, takes part in nothing."""
-    labels, order = LABELS["some"], [2, 0, 1]
+    labels, order = jnp.asarray(LABELS["some"]), [2, 0, 1]
     padding = np.full((B, 1, SIZE, SIZE), 7, np.float32)
     logits = np.concatenate([padding, LOGITS[:, order]], axis=1)
-    class_ids = np.tile(np.array([-1, *order], np.int32), (B, 1))
+    class_ids = jnp.asarray(np.tile(np.array([-1, *order], np.int32), (B, 1)))
     weights = pixel_weights(labels, T, unlabeled)
-    loss, gradient = jax.value_and_grad(segmentation_loss)(logits, labels, weights, class_ids)
-    want_loss, want_gradient = loss_and_gradient(LOGITS, labels, unlabeled)
+    loss, gradient = jax.value_and_grad(segmentation_loss)(jnp.asarray(logits), labels, weights, class_ids)
+    want_loss, want_gradient = loss_and_gradient(LOGITS, LABELS["some"], unlabeled)
     np.testing.assert_allclose(loss, want_loss, rtol=1e-5)
     tolerance.assert_close(gradient[:, 1:], want_gradient[:, order], atol=1e-7)
     assert (gradient[:, 0] == 0).all()
@@ -94,12 +96,12 @@ def test_padded_and_reordered_classes(unlabeled: str) -> None:
 @pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
 def test_classes_that_were_not_selected(unlabeled: str) -> None:
     """The loss of the selected classes and of the others is that of logits of -100 for the others."""
-    labels, selected = LABELS["some"], np.array([[0, 2], [1, 2]], np.int32)
+    labels, selected = jnp.asarray(LABELS["some"]), jnp.array([[0, 2], [1, 2]], jnp.int32)
     whole = np.full_like(LOGITS, -100)
     for image, ids in enumerate(selected):
         whole[image, ids] = LOGITS[image, ids]
     weights = pixel_weights(labels, T, unlabeled)
-    chosen = np.take_along_axis(LOGITS, selected[:, :, None, None], axis=1)
+    chosen = jnp.take_along_axis(jnp.asarray(LOGITS), selected[:, :, None, None], axis=1)
     loss = segmentation_loss(chosen, labels, weights, selected)
     loss = loss + absent_class_loss(labels, weights, selected, None)
     np.testing.assert_allclose(loss, loss_of(whole, labels, unlabeled), rtol=1e-5)

@@ -2,6 +2,7 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -75,27 +76,28 @@ def test_every_mesh_has_the_same_losses(params, batches, on_one_device, shape: s
     tolerance.assert_close(after["head"], on_one_device[1]["head"], atol=1e-4)
 
 
-@pytest.mark.parametrize(("devices", "shape"), [(1, "1x1"), (8, "2x4")])
-@pytest.mark.parametrize("unlabeled", ["negative", "ignore"])
+@pytest.mark.parametrize(("devices", "unlabeled"), [(1, "negative"), (8, "ignore")])
 def test_more_classes_than_max_classes_and_microbatches(
-    params: dict, batches: list, devices: int, shape: str, unlabeled: str
+    params: dict, batches: list, devices: int, unlabeled: str
 ) -> None:
     """The sharded step against the plain loss, with logits of -100 for classes that were not selected."""
     a = dataclasses.replace(CONFIG.architecture, head=dataclasses.replace(CONFIG.head, max_classes=5))
     model, train = Model(a), micro(unlabeled=unlabeled, microbatch=2).train
-    mesh, batch = make_mesh(devices, shape=shape), batches[0]
-    on_device = jax.device_put(params)
-    clip = model.adapt(on_device)
-    text = model.encode_text(clip, PROMPTS)
-    logits = model.segment(clip, on_device["head"], batch["image"], text, train.pooling)
-    labels, weights = batch["label"], pixel_weights(batch["label"], len(text), unlabeled)
+    mesh, batch = make_mesh(devices, batch_size=2), jax.tree.map(lambda x: x[:4], batches[0])
+
+    def plain_loss(trainable: dict, frozen: dict) -> jax.Array:
+        whole = join(trainable, frozen)
+        clip, labels = model.adapt(whole), jnp.asarray(batch["label"])
+        text = model.encode_text(clip, PROMPTS)
+        logits = model.segment(clip, whole["head"], batch["image"], text, train.pooling)
+        return segmentation_loss(logits, labels, pixel_weights(labels, len(text), unlabeled))
+
     trainable, frozen = split(place(params, mesh, "params"), train.trainable)
+    loss, gradient = jax.jit(jax.value_and_grad(plain_loss))(trainable, frozen)
     state = jax.device_put(init_state(trainable, make_optimizer(train)), named_sharding(mesh, "params"))
     step = make_step(model, make_optimizer(train), train, mesh)
     _, metrics = step(state, frozen, place_prompts(PROMPTS, mesh), place(batch, mesh, "images"))
-    np.testing.assert_allclose(metrics["loss"], segmentation_loss(logits, labels, weights), rtol=1e-5)
-    plain = dataclasses.replace(train, microbatch=0)
-    gradient = jax.grad(make_loss(model, plain))(trainable, frozen, PROMPTS, batch)
+    np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
     np.testing.assert_allclose(metrics["grad_norm"], optax.tree.norm(gradient), rtol=1e-4)
 
 
