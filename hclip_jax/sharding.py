@@ -7,7 +7,7 @@ features depend on no image. Parameters are small beside activations and replica
 
 import math
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -26,14 +26,6 @@ RULES: dict[Kind, PartitionSpec] = {
     "text_features": PartitionSpec(),  # [T, P, D_e], used with every image
     "logits": PartitionSpec(DATA, CLASS),  # [B, T, ...]
 }
-
-
-class Rows(NamedTuple):
-    """Rows `first` to `first + count` of the `total` rows of a batch."""
-
-    first: int
-    count: int
-    total: int
 
 
 def make_mesh(devices: int | None = None, *, batch_size: int = 0, shape: str = "") -> Mesh:
@@ -89,21 +81,20 @@ def place(tree: Any, mesh: Mesh, kind: Kind) -> Any:
     return jax.tree.map(lambda x: _place(np.asarray(x), np.shape(x), 0, named_sharding(mesh, kind)), tree)
 
 
-def place_rows(tree: Any, mesh: Mesh, rows: Rows) -> Any:
+def place_rows(tree: Any, mesh: Mesh, rows: range, batch_size: int) -> Any:
     """Puts images and labels on the mesh; each process gives its `local_rows`."""
     put = named_sharding(mesh, "images")
-    return jax.tree.map(lambda x: _place(x, (rows.total, *x.shape[1:]), rows.first, put), tree)
+    return jax.tree.map(lambda x: _place(x, (batch_size, *x.shape[1:]), rows.start, put), tree)
 
 
-def local_rows(mesh: Mesh, batch_size: int) -> Rows:
+def local_rows(mesh: Mesh, batch_size: int) -> range:
     """The rows of a batch that the devices of this process need.
 
     Processes whose devices share images among themselves, along "class", need the same ones.
     """
     slices = named_sharding(mesh, "images").addressable_devices_indices_map((batch_size,)).values()
-    spans = [index[0].indices(batch_size) for index in slices if index is not None]
-    first, end = min(start for start, _, _ in spans), max(stop for _, stop, _ in spans)
-    return Rows(first, end - first, batch_size)
+    spans = [index[0].indices(batch_size) for index in slices if index]
+    return range(min(start for start, _, _ in spans), max(stop for _, stop, _ in spans))
 
 
 def _place(x: np.ndarray, shape: tuple[int, ...], first: int, put: NamedSharding) -> jax.Array:

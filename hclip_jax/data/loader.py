@@ -70,8 +70,7 @@ def train_batches(
     crop_size: int,
     seed: int,
     num_workers: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    rows: range | None = None,
 ) -> TrainBatches:
     """Makes an endless stream of augmented batches with a new order every epoch.
 
@@ -80,23 +79,22 @@ def train_batches(
 
     Args:
         source: the data set.
-        batch_size: B, images a batch in this process.
+        batch_size: B, images a batch.
         crop_size: height and width of the augmented images, in pixels.
         seed: of the order and the augmentation, 0 <= seed < 2**32.
         num_workers: processes that prepare batches; 0 for threads of this process.
-        process_index: the index of this process in the pod.
-        process_count: the number of processes that share each epoch.
+        rows: the rows of each batch to read, those that the devices of this process need; all by default.
 
     Returns:
-        An iterator over image uint8 [B, crop_size, crop_size, 3] and label int32 [B, crop_size, crop_size].
+        An iterator over image uint8 [B, crop_size, crop_size, 3] and label int32 [B, crop_size, crop_size], or
+        `rows` of them.
 
     Raises:
         UserError: the data set is empty; from the iterator, any error of `source[index]`.
     """
     if len(source) == 0:
         raise UserError("the training data set holds no images: give at least one")
-    # All random steps come before the stream is split between processes. After the split, equal positions in
-    # two processes would draw the same crops, and epochs would differ in length.
+    # All random steps come before the rows of this process are taken, so that it gets what one process would.
     examples = (
         grain.MapDataset.source(source)
         .seed(seed)
@@ -104,9 +102,9 @@ def train_batches(
         .repeat()
         .random_map(functools.partial(augment, crop_size=crop_size))
     )
-    return TrainBatches(
-        examples[process_index::process_count].batch(batch_size, drop_remainder=True), num_workers
-    )
+    rows = range(batch_size) if rows is None else rows
+    batches = _RowsOfBatches(examples, batch_size, rows).batch(len(rows), drop_remainder=True)
+    return TrainBatches(batches, num_workers)
 
 
 def evaluation_examples(
@@ -128,6 +126,23 @@ def evaluation_examples(
         yield from cast(Iterator[Example], examples)
     finally:
         examples.close()
+
+
+class _RowsOfBatches(grain.MapDataset):
+    """Of every `batch_size` elements, those in `rows`."""
+
+    def __init__(self, parent: grain.MapDataset, batch_size: int, rows: range) -> None:
+        super().__init__(parent)
+        self._examples, self._batch_size, self._rows = parent, batch_size, rows
+
+    def __len__(self) -> int:
+        return len(self._examples) // self._batch_size * len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self.slice(index)
+        batch, row = divmod(index, len(self._rows))
+        return self._examples[batch * self._batch_size + self._rows[row]]
 
 
 def _prefetch(dataset: grain.MapDataset, num_workers: int) -> grain.DatasetIterator:
