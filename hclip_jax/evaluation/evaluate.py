@@ -20,6 +20,7 @@ from hclip_jax.io.files import write_png
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.text.prompts import Prompts
+from hclip_jax.text.reading import reading
 
 Summary = Mapping[str, float | None]
 
@@ -76,7 +77,8 @@ class Evaluator:
 
         Args:
             params: parameters of the model.
-            seen: class names of the training.
+            seen: class names of the training. A class of a set is seen if CLIP reads the same words in it as
+                in one of them.
             step: number of training steps so far, for the report.
             progress: receives one progress bar a set.
 
@@ -87,7 +89,7 @@ class Evaluator:
         for name, source in self._sources.items():
             fold = self._config.sets[name].fold_background
             class_names = (*source.class_names[:fold], "background") if fold else source.class_names
-            confusion = ConfusionMatrix(class_names, seen)
+            confusion = ConfusionMatrix(class_names, self._seen(class_names, seen))
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
             self._evaluate_set(name, predictor, confusion, progress)
             details = {
@@ -103,6 +105,12 @@ class Evaluator:
                 shows = f"the ground truth of {name} shows {present[0]!r} alone"
                 progress.console.print(f"warning: {shows}, so its metrics say nothing", markup=False)
         return summaries
+
+    def _seen(self, class_names: Collection[str], trained: Collection[str]) -> set[str]:
+        """The names in which CLIP reads the words of a trained name."""
+        synonyms = self._model.architecture.prompts.synonyms
+        readings = {reading(name, synonyms) for name in trained}
+        return {name for name in class_names if reading(name, synonyms) in readings}
 
     def _evaluate_set(
         self, name: str, predictor: Predictor, confusion: ConfusionMatrix, progress: Progress
