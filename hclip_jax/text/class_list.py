@@ -21,7 +21,7 @@ _REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"[\"'].*[\"'],?"), "a name in quotation marks", "remove them"),
     (re.compile(r".*\t.*"), "several columns", ""),
     # The comma of Chinese and Japanese, their comma of enumerations, the comma of Arabic.
-    (re.compile(".*[\uff0c\u3001\u060c].*"), "names with another comma than ','", "write ', ' instead"),
+    (re.compile(".*[\uff0c\u3001\u060c].*"), "names with another comma than ','", "write ',' instead"),
     (re.compile(r"\d+\s*(?:[:;]|,(?!\d)).*"), "a numbered line among others", "number all lines or none"),
     (re.compile(r".*\S\s*[:;,]\s*\d+"), "a name with its id", ""),
     (
