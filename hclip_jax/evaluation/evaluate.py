@@ -20,7 +20,7 @@ from hclip_jax.io.files import write_png
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.text.prompts import Prompts
-from hclip_jax.text.reading import reading
+from hclip_jax.text.reading import names_read_as
 
 Summary = Mapping[str, float | None]
 
@@ -60,6 +60,7 @@ class Evaluator:
         """
         self._model, self._config, self._protocol, self._mesh = model, config, protocol, mesh
         self._num_workers, self._workdir = data.num_workers, workdir
+        self._synonyms = model.architecture.prompts.synonyms
         self._sources = {name: _open_set(entry, data) for name, entry in config.sets.items()}
         for name, source in self._sources.items():
             fold, num_classes = config.sets[name].fold_background, len(source.class_names)
@@ -89,7 +90,7 @@ class Evaluator:
         for name, source in self._sources.items():
             fold = self._config.sets[name].fold_background
             class_names = (*source.class_names[:fold], "background") if fold else source.class_names
-            confusion = ConfusionMatrix(class_names, self._seen(class_names, seen))
+            confusion = ConfusionMatrix(class_names, names_read_as(class_names, seen, self._synonyms))
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
             self._evaluate_set(name, predictor, confusion, progress)
             details = {
@@ -105,12 +106,6 @@ class Evaluator:
                 shows = f"the ground truth of {name} shows {present[0]!r} alone"
                 progress.console.print(f"warning: {shows}, so its metrics say nothing", markup=False)
         return summaries
-
-    def _seen(self, class_names: Collection[str], trained: Collection[str]) -> set[str]:
-        """The names in which CLIP reads the words of a trained name."""
-        synonyms = self._model.architecture.prompts.synonyms
-        readings = {reading(name, synonyms) for name in trained}
-        return {name for name in class_names if reading(name, synonyms) in readings}
 
     def _evaluate_set(
         self, name: str, predictor: Predictor, confusion: ConfusionMatrix, progress: Progress

@@ -1,6 +1,6 @@
 """The words that CLIP reads in a class name. Names with the same words are the same class to CLIP."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hclip_jax.errors import UserError, printable, some
 
@@ -51,6 +51,12 @@ def reading(name: str, synonyms: str = "all") -> Reading:
 def to_text(words: Reading) -> str:
     """A reading for a message, such as 'sky, clouds'."""
     return f"'{printable(', '.join(map(' '.join, words)))}'"
+
+
+def names_read_as(names: Iterable[str], others: Iterable[str], synonyms: str) -> set[str]:
+    """The names that have the reading of one of `others`."""
+    readings = {reading(name, synonyms) for name in others}
+    return {name for name in names if reading(name, synonyms) in readings}
 
 
 def same_readings(names: Sequence[str], synonyms: str) -> list[tuple[str, ...]]:

@@ -6,7 +6,7 @@ import pytest
 
 from hclip_jax.errors import UserError
 from hclip_jax.text import tokenizer
-from hclip_jax.text.reading import describe, reading, same_readings, split_synonyms
+from hclip_jax.text.reading import describe, names_read_as, reading, same_readings, split_synonyms
 
 SAME = [
     ("sky", "Sky"),
@@ -49,6 +49,12 @@ def test_synonyms_that_are_not_used_are_not_compared() -> None:
     assert same_readings(names, "mean") == [("sky, clouds", "clouds, sky")]
     assert same_readings(names, "all") == []
     assert describe(("Sky, clouds", "sky"), "first") == "'Sky, clouds' = 'sky' (read as 'sky')"
+
+
+def test_names_read_as_others() -> None:
+    names, others = ["Sky", "SEA", "lawn"], ["sky, clouds", "sea"]
+    assert names_read_as(names, others, "first") == {"Sky", "SEA"}
+    assert names_read_as(names, others, "mean") == {"SEA"}
 
 
 def test_split_synonyms() -> None:
