@@ -9,7 +9,7 @@ import sys
 import warnings
 from typing import Any
 
-from hclip_jax.io import cache
+from hclip_jax.io import cache, program_cache
 
 # An empty value disables YNNPACK. jaxlib 0.10.2 passes fused reductions on the CPU to YNNPACK, which computes
 # some jitted programs wrongly without an error (jax-ml/jax#39103, #39257). Without YNNPACK, 3x3 convolutions
@@ -24,7 +24,8 @@ def prepare() -> None:
     """Disables YNNPACK on the CPU and sets the folder for compiled programs, unless the environment does.
 
     Call it before the first use of JAX; a second call changes nothing. Compiled programs go to `programs` in
-    the cache folder (`hclip_jax.io.cache`).
+    the cache folder (`hclip_jax.io.cache`), from which broken and old ones are removed; to nowhere if it is
+    not writable.
 
     Warns if JAX has already opened a backend without the flag on a jaxlib that needs it: results on the CPU
     may then be wrong.
@@ -50,12 +51,12 @@ def _disable_ynnpack() -> None:
 
 def _set_compilation_cache() -> None:
     folder = cache.folder()
-    if folder is None or _CACHE_VARIABLE in os.environ:
+    config: Any = sys.modules["jax"].config if "jax" in sys.modules else None
+    is_set = _CACHE_VARIABLE in os.environ or (config and config.jax_compilation_cache_dir is not None)
+    if folder is None or is_set or not program_cache.prepare(folder / "programs"):
         return
-    if "jax" in sys.modules:  # JAX reads the environment when it is imported
-        config: Any = sys.modules["jax"].config
-        if config.jax_compilation_cache_dir is None:
-            config.update("jax_compilation_cache_dir", str(folder / "programs"))
+    if config:  # JAX read the environment when it was imported
+        config.update("jax_compilation_cache_dir", str(folder / "programs"))
     else:
         os.environ[_CACHE_VARIABLE] = str(folder / "programs")
 

@@ -177,7 +177,9 @@ class Segmenter:
         if synonyms == "max":
             raise UserError("synonyms is 'max', which has no single feature a class; choose first or mean")
         groups = group_class_names(class_names, (), synonyms or self._default_synonyms)
-        return np.asarray(self._predictor(groups, fast=True).text)
+        # Names that CLIP reads as the same words share a row of `text`.
+        rows = [members[0] for members in groups.groups]
+        return np.asarray(self._predictor(groups, fast=True).text)[rows]
 
     def patch_features(self, image: ImageLike, class_names: Sequence[str] = ()) -> PatchFeatures:
         """Patch features in CLIP's embedding space, and their cosines with the text features of class names.

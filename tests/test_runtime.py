@@ -112,14 +112,15 @@ def test_backend_is_open_after_the_first_use(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "environment", "expected"),
     [
-        ("", {cache.VARIABLE: "/cache"}, "/cache/programs"),
-        ("import jax", {cache.VARIABLE: "/cache"}, "/cache/programs"),
+        ("", {cache.VARIABLE: "cache"}, "cache/programs"),
+        ("import jax", {cache.VARIABLE: "cache"}, "cache/programs"),
         ("", {cache.VARIABLE: ""}, None),
-        ("import jax", {cache.VARIABLE: "/cache", "JAX_COMPILATION_CACHE_DIR": "/mine"}, "/mine"),
+        ("", {cache.VARIABLE: "/dev/null"}, None),  # not writable
+        ("import jax", {cache.VARIABLE: "cache", "JAX_COMPILATION_CACHE_DIR": "mine"}, "mine"),
         (
-            "import jax; jax.config.update('jax_compilation_cache_dir', '/mine')",
-            {cache.VARIABLE: "/cache"},
-            "/mine",
+            "import jax; jax.config.update('jax_compilation_cache_dir', 'mine')",
+            {cache.VARIABLE: "cache"},
+            "mine",
         ),
     ],
 )
@@ -131,6 +132,7 @@ def test_compilation_cache_is_set_unless_the_user_set_it(
         "import jax, json; print(json.dumps(jax.config.jax_compilation_cache_dir))"
     )
     assert json.loads(run_python(code, tmp_path, **environment)) == expected
+    assert (tmp_path / "cache").exists() == (expected == "cache/programs")  # that of the user is left as is
 
 
 def test_commands_run_without_a_home(tmp_path: Path) -> None:

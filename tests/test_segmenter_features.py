@@ -38,6 +38,10 @@ def test_text_features(segmenter: Segmenter) -> None:
     averaging = trained.segmenter("mean")
     np.testing.assert_array_equal(averaging.embed_text(CLASS_NAMES), mean)
     tolerance.assert_within(averaging.embed_text(CLASS_NAMES, synonyms="first"), text, 1e-6)
+    with pytest.warns(UserWarning, match="'Road'"):  # one row a name, though CLIP reads two as the same words
+        doubled = segmenter.embed_text(["road, street", "cat", "Road"])
+    np.testing.assert_array_equal(doubled[2], doubled[0])
+    tolerance.assert_within(doubled[1], text[0], 1e-5)
     with pytest.raises(UserError, match="has no single feature a class"):
         segmenter.embed_text(CLASS_NAMES, synonyms="max")
 

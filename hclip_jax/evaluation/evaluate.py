@@ -20,6 +20,7 @@ from hclip_jax.io.files import write_png
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.text.prompts import Prompts
+from hclip_jax.text.reading import names_read_as
 
 Summary = Mapping[str, float | None]
 
@@ -59,6 +60,7 @@ class Evaluator:
         """
         self._model, self._config, self._protocol, self._mesh = model, config, protocol, mesh
         self._num_workers, self._workdir = data.num_workers, workdir
+        self._synonyms = model.architecture.prompts.synonyms
         self._sources = {name: _open_set(entry, data) for name, entry in config.sets.items()}
         for name, source in self._sources.items():
             fold, num_classes = config.sets[name].fold_background, len(source.class_names)
@@ -76,7 +78,8 @@ class Evaluator:
 
         Args:
             params: parameters of the model.
-            seen: class names of the training.
+            seen: class names of the training. A class of a set is seen if CLIP reads the same words in it as
+                in one of them.
             step: number of training steps so far, for the report.
             progress: receives one progress bar a set.
 
@@ -87,7 +90,7 @@ class Evaluator:
         for name, source in self._sources.items():
             fold = self._config.sets[name].fold_background
             class_names = (*source.class_names[:fold], "background") if fold else source.class_names
-            confusion = ConfusionMatrix(class_names, seen)
+            confusion = ConfusionMatrix(class_names, names_read_as(class_names, seen, self._synonyms))
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
             self._evaluate_set(name, predictor, confusion, progress)
             details = {

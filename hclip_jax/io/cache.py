@@ -1,7 +1,9 @@
-"""The cache folder: compiled programs (`runtime.py`) and text features (`inference/text_cache.py`)."""
+"""The cache folder: compiled programs (`program_cache.py`) and text features (`inference/text_cache.py`)."""
 
+import contextlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 VARIABLE = "HCLIP_JAX_CACHE"
 """Environment variable with the cache folder; empty disables the cache."""
@@ -17,3 +19,35 @@ def folder() -> Path | None:
     except RuntimeError:  # HOME is not set, and the user has no entry in the password database
         return None
     return Path(user_cache) / "hclip_jax"
+
+
+class CacheFile(NamedTuple):
+    """A file in a cache: the time of its last use, which the first field sorts by, its size and path."""
+
+    used_ns: int
+    size: int
+    path: Path
+
+
+def files(directory: Path) -> list[CacheFile]:
+    """The files below a folder, those that were not used for longest first; none if it cannot be read."""
+    found = []
+    for path in directory.rglob("*"):
+        with contextlib.suppress(OSError):  # another process removed it
+            stat = path.stat()
+            if path.is_file():
+                # Not only the access time, which many systems do not keep.
+                found.append(CacheFile(max(stat.st_atime_ns, stat.st_mtime_ns), stat.st_size, path))
+    return sorted(found)
+
+
+def trim(directory: Path, max_bytes: int) -> None:
+    """Removes files, those that were not used for longest first, until `max_bytes` remain."""
+    listed = files(directory)
+    total = sum(file.size for file in listed)
+    for file in listed:
+        if total <= max_bytes:
+            return
+        with contextlib.suppress(OSError):
+            file.path.unlink()
+        total -= file.size

@@ -1,11 +1,11 @@
-"""What people often have in place of a file: a pointer of Git LFS, a web page, an empty file, no file."""
+"""Things that often lie in place of a file: a pointer of Git LFS, a web page, nothing, a pipe."""
 
 import stat
 from pathlib import Path
 
 
 def substitute(path: Path) -> str:
-    """Describes what `path` is instead of a file with data, and the fix; empty if it may be data.
+    """Describes the thing that `path` is instead of a file with data, and the fix; empty if it may be data.
 
     Only files are opened: reading a pipe may never end.
 

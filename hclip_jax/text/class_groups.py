@@ -1,12 +1,15 @@
 """Groups the class names of a user, their synonyms and the background into classes."""
 
+import itertools
+import warnings
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from hclip_jax.errors import UserError
-from hclip_jax.text.class_names import check_class_names, split_synonyms
+from hclip_jax.errors import UserError, printable, some
+from hclip_jax.text.class_names import check_class_names
+from hclip_jax.text.reading import Reading, reading, split_synonyms, to_text
 
 SYNONYMS = ("first", "mean", "max")
 BACKGROUND = "background"
@@ -17,7 +20,7 @@ class ClassGroups(NamedTuple):
 
     Attributes:
         class_names: T names.
-        members: the distinct names that the text tower encodes; A in number.
+        members: the names that the text tower encodes, A in number; no two have the same reading.
         groups: the indices of its members for each class.
         synonyms: treatment of synonyms within a member, see `templates.fill_templates`: first | mean.
     """
@@ -52,29 +55,73 @@ def group_class_names(
         synonyms: "first" encodes only the first synonym; "mean" averages the text features of all; "max"
             encodes each synonym as a member, and the class has the maximum of their probabilities.
 
+    Names with the same `reading` are one member, which belongs to the first of its classes.
+
+    Warns of classes that get no pixel, because all their members belong to classes before them, and of
+    background names that are members of a class.
+
     Raises:
-        UserError: a name or synonym is empty, a name is repeated, or `synonyms` is not one of the above.
+        UserError: `check_class_names` refuses a list, a class has the name of the background list, or
+            `synonyms` is not one of the above.
     """
     if synonyms not in SYNONYMS:
         raise UserError(f"synonyms is {synonyms!r}; it must be one of {', '.join(SYNONYMS)}")
     names = check_class_names(class_names, "the class list")
-    if background:
-        background = check_class_names(background, "the background list")
-        if BACKGROUND in names:
-            raise UserError(
-                f"the class list holds {BACKGROUND!r}, which is the name of the background list; rename the "
-                f"class"
-            )
-    index_by_member: dict[str, int] = {}
+    background = check_class_names(background, "the background list") if background else ()
+    members: list[str] = []
+    index_by_reading: dict[Reading, int] = {}
 
-    def member_indices(name: str) -> list[int]:
-        members = split_synonyms(name) if synonyms == "max" else [name]
-        return [index_by_member.setdefault(member, len(index_by_member)) for member in members]
+    def member_indices(name: str) -> tuple[int, ...]:
+        indices = []
+        for member in split_synonyms(name) if synonyms == "max" else [name]:
+            index = index_by_reading.setdefault(reading(member, synonyms), len(members))
+            if index == len(members):
+                members.append(member)
+            indices.append(index)
+        return tuple(indices)
 
-    groups = [tuple(member_indices(name)) for name in names]
+    groups = [member_indices(name) for name in names]
+    _warn_of_hidden_classes(names, groups, synonyms)
     if background:
-        groups.append(tuple(i for name in background for i in member_indices(name)))
+        _check_background_name(names)
+        num_members = len(members)
+        indices = {name: member_indices(name) for name in background}
+        _warn_of_shared_names([name for name in background if min(indices[name]) < num_members])
+        groups.append(tuple(itertools.chain.from_iterable(indices.values())))
         names = (*names, BACKGROUND)
-    return ClassGroups(
-        names, tuple(index_by_member), tuple(groups), "mean" if synonyms == "mean" else "first"
-    )
+    return ClassGroups(names, tuple(members), tuple(groups), "mean" if synonyms == "mean" else "first")
+
+
+def _check_background_name(names: Sequence[str]) -> None:
+    for name in names:
+        if reading(name) == reading(BACKGROUND):
+            raise UserError(
+                f"the class list holds '{printable(name)}', which is the name of the background list; rename "
+                "the class"
+            )
+
+
+def _warn_of_hidden_classes(names: Sequence[str], groups: Sequence[tuple[int, ...]], synonyms: str) -> None:
+    """Warns of classes whose members all belong to classes before them."""
+    assigned: set[int] = set()
+    hidden = []
+    for name, group in zip(names, groups, strict=True):
+        if assigned.issuperset(group):
+            hidden.append(f"'{printable(name)}' (read as {to_text(reading(name, synonyms))})")
+        assigned.update(group)
+    if hidden:
+        remedy = ', or use synonyms "mean"' if synonyms != "mean" else ""
+        warnings.warn(
+            "CLIP reads the words of classes before them in these class names, so that they get no pixel: "
+            f"{some(hidden)}; rename them{remedy}",
+            stacklevel=3,
+        )
+
+
+def _warn_of_shared_names(names: Sequence[str]) -> None:
+    if names:
+        warnings.warn(
+            "CLIP reads the words of classes in these background names, so that their pixels belong to the "
+            f"classes: {some(map(repr, map(printable, names)))}; remove them from the background list",
+            stacklevel=3,
+        )

@@ -10,16 +10,20 @@ from hclip_jax.errors import UserError, printable
 _NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:,;.)]\s*|\s+)(\S.*)")
 _LABELMAP = "# label:color_rgb:parts:actions"
 _CSV = re.compile(r"pixel value\s*,\s*class", re.IGNORECASE)
+_SEVERAL = re.compile(r", |[;|]")  # in the only name
 _ONE_A_LINE = "write one class a line, in the order of the ids"
 
-# Lines that are no class name: what they look like, and the fix.
+# Names that are none: their form, and the fix if it is not the form that is read.
 _REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"__\w+__"), "labelme's name for unlabelled pixels, whose id is 255", "remove it"),
-    (re.compile(r"(names|nc|path|train|val)\s*:.*|-\s.*|---"), "YAML", _ONE_A_LINE),
+    (re.compile(r"(names|nc|path|train|val)\s*:.*|-\s.*|---"), "YAML", ""),
+    (re.compile(r"[\[{].*|.*[\]}]"), "a piece of a list in brackets", ""),
     (re.compile(r"[\"'].*[\"'],?"), "a name in quotation marks", "remove them"),
-    (re.compile(r".*\t.*"), "several columns", _ONE_A_LINE),
+    (re.compile(r".*\t.*"), "several columns", ""),
+    # The comma of Chinese and Japanese, their comma of enumerations, the comma of Arabic.
+    (re.compile(".*[\uff0c\u3001\u060c].*"), "names with another comma than ','", "write ',' instead"),
     (re.compile(r"\d+\s*(?:[:;]|,(?!\d)).*"), "a numbered line among others", "number all lines or none"),
-    (re.compile(r".*\S\s*[:;,]\s*\d+"), "a name with its id", _ONE_A_LINE),
+    (re.compile(r".*\S\s*[:;,]\s*\d+"), "a name with its id", ""),
     (
         re.compile(r".*(?<!\d),\S.*|.*,(?![\d\s]).*"),
         "names with a comma but no blank between them",
@@ -52,14 +56,30 @@ def parse_class_list(text: str, list_name: str) -> list[str]:
         # Not str.splitlines: it also splits at characters that editors do not treat as the end of a line.
         lines = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
         names, first = _parse_lines(lines, list_name)
-    for number, name in enumerate(names, start=first + 1):
+    check_forms(names, list_name, "line", _ONE_A_LINE, first + 1)
+    return names
+
+
+def check_forms(names: Sequence[str], list_name: str, item: str, instead: str, first: int = 1) -> None:
+    """Checks that no name is a piece of another form, such as a quoted name or one with its id.
+
+    Args:
+        names: the names.
+        list_name: the name of the list in error messages.
+        item: the name of an entry in error messages: "name", "line".
+        instead: the form that is read, for error messages.
+        first: the number of the first entry.
+
+    Raises:
+        UserError: a name is, or the only name is several names.
+    """
+    for number, name in enumerate(names, start=first):
         for pattern, what, fix in _REFUSED:
             if pattern.fullmatch(name):
-                raise _refused(list_name, number, name, what, fix)
-    if len(names) == 1 and ", " in names[0]:
+                raise _refused(list_name, item, number, name, what, fix or instead)
+    if len(names) == 1 and _SEVERAL.search(names[0]):
         reason = "the only one, so that all its names are one class"
-        raise _refused(list_name, first + 1, names[0], reason, _ONE_A_LINE)
-    return names
+        raise _refused(list_name, item, first, names[0], reason, instead)
 
 
 def _parse_lines(lines: list[str], list_name: str) -> tuple[list[str], int]:
@@ -78,7 +98,7 @@ def _without_numbers(lines: Sequence[str], list_name: str, first: int) -> list[s
         match = _NUMBERED.fullmatch(line)
         if match is None or int(match[1]) != t:
             fix = "number the classes 0, 1, 2, ... in order"
-            raise _refused(list_name, first + t + 1, line, f"not the class of id {t}", fix)
+            raise _refused(list_name, "line", first + t + 1, line, f"not the class of id {t}", fix)
         names.append(match[2])
     return names
 
@@ -102,5 +122,5 @@ def _parse_json(text: str, list_name: str) -> list[str]:
     return [name.strip() for name in tree]
 
 
-def _refused(list_name: str, number: int, line: str, what: str, fix: str) -> UserError:
-    return UserError(f"{list_name}: line {number} is '{printable(line)}', {what}: {fix}")
+def _refused(list_name: str, item: str, number: int, line: str, what: str, fix: str) -> UserError:
+    return UserError(f"{list_name}: {item} {number} is '{printable(line)}', {what}: {fix}")

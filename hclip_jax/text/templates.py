@@ -1,14 +1,16 @@
 """Fills prompt templates with class names and tokenizes them. Needs no JAX."""
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 from hclip_jax.text import tokenizer
-from hclip_jax.text.class_names import check_class_names, split_synonyms
+from hclip_jax.text.class_names import check_class_names
+from hclip_jax.text.reading import describe_all, same_readings, split_synonyms
 
 # N is rounded up to a multiple of this, so that similar class lists share one compiled text tower.
 _LENGTH_MULTIPLE = 4
@@ -47,6 +49,9 @@ def fill_templates(
     Returns:
         The prompts, ordered by class, then template, then synonym.
 
+    Warns of class names that CLIP reads as the same words because only their first synonym is used: their
+    text features are equal, and rounding decides between them.
+
     Raises:
         UserError: a class name is empty, repeated or too long, or another argument is invalid.
     """
@@ -62,6 +67,13 @@ def fill_templates(
                 "in the place of the class name"
             )
 
+    if equal := same_readings(class_names, synonyms):
+        remedy = ', or use synonyms "mean"' if synonyms == "first" else ""
+        warnings.warn(
+            "CLIP reads the same words in several class names, so rounding decides between them: "
+            f"{describe_all(equal, synonyms)}; rename all but one{remedy}",
+            stacklevel=2,
+        )
     rows: list[list[int]] = []
     segment_ids: list[int] = []
     for segment_id, (name, template) in enumerate(itertools.product(class_names, templates)):
@@ -72,8 +84,9 @@ def fill_templates(
             segment_ids.append(segment_id)
             if len(rows[-1]) > context_length:
                 raise UserError(
-                    f"class {name!r} in template {template!r} has {len(rows[-1])} tokens, start and end "
-                    f"included, but at most {context_length} fit; shorten the name or the template"
+                    f"class '{printable(name)}' in template '{printable(template)}' has {len(rows[-1])} "
+                    f"tokens, start and end included, but at most {context_length} fit; shorten the name or "
+                    "the template"
                 )
 
     length = max(map(len, rows))

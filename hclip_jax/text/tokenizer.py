@@ -15,7 +15,7 @@ import ftfy
 import numpy as np
 import regex
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 
 START = 49406
 END = 49407
@@ -23,6 +23,7 @@ END = 49407
 _SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
 _NUM_MERGES = START - 2 * 256  # the file holds more; CLIP was trained with these
 _WORD_END = "</w>"
+_MAX_WORD_LENGTH = 250  # characters; the merges of a word cost time with its square
 _WORD_PATTERN = regex.compile(
     r"<\|startoftext\|>|<\|endoftext\|>"
     r"|'s|'t|'re|'ve|'m|'ll|'d"  # English clitics
@@ -32,8 +33,28 @@ _WORD_PATTERN = regex.compile(
 
 
 def encode(text: str) -> list[int]:
-    """Token ids of a text, without START and END."""
+    """Token ids of a text, without START and END; errors as in `words`."""
     return list(_encode(text))
+
+
+@functools.lru_cache(maxsize=65536)
+def words(text: str) -> tuple[str, ...]:
+    """The words that CLIP reads in a text: cleaned, in lower case, split at white space and punctuation.
+
+    Texts have the same words if and only if they have the same token ids, because each word has tokens of its
+    own. Needs no BPE vocabulary.
+
+    Raises:
+        UserError: a word has more than 250 characters.
+    """
+    found = tuple(_WORD_PATTERN.findall(_clean(text)))
+    for word in found:
+        if len(word) > _MAX_WORD_LENGTH:
+            raise UserError(
+                f"the word '{printable(word[:20])}...' has {len(word):,} characters, but the tokenizer takes "
+                f"at most {_MAX_WORD_LENGTH}: shorten it or separate its words by blanks"
+            )
+    return found
 
 
 def tokenize(texts: Sequence[str], context_length: int) -> np.ndarray:
@@ -47,15 +68,14 @@ def tokenize(texts: Sequence[str], context_length: int) -> np.ndarray:
         int32 [S, context_length].
 
     Raises:
-        UserError: a text has more than `context_length` tokens.
+        UserError: a text has more than `context_length` tokens, or as in `words`.
     """
     rows = np.zeros((len(texts), context_length), np.int32)
     for row, text in zip(rows, texts, strict=True):
         tokens = [START, *_encode(text), END]
         if len(tokens) > context_length:
-            shown = text if len(text) <= 80 else f"{text[:77]}..."
             raise UserError(
-                f"text {shown!r} has {len(tokens)} tokens, start and end included, but at most "
+                f"text '{printable(text)}' has {len(tokens)} tokens, start and end included, but at most "
                 f"{context_length} fit; shorten it"
             )
         row[: len(tokens)] = tokens
@@ -64,7 +84,7 @@ def tokenize(texts: Sequence[str], context_length: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=65536)
 def _encode(text: str) -> tuple[int, ...]:
-    return tuple(itertools.chain.from_iterable(map(_encode_word, _WORD_PATTERN.findall(_clean(text)))))
+    return tuple(itertools.chain.from_iterable(map(_encode_word, words(text))))
 
 
 def _clean(text: str) -> str:

@@ -5,8 +5,9 @@ import difflib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from hclip_jax import runtime
 from hclip_jax.errors import UserError
@@ -74,12 +75,20 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = True) -> int:
     """Runs a command and returns its exit status: 2 for wrong input, 130 for an interruption.
 
+    Warnings are one line on stderr each.
+
     Args:
         main: the command; takes `argv` and returns its exit status.
         argv: the arguments without the program's name.
         uses_jax: whether to call `runtime.prepare` first. JAX itself is imported by `main`, after it has
             checked the arguments, so that --help and errors need no JAX.
     """
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        return _run(main, argv, uses_jax)
+
+
+def _run(main: Callable[[list[str]], int], argv: list[str], uses_jax: bool) -> int:
     if uses_jax:
         runtime.prepare()
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every file it writes
@@ -102,6 +111,18 @@ def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = T
     except KeyboardInterrupt as error:
         print(str(error) or "interrupted", file=sys.stderr)
         return 130
+
+
+def _print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Replaces `warnings.showwarning`, which also prints a line of code."""
+    print(f"warning: {' '.join(str(message).split())[:500]}", file=sys.stderr)
 
 
 def _fail(message: str) -> int:

@@ -20,6 +20,7 @@ Exit status: 0 = all images are segmented; 1 = some were skipped (unreadable, or
 import argparse
 import glob
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,10 +30,11 @@ import numpy as np
 
 from hclip_jax.config.schema import Dtype
 from hclip_jax.data.image_io import is_visible_image, read_image
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
 from hclip_jax.io.progress import bar, console
 from hclip_jax.text.class_groups import SYNONYMS
+from hclip_jax.text.class_list import check_forms
 from hclip_jax.text.class_names import check_class_names, read_class_names
 from hclip_jax.tools.command_line import Parser, run
 
@@ -59,8 +61,10 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
     paths = _image_paths(args.images)
     _check_outputs(paths, args.output)
-    class_names = read_class_names(args.classes_file) if args.classes_file else _split_names(args.classes)
-    background = _split_names(args.background)
+    class_names = _split_names(args.classes, "--classes")
+    if args.classes_file:
+        class_names = read_class_names(args.classes_file)
+    background = _split_names(args.background, "--background")
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.segmenter import Segmenter
@@ -165,9 +169,16 @@ def _parser() -> Parser:
     return parser
 
 
-def _split_names(text: str) -> tuple[str, ...]:
+def _split_names(text: str, option: str) -> tuple[str, ...]:
     """Names separated by commas. Synonyms need a class list file, where a line ends a name."""
-    return check_class_names(text.split(","), f"{text!r}") if text else ()
+    if not text:
+        return ()
+    if os.path.isfile(text):
+        raise UserError(f"{option} is the file {text}; give names, or the file as --classes_file={text}")
+    list_name = f"{option}='{printable(text)}'"
+    names = check_class_names(text.split(","), list_name)
+    check_forms(names, list_name, "name", 'write names separated by commas, such as "cat,traffic light"')
+    return names
 
 
 def _image_paths(arguments: Sequence[str]) -> list[Path]:

@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hclip_jax.inference import text_cache
 from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.io import cache
 
@@ -47,6 +49,42 @@ def test_the_key_covers_weights_settings_and_prompts() -> None:
     other = PROMPTS | {"tokens": np.array([[1, 3]], np.int32)}
     TextCache(TOWER, "float32").get(other, encode)
     assert encode.calls == 5
+
+
+def test_files_that_exchanged_their_names_are_not_believed(folder: Path) -> None:
+    other, encode = PROMPTS | {"tokens": np.array([[1, 3]], np.int32)}, Encoder()
+    for prompts in (PROMPTS, other):
+        TextCache(TOWER).get(prompts, encode)
+    a, b = (folder / "text").iterdir()
+    contents = a.read_bytes(), b.read_bytes()
+    b.write_bytes(contents[0])
+    a.write_bytes(contents[1])
+    assert [TextCache(TOWER).get(prompts, encode)[0, 0] for prompts in (PROMPTS, other)] == [3, 4]
+
+
+def test_features_that_are_not_finite_are_not_cached(folder: Path) -> None:
+    def encode() -> np.ndarray:
+        return np.full((2, 3), np.nan, np.float32)
+
+    assert np.isnan(TextCache(TOWER).get(PROMPTS, encode)).all()
+    assert not folder.exists()
+
+
+def test_files_that_were_not_used_for_longest_are_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = Encoder()
+    keys = [PROMPTS | {"tokens": np.array([[t]], np.int32)} for t in range(4)]
+    for prompts in keys[:3]:
+        TextCache(TOWER).get(prompts, encode)
+    files = {path: path.stat().st_size for path in (folder / "text").iterdir()}
+    for path in files:
+        os.utime(path, (1, 1))
+    assert TextCache(TOWER).get(keys[1], encode)[0, 0] == 2  # now used
+    monkeypatch.setattr(text_cache, "MAX_BYTES", 2 * max(files.values()))
+    TextCache(TOWER).get(keys[3], encode)
+    assert len(list((folder / "text").iterdir())) == 2
+    assert [TextCache(TOWER).get(keys[t], encode)[0, 0] for t in (1, 3)] == [2, 4]
 
 
 @pytest.mark.parametrize("num_bytes", [0, 40])

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from hclip_jax.errors import UserError
@@ -28,6 +30,19 @@ def test_the_old_file_is_replaced_by_a_rename(tmp_path):
         write_atomically(path, "new and longer")
         assert reader.read() == "old"
     assert path.read_text() == "new and longer"
+
+
+def test_the_content_is_on_the_disk_before_the_rename(tmp_path, monkeypatch):
+    path, synced = tmp_path / "file.txt", []
+
+    def fsync(descriptor):
+        assert not path.exists()
+        synced.append(os.pread(descriptor, 10, 0))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    write_atomically(path, "content")
+    assert synced == [b"content"]
+    assert path.read_text() == "content"
 
 
 def test_a_name_as_long_as_the_system_allows_works(tmp_path):

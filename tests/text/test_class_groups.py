@@ -1,3 +1,6 @@
+import re
+import warnings
+
 import numpy as np
 import pytest
 
@@ -46,18 +49,25 @@ def test_background_is_the_last_class(synonyms: str) -> None:
     np.testing.assert_array_equal(classes.to_class_probabilities(probabilities)[:, 0], [0, 0, 0, 0, 0.5])
 
 
+def without_warning(*arguments) -> ClassGroups:
+    with warnings.catch_warnings(action="ignore"):
+        return group_class_names(*arguments)
+
+
 def test_member_of_several_classes_is_encoded_once_and_belongs_to_the_first() -> None:
-    classes = group_class_names(["sky, air", "air, wind", "sea"], ["sea", "air", "sand"], "max")
+    with pytest.warns(UserWarning, match="pixels belong to the classes: 'sea', 'air'; remove them"):
+        classes = group_class_names(["sky, air", "air, wind", "sea"], ["sea", "air", "sand"], "max")
     assert classes.members == ("sky", "air", "wind", "sea", "sand")
     np.testing.assert_array_equal(classes.to_class_ids(np.arange(5)), [0, 0, 1, 2, 3])
 
 
 CASES = [
     group_class_names(CLASS_NAMES),
-    group_class_names(CLASS_NAMES, ["wall", "sky, clouds", "floor"]),
-    group_class_names(CLASS_NAMES, ["wall", "sky", "floor"], "max"),
-    group_class_names(["sky, air", "air, wind", "wind, sea", "sea, sky"], ["sea"], "max"),
-    group_class_names(["air, air", "air"], (), "max"),
+    without_warning(CLASS_NAMES, ["wall", "sky, clouds", "floor"]),
+    without_warning(CLASS_NAMES, ["wall", "sky", "floor"], "max"),
+    without_warning(["sky, air", "air, wind", "wind, sea", "sea, sky"], ["sea"], "max"),
+    without_warning(["air, air", "air"], (), "max"),
+    without_warning(["sky, air", "Sky", "sea"], ["SEA", "sand"], "first"),
 ]
 
 
@@ -81,6 +91,7 @@ def test_class_of_the_most_probable_member_is_the_most_probable_class(classes: C
         (["cat"], ["wall", "wall"], "first", r"the background list: name 1 and name 2 are both 'wall'"),
         (["cat", "background"], ["wall"], "first", r"the class list holds 'background'.*rename the class"),
         (["cat, , dog"], [], "max", r"'cat, , dog' holds an empty synonym"),
+        (["cat", "Background "], ["wall"], "first", "the class list holds 'Background'.*rename the class"),
         (["cat"], [], "all", r"synonyms is 'all'; it must be one of first, mean, max"),
         ("cat", [], "first", r"the class list is the text 'cat': give a list of names, \['cat'\]"),
         (["cat"], "wall", "first", r"the background list is the text 'wall'"),
@@ -91,6 +102,28 @@ def test_invalid_arguments_are_named(
 ) -> None:
     with pytest.raises(UserError, match=message):
         group_class_names(class_names, background, synonyms)
+
+
+@pytest.mark.parametrize(
+    ("class_names", "synonyms", "hidden"),
+    [
+        (["sky, clouds", "Sky"], "first", "'Sky' (read as 'sky'); rename them, or use synonyms \"mean\""),
+        (["sky, clouds", "sky"], "max", "'sky' (read as 'sky'); rename them, or use synonyms \"mean\""),
+        (["sky, clouds", "clouds, sky"], "mean", "'clouds, sky' (read as 'clouds, sky'); rename them"),
+    ],
+)
+def test_a_class_that_gets_no_pixel_is_warned_of(class_names, synonyms, hidden) -> None:
+    with pytest.warns(UserWarning, match=re.escape(f"they get no pixel: {hidden}")):
+        classes = group_class_names(class_names, (), synonyms)
+    ids = classes.to_class_ids(np.arange(len(classes.members)))
+    assert not ids.any()  # never to one class by rounding and to the other elsewhere
+
+
+def test_a_background_name_that_clip_reads_as_a_class_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="'Sky', .*; remove them from the background list"):
+        classes = group_class_names(["sky", "sea"], ["Sky", "wall", "Ｓｅａ"])
+    assert classes.members == ("sky", "sea", "wall")
+    np.testing.assert_array_equal(classes.to_class_ids(np.arange(3)), [0, 1, 2])
 
 
 def test_class_may_be_named_background_without_a_background_list() -> None:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,17 @@ def test_order_is_class_then_template_then_synonym():
 def test_length_is_a_multiple_of_4_up_to_the_context_length(num_words, length):
     prompts = fill(["a", "cat " * num_words], ["{}"], context_length=18)
     assert prompts.tokens.shape == (2, length)
+
+
+def test_names_that_clip_reads_as_the_same_words_are_warned_of():
+    names = ["sky, clouds", "sea", "Sky", "pot, flowerpot", "pot"]
+    message = re.escape(
+        "'sky, clouds' = 'Sky' (read as 'sky'), 'pot, flowerpot' = 'pot' (read as 'pot'); rename"
+    )
+    with pytest.warns(UserWarning, match=f'the same words .*: {message} all but one, or use synonyms "mean"'):
+        prompts = fill(names)
+    np.testing.assert_array_equal(prompts.tokens[0], prompts.tokens[2])
+    fill(names, synonyms="mean")  # warnings are errors
 
 
 def test_class_name_that_is_too_long_is_named():

@@ -1,6 +1,7 @@
 """Parsing and exit statuses of all commands."""
 
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,20 @@ def test_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "error: no\ninterrupted\nthe same command resumes\n"
     with pytest.raises(RuntimeError):
         run_raising(RuntimeError())
+
+
+def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(argv: list[str]) -> int:
+        warnings.simplefilter("default")
+        warnings.warn("two\nlines " + "x" * 1000, stacklevel=1)
+        return 0
+
+    before = warnings.showwarning
+    assert run(command, [], uses_jax=False) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("warning: two lines x")
+    assert (error.count("\n"), len(error)) == (1, 510)
+    assert warnings.showwarning is before
 
 
 @pytest.mark.parametrize("uses_jax", [True, False])

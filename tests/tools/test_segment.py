@@ -203,6 +203,23 @@ def test_default_treatment_of_synonyms_is_that_of_the_training(
     assert np.abs(probabilities[()] - probabilities[("--synonyms=first",)]).max() > 1e-4
 
 
+@pytest.mark.filterwarnings("default")
+def test_names_with_the_same_first_synonym_are_warned_of(
+    segment: Command, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = tmp_path / "classes.txt"
+    lists.write_text("sky, clouds\nsky\ncat\n", encoding="utf-8")
+    assert segment(photos / "a.png", f"--classes_file={lists}", "--background=Cat,wall") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("warning: CLIP reads the words of classes before them")
+    assert lines[1].startswith("warning: CLIP reads the words of classes in these background names")
+    # All pixels that could be either belong to the first, instead of some to each.
+    assert rows(photos, "a")[1]["pixels"] == 0
+    assert segment(photos / "a.png", f"--classes_file={lists}", "--synonyms=mean") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_all_forms_of_a_model_give_the_same_labels(segment: Command, photos: Path, models: Path) -> None:
     labels = []
     for model, more in (("whole", ()), ("run", ()), ("adapters", (f"--base={models / 'clip'}",))):
@@ -224,6 +241,13 @@ def test_all_forms_of_a_model_give_the_same_labels(segment: Command, photos: Pat
         (["{photos}/a.png", "--classes_file={photos}/none.txt"], "cannot read the class list"),
         (["{photos}/a.png", "--classes=cat,,dog"], "'cat,,dog': name 2 is ''"),
         (["{photos}/a.png", "--classes=cat,dog,cat"], "name 1 and name 3 are both 'cat'"),
+        (["{photos}/a.png", "--classes=cat,dog,"], "--classes='cat,dog,': name 3 is ''"),
+        (["{photos}/a.png", '--classes="cat","dog"'], "name 1 is '\"cat\"', a name in quotation marks"),
+        (["{photos}/a.png", "--classes=[cat,dog]"], "name 1 is '[cat', a piece of a list in brackets"),
+        (["{photos}/a.png", "--classes=cat;dog"], "name 1 is 'cat;dog', the only one"),
+        (["{photos}/a.png", "--classes=cat\ndog"], "name 1 is 'cat\\ndog', which has several lines"),
+        (["{photos}/a.png", "--classes={photos}/notes.txt"], "give names, or the file as --classes_file="),
+        (["{photos}/a.png", "--classes=cat,Cat"], "which CLIP reads as the same words, 'cat'"),
         (["{photos}/a.png", "--background=sea,sea"], "name 1 and name 2 are both 'sea'"),
         (["{photos}/a.png", "--opacity=1.1"], "--opacity is 1.1; it must be from 0 to 1"),
         (["{photos}/a.png", "--threshold=-1"], "threshold is -1.0"),

@@ -7,6 +7,7 @@ from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind
 from hclip_jax.data.check.pair import CheckedPair
 from hclip_jax.errors import UserError
 from hclip_jax.text.class_names import read_class_names
+from hclip_jax.text.reading import describe, same_readings
 from hclip_jax.text.templates import fill_templates
 
 # A folder has no configuration: names are checked with the published template and CLIP's context length.
@@ -35,8 +36,18 @@ def check_class_list(path: Path) -> tuple[list[str], list[IssueGroup]]:
                 "error",
                 shown,
                 f"class names that CLIP's text tower cannot encode: over {_CONTEXT_LENGTH} tokens with the "
-                "prompt template, or with an empty synonym between commas",
-                'shorten them, and separate synonyms by one ", " each',
+                "prompt template",
+                "shorten them",
+            )
+        )
+    if equal := same_readings(names, "first"):
+        groups.append(
+            IssueGroup(
+                "warning",
+                tuple(describe(group, "first") for group in equal),
+                "class names whose first synonym CLIP reads as the same words, so that rounding decides "
+                "between them",
+                "put another synonym first, or train with --config.prompts.synonyms=mean",
             )
         )
     if with_underscore := tuple(name for name in names if "_" in name):

@@ -151,5 +151,14 @@ def test_class_names_that_clip_cannot_encode_well(root: Path) -> None:
     (root / "classes.txt").write_text("cat\ntraffic_light\nsky")
     assert "'traffic light'" in only_issue(root, "traffic_light", level="warning").fix
     long = "very " * 80 + "blue sky"
-    (root / "classes.txt").write_text(f"cat, , kitten\ntraffic light\n{long}")
-    assert "77 tokens" in only_issue(root, "cat, , kitten", f"{long[:57]}...").message
+    (root / "classes.txt").write_text(f"cat\ntraffic light\n{long}")
+    assert "77 tokens" in only_issue(root, f"{long[:57]}...").message
+    (root / "classes.txt").write_text("cat, , kitten\ntraffic light\nsky")
+    issue = only_issue(root, "classes.txt")
+    assert issue.message.endswith("line 1: class 'cat, , kitten' holds an empty synonym")
+    assert issue.fix == 'separate synonyms by one ", " each'
+    (root / "classes.txt").write_text("cat, kitten\nCat\nsky")
+    issue = only_issue(root, "'cat, kitten' = 'Cat' (read as 'cat')", level="warning")
+    assert "first synonym" in issue.message
+    (root / "classes.txt").write_text("cat\nCat\nsky")
+    assert "line 1 and line 2 are 'cat' and 'Cat'" in only_issue(root, "classes.txt").message
