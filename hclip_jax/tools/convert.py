@@ -1,6 +1,6 @@
 """Makes a model directory from the weights of other programs, or from a work directory.
 
-hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP]
+hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP] [--checkpoint=STEP]
 
 SOURCE is a weights file or its folder: CLIP by OpenAI (.pt), OpenCLIP or Hugging Face (.safetensors, .bin),
 CAT-Seg or H-CLIP (.pth); or a work directory of hclip train, or a model directory. Format, sizes and
@@ -54,6 +54,7 @@ def main(argv: list[str]) -> int:
         choices=get_args(Activation),
         help="of a CLIP whose file does not say it (default: quick_gelu for OpenAI's, gelu for OpenCLIP's)",
     )
+    parser.add_checkpoint()
     _convert(parser.parse_args(argv))
     return 0
 
@@ -64,7 +65,7 @@ def _convert(args: argparse.Namespace) -> None:
     from hclip_jax.tools.model_table import feature_lines, model_table
     from hclip_jax.weights.model_directory import load_model, save_model
 
-    checkpoint = open_model(args.source, args.base, args.activation)
+    checkpoint = open_model(args.source, args.base, args.activation, args.checkpoint)
     if args.adapters_only:
         checkpoint.require_spec()
         fingerprint = checkpoint.fingerprint()
