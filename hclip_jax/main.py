@@ -1,6 +1,7 @@
 r"""Trains H-CLIP, with evaluations. The same command resumes a training from its newest checkpoint.
 
-hclip train --config=NAME|FILE --workdir=DIR [--checkpoint=STEP] [--config.FIELD=VALUE ...]
+hclip train --config=NAME|FILE --workdir=DIR [--checkpoint=STEP] [--mesh=DATAxCLASS]
+    [--config.FIELD=VALUE ...]
 
 The work directory DIR gets config.json, classes.txt, inputs.json, metrics.jsonl, checkpoints/, evaluation/
 and overlays/. --checkpoint=STEP resumes from an older checkpoint, and moves newer ones to
@@ -14,6 +15,7 @@ DIR/checkpoints_set_aside. --config.FIELD=VALUE changes a field of the configura
 import sys
 from pathlib import Path
 
+from hclip_jax import processes
 from hclip_jax.config.overrides import read_config
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.stop import Stopped, StopRequest
@@ -48,16 +50,28 @@ def main(argv: list[str]) -> int:
         help="train (default), or evaluate: as hclip evaluate DIR, with the configuration given here",
     )
     parser.add_checkpoint()
+    add(
+        "--mesh",
+        default="",
+        metavar="DATAxCLASS",
+        help="devices that share the images of a batch x those that share the classes of an image "
+        "(default: as many images as possible)",
+    )
     args, overrides = parser.parse_with_overrides(argv)
     config = read_config(args.config, overrides)
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
     try:
         with StopRequest() as stop, stop.before_first_step():
+            from hclip_jax.sharding import make_mesh
             from hclip_jax.training import loop
 
+        processes.start()
+        processes.log_to(Path(args.workdir))
         run_mode = loop.train if args.mode == "train" else loop.evaluate_checkpoint
-        run_mode(config, Path(args.workdir), checkpoint=args.checkpoint)
+        mesh = make_mesh(batch_size=config.train.batch_size, shape=args.mesh)
+        with processes.failing_together():
+            run_mode(config, Path(args.workdir), mesh, checkpoint=args.checkpoint)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status

@@ -3,8 +3,8 @@
 A training over several machines is the same command on each of them. Processes find each other by `start`; a
 single process needs nothing of this, and every function does the obvious for it.
 
-Messages go through the key-value store of JAX's coordination service, which needs no devices: a thread of each
-process polls it, so that one worker's failure is everyone's sentence, whatever the others are waiting for.
+Messages go through the key-value store of JAX's coordination service, which needs no devices: a thread of
+each process polls it, so that one worker's failure is everyone's sentence, whatever the others wait for.
 """
 
 import atexit
@@ -16,13 +16,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 from hclip_jax.io.progress import console
 
 DIED = 134
@@ -37,9 +38,9 @@ _SHUTDOWN_SECONDS = 60
 def start() -> None:
     """Joins the processes of this training, if the environment describes several.
 
-    The first that holds: JAX_COORDINATOR_ADDRESS with JAX_NUM_PROCESSES and JAX_PROCESS_ID (in an indexed Kubernetes
-    job JOB_COMPLETION_INDEX); a step of Slurm with several tasks; a TPU host with other workers. Call it before
-    JAX opens a backend.
+    The first that holds: JAX_COORDINATOR_ADDRESS with JAX_NUM_PROCESSES and JAX_PROCESS_ID (in an indexed job
+    of Kubernetes JOB_COMPLETION_INDEX); a step of Slurm with several tasks; a TPU host. Call it before JAX
+    opens a backend.
 
     Raises:
         UserError: the environment is incomplete, or not all processes came in HCLIP_JAX_JOIN_SECONDS (300).
@@ -59,8 +60,8 @@ def start() -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"not all processes of this training came within {seconds} s ({reason}); start the same command on "
-            f"every worker"
+            f"not all processes of this training came within {seconds} s ({reason}); start the same command "
+            f"on every worker"
         ) from error
     if jax.process_count() > 1:
         _Watch.current = _Watch(jax.process_index(), jax.process_count())
@@ -129,10 +130,21 @@ def progress() -> None:
         _Watch.current.last_progress = time.monotonic()
 
 
-def fail(message: str, status: int) -> None:
-    """Ends all processes with `message` and `status`; a single process returns."""
-    if _Watch.current is not None:
-        _Watch.current.fail(message, status)
+@contextlib.contextmanager
+def failing_together() -> Iterator[None]:
+    """A block whose failure in one process ends all, with its sentence; a single process only raises.
+
+    Exit status 2 for UserError. For other exceptions 1, after the traceback.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _Watch.current is not None:
+            if isinstance(error, UserError):
+                _Watch.current.fail(str(error), 2)
+            traceback.print_exc()
+            _Watch.current.fail(f"{type(error).__name__}: {printable(str(error))}", 1)
+        raise
 
 
 def _join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
@@ -144,8 +156,8 @@ def _join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
         if not (address and num_processes.isdecimal() and process_id.isdecimal()):
             found = ", ".join(f"{name}={environment.get(name, '')}" for name in names)
             raise UserError(
-                f"the processes of this training are described incompletely ({found}); set an address HOST:PORT of "
-                f"process 0, the number of processes, and an index from 0 for each"
+                f"the processes of this training are described incompletely ({found}); set the address "
+                f"HOST:PORT of process 0, the number of processes, and an index from 0 for each"
             )
         arguments = {"coordinator_address": address, "num_processes": int(num_processes)}
         return arguments | {"process_id": int(process_id), "local_device_ids": None} | _NO_DETECTION
@@ -234,8 +246,8 @@ class _Watch(threading.Thread):
         for field, value in fields.items():
             if first.get(field) != value:
                 raise UserError(
-                    f"the {field} differs from that of process 0; run the same command with the same files and "
-                    f"versions on every worker"
+                    f"the {field} differs from that of process 0; run the same command with the same files "
+                    f"and versions on every worker"
                 )
         self.barrier(name)
 
@@ -271,5 +283,3 @@ class _Watch(threading.Thread):
         if self.index == 0:
             time.sleep(4 * _POLL_SECONDS)  # it serves the others until they know too
         os._exit(status)
-
-

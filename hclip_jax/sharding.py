@@ -97,10 +97,30 @@ def local_rows(mesh: Mesh, batch_size: int) -> range:
     return range(min(start for start, _, _ in spans), max(stop for _, stop, _ in spans))
 
 
+def own_mesh(mesh: Mesh) -> Mesh:
+    """A mesh over the devices of this process alone, all along "data"."""
+    local = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
+    return jax.make_mesh((len(local), 1), AXES, axis_types=(AxisType.Auto, AxisType.Auto), devices=local)
+
+
+def localize(tree: Any, mesh: Mesh) -> Any:
+    """Replicated arrays on the devices of `own_mesh`, without copies."""
+    put = named_sharding(mesh, "params")
+
+    def local(x: Any) -> jax.Array:
+        if not isinstance(x, jax.Array) or x.is_fully_addressable:
+            return jax.device_put(x, put)
+        parts = {part.device: part.data for part in x.addressable_shards}
+        devices = mesh.devices.flat
+        return jax.make_array_from_single_device_arrays(x.shape, put, [parts[d] for d in devices])
+
+    return jax.tree.map(local, tree)
+
+
 def _place(x: np.ndarray, shape: tuple[int, ...], first: int, put: NamedSharding) -> jax.Array:
     """An array of `shape` from `x`, which holds its rows from `first` on."""
 
-    def part(index: tuple[slice, ...]) -> np.ndarray:
+    def part(index: tuple[slice, ...] | None) -> np.ndarray:
         if not index:
             return x
         start, stop, _ = index[0].indices(shape[0])

@@ -86,15 +86,15 @@ def train_batches(
         rows: the rows of each batch to read, those that the devices of this process need; all by default.
 
     Returns:
-        An iterator over image uint8 [B, crop_size, crop_size, 3] and label int32 [B, crop_size, crop_size], or
-        `rows` of them.
+        An iterator over image uint8 [B, crop_size, crop_size, 3] and label int32 [B, crop_size, crop_size],
+        or over `rows` of them.
 
     Raises:
         UserError: the data set is empty; from the iterator, any error of `source[index]`.
     """
     if len(source) == 0:
         raise UserError("the training data set holds no images: give at least one")
-    # All random steps come before the rows of this process are taken, so that it gets what one process would.
+    # All random steps come before the rows are taken: they are those that a single process reads.
     examples = (
         grain.MapDataset.source(source)
         .seed(seed)

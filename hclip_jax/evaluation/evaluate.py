@@ -1,12 +1,14 @@
 """Evaluation of a model on the evaluation sets of a training, each with its own class names."""
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 from jax.sharding import Mesh
 from rich.progress import Progress
 
+from hclip_jax import processes
 from hclip_jax.config.schema import DataConfig, EvaluationConfig, EvaluationSet, InferenceProtocol
 from hclip_jax.data.loader import evaluation_examples
 from hclip_jax.data.sources import open_source
@@ -19,10 +21,15 @@ from hclip_jax.inference.predictor import Predictor
 from hclip_jax.io.files import write_png
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
+from hclip_jax.sharding import localize, own_mesh
 from hclip_jax.text.prompts import Prompts
 from hclip_jax.text.reading import names_read_as
 
 Summary = Mapping[str, float | None]
+
+
+class EvaluationStopped(Exception):  # noqa: N818 - not an error
+    """A process was asked to leave the evaluation."""
 
 
 class Evaluator:
@@ -51,14 +58,15 @@ class Evaluator:
             config: the sets, and the numbers of images and overlays.
             protocol: how images become inputs of the model.
             data: the training data; also the number of loader workers.
-            mesh: devices to run on.
+            mesh: devices to run on; of several processes, each uses its own.
             workdir: receives `evaluation/NAME.{json,csv,md}` and `overlays/NAME/*.png`.
 
         Raises:
             UserError: a set cannot be opened, its `fold_background` is no class of it, or the text tower
                 cannot encode its class names.
         """
-        self._model, self._config, self._protocol, self._mesh = model, config, protocol, mesh
+        self._model, self._config, self._protocol = model, config, protocol
+        self._mesh = own_mesh(mesh)
         self._num_workers, self._workdir = data.num_workers, workdir
         self._synonyms = model.architecture.prompts.synonyms
         self._sources = {name: _open_set(entry, data) for name, entry in config.sets.items()}
@@ -73,8 +81,15 @@ class Evaluator:
             name: model.prompts(source.class_names) for name, source in self._sources.items()
         }
 
-    def run(self, params: Params, seen: Collection[str], step: int, progress: Progress) -> dict[str, Summary]:
-        """Evaluates on every set and writes reports and overlays.
+    def run(
+        self,
+        params: Params,
+        seen: Collection[str],
+        step: int,
+        progress: Progress,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Summary]:
+        """Evaluates on every set and writes reports and overlays; every process evaluates its own images.
 
         Args:
             params: parameters of the model.
@@ -82,24 +97,35 @@ class Evaluator:
                 in one of them.
             step: number of training steps so far, for the report.
             progress: receives one progress bar a set.
+            is_stopping: whether to leave; asked after every batch.
 
         Returns:
             The metrics of `ConfusionMatrix.summary` for each set.
+
+        Raises:
+            EvaluationStopped: a process left.
         """
+        params = localize(params, self._mesh)
         summaries: dict[str, Summary] = {}
         for name, source in self._sources.items():
             fold = self._config.sets[name].fold_background
             class_names = (*source.class_names[:fold], "background") if fold else source.class_names
             confusion = ConfusionMatrix(class_names, names_read_as(class_names, seen, self._synonyms))
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
-            self._evaluate_set(name, predictor, confusion, progress)
+            self._evaluate_set(name, predictor, confusion, progress, is_stopping)
+            # With the request to stop of any process, so that all leave together.
+            counts = processes.total(np.append(confusion.matrix, int(is_stopping())))
+            if counts[-1]:
+                raise EvaluationStopped
+            confusion.matrix = counts[:-1].reshape(confusion.matrix.shape)
             details = {
                 "step": step,
                 "protocol": self._protocol.kind,
                 "images": self._num_images(source),
                 "fold_background": fold,
             }
-            write_report(self._workdir / "evaluation", name, confusion, details)
+            if processes.is_primary():
+                write_report(self._workdir / "evaluation", name, confusion, details)
             summaries[name] = confusion.summary()
             present = [row["name"] for row in confusion.per_class() if row["ground_truth"]]
             if len(present) == 1:
@@ -108,10 +134,16 @@ class Evaluator:
         return summaries
 
     def _evaluate_set(
-        self, name: str, predictor: Predictor, confusion: ConfusionMatrix, progress: Progress
+        self,
+        name: str,
+        predictor: Predictor,
+        confusion: ConfusionMatrix,
+        progress: Progress,
+        is_stopping: Callable[[], bool],
     ) -> None:
-        """Adds the predictions on a set to its confusion matrix and writes the first overlays."""
-        fold, remaining_overlays = self._config.sets[name].fold_background, self._config.num_overlays
+        """Adds the predictions on the images of this process to a matrix, and writes the first overlays."""
+        fold = self._config.sets[name].fold_background
+        remaining_overlays = len(_own_images(self._config.num_overlays))
         for batch in self._batches(name, progress):
             predictions = predictor.segment([e["image"] for e in batch], [e["label"].shape for e in batch])
             for example, (ids, _) in zip(batch, predictions, strict=True):
@@ -121,12 +153,21 @@ class Evaluator:
                     remaining_overlays -= 1
                     image = comparison(example["image"], example["label"], prediction, confusion.class_names)
                     write_png(self._workdir / "overlays" / name / f"{example['name']}.png", image)
+            processes.progress()
+            if is_stopping():
+                break
 
     def _batches(self, name: str, progress: Progress) -> Iterator[tuple[Example, ...]]:
         source = self._sources[name]
-        num_images = self._num_images(source)
-        task = progress.add_task(f"evaluating {name}", total=num_images)
-        examples = itertools.islice(evaluation_examples(source, num_workers=self._num_workers), num_images)
+        own = len(_own_images(self._num_images(source)))
+        task = progress.add_task(f"evaluating {name}", total=own)
+        stream = evaluation_examples(
+            source,
+            num_workers=self._num_workers,
+            process_index=processes.index(),
+            process_count=processes.count(),
+        )
+        examples = itertools.islice(stream, own)
         while batch := tuple(itertools.islice(examples, self._config.batch_size)):
             yield batch
             progress.advance(task, len(batch))
@@ -134,6 +175,11 @@ class Evaluator:
 
     def _num_images(self, source: Source) -> int:
         return min(len(source), self._config.num_images or len(source))
+
+
+def _own_images(count: int) -> range:
+    """Which of the first `count` images this process evaluates."""
+    return range(processes.index(), count, processes.count())
 
 
 def _open_set(entry: EvaluationSet, data: DataConfig) -> Source:

@@ -17,6 +17,7 @@ from typing import Any, Self
 import jax
 import orbax.checkpoint as ocp
 
+from hclip_jax import processes
 from hclip_jax.errors import UserError, printable
 from hclip_jax.training.checksums import write_checksums
 from hclip_jax.training.choose import FOLDER, ChosenCheckpoint, damaged, list_steps
@@ -36,8 +37,9 @@ class TrainCheckpoints:
         self._workdir, directory = workdir, workdir / FOLDER
         self._report = sys.unraisablehook
         sys.unraisablehook = _without_closed_loops(self._report)
-        for path in directory.glob(f"*{_TEMPORARY}*"):  # of a training that was killed
-            shutil.rmtree(path, ignore_errors=True)
+        if processes.is_primary():
+            for path in directory.glob(f"*{_TEMPORARY}*"):  # of a training that was killed
+                shutil.rmtree(path, ignore_errors=True)
         policies = ocp.checkpoint_managers
         with self._saving():
             self._manager = ocp.CheckpointManager(

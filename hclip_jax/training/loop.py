@@ -1,20 +1,24 @@
 """The steps of a training, and the evaluation of a checkpoint."""
 
 import contextlib
+import json
 import math
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from rich.progress import Progress
 
+from hclip_jax import processes
+from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config, TrainConfig
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.evaluate import Evaluator
+from hclip_jax.evaluation.evaluate import EvaluationStopped, Evaluator
 from hclip_jax.io.progress import bar, console
 from hclip_jax.models.hclip import Model
-from hclip_jax.sharding import make_mesh, place
+from hclip_jax.sharding import make_mesh, place_rows
 from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.metrics import MetricsFile
 from hclip_jax.training.optimizer import lr_multiplier, schedule
@@ -23,13 +27,14 @@ from hclip_jax.training.report import Throughput, evaluation_line, step_line
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import join
 from hclip_jax.training.step import Metrics, make_step, text_energy
-from hclip_jax.training.stop import Interrupted, StopRequest
+from hclip_jax.training.stop import StopRequest
 from hclip_jax.training.workdir import (
     check_workdir,
     claim_workdir,
     is_workdir,
     read_trained_class_names,
 )
+from hclip_jax.version import __version__
 
 
 def train(config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: int | None = None) -> None:
@@ -49,7 +54,8 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: i
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
         with stop.before_first_step():
-            training = prepare(config, workdir, mesh or make_mesh(), checkpoint, stack)
+            mesh = mesh or make_mesh(batch_size=config.train.batch_size)
+            training = prepare(config, workdir, mesh, checkpoint, stack)
         with bar() as progress:
             _run(training, stop, progress)
 
@@ -67,9 +73,8 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
         if _evaluates(step, recipe):
             params = join(state.trainable, t.frozen)
             try:
-                with stop.interruptible():
-                    summaries = t.evaluator.run(params, t.class_names, step, progress)
-            except Interrupted:
+                summaries = t.evaluator.run(params, t.class_names, step, progress, stop.is_asked)
+            except EvaluationStopped:
                 t.checkpoints.save(step, state, t.batches.get_state())
                 raise stop.stopped(step) from None
             metrics_file.write(step, evaluation=summaries)
@@ -78,10 +83,13 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             throughput.pause()
         if step == recipe.num_train_steps:
             break
-        batch = place(next(t.batches), t.mesh, "images")
+        batch = {**next(t.batches), "stop": np.full(len(t.rows), stop.is_asked(), np.int32)}
+        batch = place_rows(batch, t.mesh, t.rows, recipe.batch_size)
         state, metrics = update(state, t.frozen, t.prompts, batch)
         done = step + 1
-        saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps or stop.received
+        # Several processes learn of a request in the same step, one step late as for all metrics.
+        stops = stop.is_asked() if processes.count() == 1 else bool(previous) and previous["stop"] > 0
+        saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps or stops
         logs = done % recipe.log_every == 0 or done in (1, recipe.num_train_steps)
         # One step late, so that the devices never wait for the host; but metrics are checked before
         # their step is saved or logged.
@@ -90,6 +98,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             _check_finite(done, metrics, t.checkpoints)
         previous = metrics
         throughput.tick()
+        processes.progress()
         progress.advance(task)
         if logs:
             line = {
@@ -103,7 +112,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             console.print(step_line(done, recipe.num_train_steps, line))
         if saves:
             t.checkpoints.save(done, state, t.batches.get_state())
-        if stop.received:
+        if stops:
             raise stop.stopped(done)
 
 
@@ -124,11 +133,12 @@ def evaluate_checkpoint(
     """
     mesh = mesh or make_mesh()
     check_workdir(workdir, config)
+    processes.agree(configuration=json.dumps(to_dict(config)), version=__version__)
     model = Model(config.architecture)
     evaluator = Evaluator(model, config.evaluation, config.protocol, config.data, mesh, workdir)
     seen = read_trained_class_names(workdir) if is_workdir(workdir) else ()
     params, step = restore_params(config, model, workdir, mesh, checkpoint)
-    if not is_workdir(workdir):
+    if not is_workdir(workdir) and processes.is_primary():
         claim_workdir(workdir, config)  # a training keeps its own configuration
     with bar() as progress:
         summaries = evaluator.run(params, seen, step, progress)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hclip_jax import processes
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import append_text, write_atomically
 from hclip_jax.io.json_file import parse_json
@@ -13,7 +14,8 @@ class MetricsFile:
     """Appends lines to a file.
 
     A run that resumes at `step` first drops the lines that it will write again: those beyond that step, and
-    an evaluation of that step. Lines of other programs stay, except an incomplete last one.
+    an evaluation of that step. Lines of other programs stay, except an incomplete last one. Of several
+    processes, only the primary writes.
     """
 
     def __init__(self, path: Path, step: int):
@@ -23,6 +25,8 @@ class MetricsFile:
             UserError: it cannot be read or written.
         """
         self._path = path
+        if not processes.is_primary():
+            return
         lines = _read_lines(path)
         kept = [line for line in lines if _precedes(_parse(line), step)]
         if kept != lines or (lines and not path.read_bytes().endswith(b"\n")):
@@ -34,7 +38,8 @@ class MetricsFile:
         Raises:
             UserError: it cannot be written.
         """
-        append_text(self._path, json.dumps({"step": step, **values}) + "\n")
+        if processes.is_primary():
+            append_text(self._path, json.dumps({"step": step, **values}) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

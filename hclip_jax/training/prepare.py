@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,15 +10,16 @@ import jax
 import optax
 from jax.sharding import Mesh
 
+from hclip_jax import processes
+from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config
 from hclip_jax.data.loader import TrainBatches, train_batches
 from hclip_jax.data.sources import open_source
-from hclip_jax.errors import UserError
 from hclip_jax.evaluation.evaluate import Evaluator
 from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model, Prompts
 from hclip_jax.models.params import Params
-from hclip_jax.sharding import named_sharding
+from hclip_jax.sharding import local_rows, named_sharding
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
 from hclip_jax.training.choose import ChosenCheckpoint, choose_checkpoint, damaged, set_newer_aside
 from hclip_jax.training.init import initial_params
@@ -34,10 +36,11 @@ from hclip_jax.training.workdir import (
     lock_workdir,
     write_trained_class_names,
 )
+from hclip_jax.version import __version__
 
 
 class Training(NamedTuple):
-    """A training before its next step."""
+    """A training before its next step; `rows` of each batch are read by this process."""
 
     config: Config
     workdir: Path
@@ -49,6 +52,7 @@ class Training(NamedTuple):
     evaluator: Evaluator
     checkpoints: TrainCheckpoints
     batches: TrainBatches
+    rows: range
     frozen: Params
     state: TrainState
 
@@ -71,7 +75,6 @@ def prepare(
     """
     # Everything that may be wrong with the input, before anything is written.
     check_workdir(workdir, config)
-    _check_batch_size(config.train.batch_size, mesh)
     data, recipe = config.data, config.train
     source = open_source(data.root, data.split, data.classes_file, data.label_set)
     check_trained_class_names(workdir, source.class_names)
@@ -81,31 +84,45 @@ def prepare(
     params = initial_params(model, config.seed, mesh)
     inputs = find_inputs(config, params["clip"], source)
     check_clip(workdir, config, inputs.clip_fingerprint)
+    processes.agree(
+        configuration=json.dumps(to_dict(config)),
+        class_list=json.dumps(source.class_names),
+        weights=inputs.clip_fingerprint,
+        data=inputs.data_digest,
+        version=__version__,
+    )
     trainable, frozen = split(params, recipe.trainable)
     # Placed like the step's output: otherwise the second step compiles again.
     state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
 
     has_started = is_workdir(workdir)
-    stack.enter_context(lock_workdir(workdir))
+    if processes.is_primary():
+        stack.enter_context(lock_workdir(workdir))
     chosen, position = choose_checkpoint(workdir, checkpoint), 0
     if chosen is not None:
         state, position = _restore(workdir, chosen, state)
         if change := data_change(read_inputs(workdir), inputs):
             console.print(change)
-        set_newer_aside(workdir, chosen)
     elif has_started:
         console.print("there is no checkpoint yet: starting again from the first step")
-    claim_workdir(workdir, config)
-    write_trained_class_names(workdir, source.class_names)
-    write_inputs(workdir, inputs)
+    processes.barrier("the checkpoint is read")
+    if processes.is_primary():
+        if chosen is not None:
+            set_newer_aside(workdir, chosen)
+        claim_workdir(workdir, config)
+        write_trained_class_names(workdir, source.class_names)
+        write_inputs(workdir, inputs)
+    processes.barrier("the work directory is written")
     console.print(parameter_table(model, recipe.trainable))
     checkpoints = stack.enter_context(TrainCheckpoints(workdir, recipe.max_to_keep))
+    rows = local_rows(mesh, recipe.batch_size)
     batches = train_batches(
         source,
         batch_size=recipe.batch_size,
         crop_size=data.crop_size,
         seed=config.seed,
         num_workers=data.num_workers,
+        rows=rows,
     )
     stack.enter_context(contextlib.closing(batches))
     if chosen is not None:
@@ -122,6 +139,7 @@ def prepare(
         evaluator=evaluator,
         checkpoints=checkpoints,
         batches=batches,
+        rows=rows,
         frozen=frozen,
         state=state,
     )
@@ -135,11 +153,3 @@ def _restore(workdir: Path, chosen: ChosenCheckpoint, state: TrainState) -> tupl
     if not isinstance(position, int) or position < 0:
         raise damaged(workdir, chosen.step, "its position in the data is no number")
     return TrainState(**fields), position
-
-
-def _check_batch_size(batch_size: int, mesh: Mesh) -> None:
-    if batch_size % mesh.size:
-        raise UserError(
-            f"config.train.batch_size is {batch_size}, which {mesh.size} devices do not divide; give a "
-            f"multiple of {mesh.size}"
-        )

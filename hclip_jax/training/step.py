@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.sharding import Mesh
@@ -48,7 +49,7 @@ def make_loss(model: Model, train: TrainConfig) -> Callable[[Params, Params, Pro
         (clip, head, text), (images, labels, weights) = variables, examples
         logits, class_ids = model.class_logits(clip, head, images, text, train.pooling)
         value = segmentation_loss(logits, labels, weights, class_ids)
-        if len(text) > model.architecture.head.max_classes:
+        if class_ids is not None and len(text) > model.architecture.head.max_classes:
             value = value + absent_class_loss(labels, weights, class_ids, class_axis)
         return value
 
@@ -58,25 +59,29 @@ def make_loss(model: Model, train: TrainConfig) -> Callable[[Params, Params, Pro
 def make_step(model: Model, optimizer: optax.GradientTransformation, train: TrainConfig, mesh: Mesh) -> Step:
     """Returns a compiled step(state, frozen, prompts, batch) -> (state, metrics).
 
-    `batch` holds image uint8 [B, H, W, 3] and label int32 [B, H, W]. The state's buffers are donated.
-    Metrics are `loss` and `grad_norm` (before clipping), at the weights before the update.
+    `batch` holds image uint8 [B, H, W, 3], label int32 [B, H, W] and, of several processes, stop int32 [B],
+    not 0 where a process asks for the end. The state's buffers are donated. Metrics are `loss` and
+    `grad_norm` (before clipping), at the weights before the update, and `stop`, the sum of all requests.
     """
     loss_and_gradient = jax.value_and_grad(make_loss(replace(model, sharded=True), train))
 
-    def summed(*args: Any) -> tuple[Array, Params]:
+    def summed(
+        trainable: Params, frozen: Params, prompts: Prompts, batch: Batch
+    ) -> tuple[tuple[Array, Params], Array]:
+        result = loss_and_gradient(trainable, frozen, prompts, batch)
         # The only sum of gradients of a step: of all of them, at its end.
-        return jax.lax.psum(loss_and_gradient(*args), AXES)
+        return jax.lax.psum((result, batch.get("stop", jnp.zeros(1, jnp.int32)).sum()), AXES)
 
     # check_vma=False: it rejects the custom gradients of ops/.
     in_specs = (RULES["params"], RULES["params"], RULES["prompts"], RULES["images"])
     sharded = jax.shard_map(summed, mesh=mesh, in_specs=in_specs, out_specs=RULES["params"], check_vma=False)
 
     def step(state: TrainState, frozen: Params, prompts: Prompts, batch: Batch) -> tuple[TrainState, Metrics]:
-        loss, gradient = sharded(state.trainable, frozen, prompts, batch)
+        (loss, gradient), stop = sharded(state.trainable, frozen, prompts, batch)
         with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
             updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
         trainable = cast(Params, optax.apply_updates(state.trainable, updates))
-        metrics = {"loss": loss, "grad_norm": optax.tree.norm(gradient)}
+        metrics = {"loss": loss, "grad_norm": optax.tree.norm(gradient), "stop": stop}
         return TrainState(state.step + 1, trainable, opt_state), metrics
 
     replicated = named_sharding(mesh, "params")

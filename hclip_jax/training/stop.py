@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from hclip_jax import processes
 from hclip_jax.io.progress import console
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
@@ -27,14 +28,15 @@ class Stopped(BaseException):
 class StopRequest:
     """Notices the first signal; a second one has the effect it has without this, which ends the process.
 
-    A context manager. Outside the main thread, where Python takes no signals, it does nothing.
+    A signal to one of several processes is a signal to all. A context manager. Outside the main thread, where
+    Python takes no signals, it does nothing.
     """
 
     def __init__(self) -> None:
         """Notices nothing before the context is entered."""
         self.received: int | None = None
         self._previous: dict[int, object] = {}
-        self._in_interruptible = False
+        self._is_before_first_step = False
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
@@ -47,22 +49,20 @@ class StopRequest:
         self._restore()
 
     @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """A block that a signal leaves immediately, by `Interrupted`; elsewhere it sets `received`."""
-        self._in_interruptible = True
+    def before_first_step(self) -> Iterator[None]:
+        """A block that a signal leaves immediately, by `Stopped`; elsewhere it sets `received`.
+
+        One of several processes would leave the others waiting for it: there the first step follows.
+        """
+        self._is_before_first_step = processes.count() == 1
         try:
             yield
         finally:
-            self._in_interruptible = False
+            self._is_before_first_step = False
 
-    @contextlib.contextmanager
-    def before_first_step(self) -> Iterator[None]:
-        """A block that a signal leaves immediately, by `Stopped`."""
-        try:
-            with self.interruptible():
-                yield
-        except Interrupted:
-            raise self.stopped(None) from None
+    def is_asked(self) -> bool:
+        """Whether a signal was received."""
+        return self.received is not None
 
     def stopped(self, step: int | None) -> Stopped:
         """The exception for the end of a training that is saved after `step` updates; None: before any."""
@@ -76,8 +76,9 @@ class StopRequest:
         del frame
         self.received = number
         self._restore()
-        if self._in_interruptible:
-            raise Interrupted
+        processes.announce_stop(number)
+        if self._is_before_first_step:
+            raise self.stopped(None)
         name = signal.Signals(number).name
         console.print(f"{name}: saving, then stopping; a second signal stops immediately and saves nothing")
 
@@ -85,7 +86,3 @@ class StopRequest:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._previous = {}
-
-
-class Interrupted(BaseException):
-    """Leaves a block of `StopRequest.interruptible`."""

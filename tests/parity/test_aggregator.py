@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
+from hclip_jax.models.head.cost_volume import ABSENT_LOGIT, scatter_class_logits
 from hclip_jax.models.head.head import Aggregator
 from tests import tolerance
 from tests.parity import recipe
@@ -34,7 +34,8 @@ def test_logits(batch: int, num_classes: int, stride: int) -> None:
     for i in range(batch):  # the case has other class names for each image, our interface has not
         one = slice(i, i + 1)
         guidance = (guidance1[one], guidance2[one])
-        logits = apply(params, patch_features[one], text[i], appearance[one], guidance, 2)[0]
+        result = apply(params, patch_features[one], text[i], appearance[one], guidance, 2)
+        logits = scatter_class_logits(*result, num_classes)[0]
         tolerance.assert_within(logits[:, ::stride, ::stride], case["logits"][i], tolerance.AGGREGATOR)
         topk = np.asarray((logits != ABSENT_LOGIT).any((1, 2)))
         np.testing.assert_array_equal(topk, case["kept"][i])

@@ -15,7 +15,9 @@ GUIDANCE = jax.random.normal(jax.random.key(1), (2, 3, 6))
 
 def layer_and_params(max_classes: int) -> tuple[ClassAggregation, dict]:
     layer = ClassAggregation(8, 2, max_classes, jnp.float32)
-    params = jax.jit(layer.init, static_argnums=3)(jax.random.key(2), X, GUIDANCE, 1)["params"]
+    params = jax.jit(layer.init, static_argnums=(3, 4))(jax.random.key(2), X, GUIDANCE, 1, X.shape[1])[
+        "params"
+    ]
     keys = jax.random.split(jax.random.key(3))
     params["padding_token"] = jax.random.normal(keys[0], (8,))
     params["padding_guidance"] = jax.random.normal(keys[1], (6,))
@@ -23,7 +25,7 @@ def layer_and_params(max_classes: int) -> tuple[ClassAggregation, dict]:
 
 
 def apply(layer: ClassAggregation, params: dict, x: jax.Array, pooling: int) -> jax.Array:
-    return cast(jax.Array, layer.apply({"params": params}, x, GUIDANCE, pooling))
+    return cast(jax.Array, layer.apply({"params": params}, x, GUIDANCE, pooling, x.shape[1]))
 
 
 def published(params: dict, x: jax.Array, guidance: jax.Array, max_classes: int) -> jax.Array:

@@ -23,7 +23,7 @@ def highest_classes(num_classes: int) -> np.ndarray:
 
 def test_costs_are_cosines() -> None:
     volume = cost_volume(PATCHES, 3 * TEXT, max_classes=7)
-    assert volume.topk_ids is None
+    assert volume.class_ids is None
     a, b = np.asarray(PATCHES[1, 2, 3]), np.asarray(TEXT[4, 1])
     want = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     np.testing.assert_allclose(volume.cost[1, 4, 2, 3, 1], want, rtol=1e-5)
@@ -31,7 +31,7 @@ def test_costs_are_cosines() -> None:
 
 def test_the_classes_with_the_highest_cosines_are_selected_for_each_image() -> None:
     every, selected = (cost_volume(PATCHES, TEXT, max_classes=n) for n in (7, 3))
-    topk_ids = np.asarray(selected.topk_ids)
+    topk_ids = np.asarray(selected.class_ids)
     np.testing.assert_array_equal(topk_ids, highest_classes(3))
     assert set(topk_ids[0]) != set(topk_ids[1])
     for i, ids in enumerate(topk_ids):

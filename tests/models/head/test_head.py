@@ -10,8 +10,8 @@ import pytest
 from hclip_jax.analysis.benchmark.flops import count_flops
 from hclip_jax.config.schema import HeadConfig
 from hclip_jax.models.clip.image_encoder import ImageFeatures
-from hclip_jax.models.head.cost_volume import ABSENT_LOGIT, cost_volume
-from hclip_jax.models.head.head import SegmentationHead
+from hclip_jax.models.head.cost_volume import ABSENT_LOGIT, cost_volume, scatter_class_logits
+from hclip_jax.models.head.head import ClassLogits, SegmentationHead
 from hclip_jax.ops.remat import REMAT_POLICIES
 from tests import tolerance
 from tests.small_models import micro
@@ -44,7 +44,8 @@ PARAMS = jax.jit(head().init, static_argnums=3)(jax.random.key(1), FEATURES, TEX
 def apply(
     head: SegmentationHead, params: dict, image: ImageFeatures, text: jax.Array, pooling: int
 ) -> jax.Array:
-    return cast(jax.Array, head.apply(params, image, text, pooling))
+    logits, class_ids = cast(ClassLogits, head.apply(params, image, text, pooling))
+    return scatter_class_logits(logits, class_ids, len(text))
 
 
 def test_logits_follow_the_order_of_classes() -> None:
@@ -64,7 +65,7 @@ def test_images_are_independent() -> None:
 def test_gradients_through_the_selection_equal_those_of_the_selected_classes() -> None:
     """With 3 of 5 classes selected, against the head on those 3, selected by hand."""
     image = jax.tree.map(lambda x: x[:1], FEATURES)
-    ids = cast(jax.Array, cost_volume(image.patch_features, TEXT, 3).topk_ids)[0]
+    ids = cast(jax.Array, cost_volume(image.patch_features, TEXT, 3).class_ids)[0]
 
     def loss(text_ids: jax.Array | None, params: dict, image: ImageFeatures, text: jax.Array) -> jax.Array:
         logits = apply(head(max_classes=3), params, image, text if text_ids is None else text[text_ids], 2)
@@ -98,7 +99,7 @@ def test_the_fewer_activations_are_stored_the_more_are_recomputed() -> None:
 
 
 def mean_square(remat_policy: str, params: Any) -> jax.Array:
-    logits = head(remat_policy=remat_policy).apply(params, FEATURES, TEXT, 2)
+    logits, _ = head(remat_policy=remat_policy).apply(params, FEATURES, TEXT, 2)
     return (cast(jax.Array, logits) ** 2).mean()
 
 
