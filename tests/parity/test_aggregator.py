@@ -35,7 +35,7 @@ def test_logits(batch: int, num_classes: int, stride: int) -> None:
         one = slice(i, i + 1)
         guidance = (guidance1[one], guidance2[one])
         result = apply(params, patch_features[one], text[i], appearance[one], guidance, 2)
-        logits = scatter_class_logits(*result, num_classes)[0]
+        logits = scatter_class_logits(result[0], result[1], num_classes)[0]
         tolerance.assert_within(logits[:, ::stride, ::stride], case["logits"][i], tolerance.AGGREGATOR)
         topk = np.asarray((logits != ABSENT_LOGIT).any((1, 2)))
         np.testing.assert_array_equal(topk, case["kept"][i])
