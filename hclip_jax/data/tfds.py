@@ -1,6 +1,5 @@
 """A directory prepared by TensorFlow Datasets (TFDS) as a data set; TensorFlow is not imported."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from hclip_jax.data.image_io import decode_label
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.json_file import read_json
 from hclip_jax.text.class_names import check_class_names, read_class_names
 
 LABEL_FEATURES = ("label", "annotation", "segmentation_mask")
@@ -111,10 +111,7 @@ def _check_features(root: Path) -> None:
         UserError: there is one, or the file is broken.
     """
     path = root / "features.json"
-    try:
-        pending: list[Any] = [json.loads(path.read_text("utf-8"))]
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}): prepare the data set again") from error
+    pending: list[Any] = [read_json(path, "prepare the data set again")]
     while pending:
         node = pending.pop()
         if isinstance(node, list):

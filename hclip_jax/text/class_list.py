@@ -1,11 +1,10 @@
 """Class lists as tools write them: the forms that are read, and lines that are refused as ambiguous."""
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.json_file import parse_json
 
 _NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:,;.)]\s*|\s+)(\S.*)")
 _LABELMAP = "# label:color_rgb:parts:actions"
@@ -104,11 +103,7 @@ def _without_numbers(lines: Sequence[str], list_name: str, first: int) -> list[s
 
 
 def _parse_json(text: str, list_name: str) -> list[str]:
-    try:
-        tree: Any = json.loads(text, object_pairs_hook=tuple)
-    except (ValueError, RecursionError) as error:
-        reason = printable(str(error))
-        raise UserError(f"{list_name} starts as JSON but is none ({reason}): {_ONE_A_LINE}") from error
+    tree = parse_json(text, list_name, _ONE_A_LINE, tuple)
     if isinstance(tree, tuple):  # pairs, in which a name or id may be repeated
         by_id = {str(key): value for key, value in tree}
         if not all(isinstance(value, str) for value in by_id.values()):

@@ -11,6 +11,7 @@ from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.json_file import read_json
 from hclip_jax.text.class_names import check_class_names
 
 _CONFIG, _CLASS_NAMES = "config.json", "classes.txt"
@@ -37,10 +38,7 @@ def read_config_json(workdir: Path) -> Config:
         UserError: its config.json is missing, broken, or of another version of hclip_jax.
     """
     path = workdir / _CONFIG
-    try:
-        tree = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no configuration ({error}); give the --workdir of a training") from error
+    tree = read_json(path, "give the --workdir of a training")
     try:
         return from_dict(tree)
     except UserError as error:
@@ -136,11 +134,10 @@ def check_workdir(workdir: Path, config: Config) -> None:
     path = workdir / _CONFIG
     if not path.exists():
         return
-    try:
-        existing = json.loads(path.read_text())
-        changed = [f for f in changed_fields(existing, to_dict(config)) if not f.startswith(_MAY_CHANGE)]
-    except (ValueError, AttributeError, TypeError, OSError, RecursionError) as error:
-        raise UserError(f"{path} is no configuration ({error}); give another --workdir") from error
+    existing = read_json(path, "give another --workdir")
+    if not isinstance(existing, dict):
+        raise UserError(f"{path} is no configuration; give another --workdir")
+    changed = [f for f in changed_fields(existing, to_dict(config)) if not f.startswith(_MAY_CHANGE)]
     if changed:
         raise UserError(
             f"{workdir} holds a training of another configuration, which differs in {', '.join(changed)}; "

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import reprlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from hclip_jax.config.schema import (
 from hclip_jax.config.validate import check_architecture, check_clip, check_protocol
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import create_dir_atomically, sha256_of, write_atomically
+from hclip_jax.io.json_file import read_json
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.version import __version__
 from hclip_jax.weights.checkpoint import PARTS, Checkpoint, ModelSpec, param_shapes
@@ -71,8 +71,8 @@ class SegmenterCard(ClipCard):
 def is_model_directory(path: Path) -> bool:
     """Whether `save_model` wrote a folder."""
     try:
-        return "hclip_jax_model" in json.loads((path / _CARD).read_text())
-    except (OSError, ValueError, TypeError, RecursionError):
+        return "hclip_jax_model" in read_json(path / _CARD, "")
+    except (UserError, TypeError):
         return False
 
 
@@ -145,17 +145,18 @@ def load_model(path: Path) -> Checkpoint:
 
 
 def _read_card(path: Path) -> ClipCard:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-        version = tree["hclip_jax_model"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as a model's config.json ({error}); copy it again") from error
+    tree = read_json(path, "copy it again")
+    if not isinstance(tree, dict) or "hclip_jax_model" not in tree:
+        raise UserError(
+            f"{path} is no config.json of a model directory (hclip_jax_model is missing); copy it again"
+        )
+    version = tree["hclip_jax_model"]
     if version != _FORMAT_VERSION:
         raise UserError(
             f"{path} has format {reprlib.repr(version)}, but this version reads format {_FORMAT_VERSION}; "
             f"install the hclip_jax that wrote it ({printable(str(tree.get('written_by')))})"
         )
-    kind = SegmenterCard if isinstance(tree, Mapping) and "head" in tree else ClipCard
+    kind = SegmenterCard if "head" in tree else ClipCard
     card = build(kind, tree, f"{path}: config")
     if card.preprocessing != PREPROCESSING:
         raise UserError(f"{path}: preprocessing differs from {PREPROCESSING}, the only one that is supported")

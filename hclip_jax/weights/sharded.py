@@ -1,11 +1,11 @@
 """Weights in several files, Hugging Face's format for large models: an index names each tensor's file."""
 
-import json
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.json_file import read_json
 from hclip_jax.weights.lazy_array import LazyArray
 
 INDEX_SUFFIX = ".index.json"
@@ -42,13 +42,8 @@ def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) ->
 
 def _read_weight_map(path: Path) -> dict[str, str]:
     """The file name of each tensor."""
-    try:
-        weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = printable(str(error))
-        raise UserError(
-            f"{path} cannot be read as an index of weights ({reason}); download it again"
-        ) from error
+    index = read_json(path, "download it again")
+    weight_map = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(weight_map, dict):
         raise UserError(f"{path}: weight_map must map tensors to files; download the index again")
     for name, shard in weight_map.items():

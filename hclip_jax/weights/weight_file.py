@@ -1,12 +1,12 @@
 """Arrays by name from a weights file of any format, and the config.json beside it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.json_file import read_json
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.safetensors_file import read_safetensors
 from hclip_jax.weights.sharded import INDEX_SUFFIX, read_sharded
@@ -101,10 +101,7 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
         path = folder / name
         if not path.is_file():
             continue
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{path} cannot be read as JSON ({error}); download it again") from error
+        config = read_json(path, "download it again")
         if isinstance(config, dict):
             fields |= config
     return fields

@@ -72,8 +72,8 @@ def test_names_that_look_a_little_like_another_form_stay(names: list[str]) -> No
         ('{"1": "cat", "2": "dog"}', "neither a list of names nor an object with the ids 0, 1"),
         ('{"0": "cat", "0": "dog"}', "neither a list of names nor"),
         ('{"classes": ["cat"]}', "neither a list of names nor"),
-        ('["cat"', "starts as JSON but is none"),
-        ("[" * 100_000, "starts as JSON but is none"),
+        ('["cat"', "cannot be read as JSON"),
+        ("[" * 100_000, "cannot be read as JSON"),
     ],
 )
 def test_ambiguous_lists_are_refused_with_the_line(text: str, message: str) -> None:

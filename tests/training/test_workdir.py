@@ -113,11 +113,25 @@ def test_fields_of_another_version_count_as_differences(tmp_path: Path) -> None:
         claim_workdir(tmp_path, micro())
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"3", b"null", b'"seed"', b"\xff\xfe", None])
-def test_a_file_that_is_no_configuration_is_named(content: bytes | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"{", "cannot be read as JSON .*another --workdir"),
+        (b"[1, 2]", "is no configuration; give another --workdir"),
+        (b"3", "is no configuration"),
+        (b"null", "is no configuration"),
+        (b'"seed"', "is no configuration"),
+        (b"\xff\xfe", "cannot be read as JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "cannot be read as JSON"),
+        (None, "is a folder, not a file"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(content: bytes | None, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.mkdir() if content is None else path.write_bytes(content)
-    with pytest.raises(UserError, match=r"config\.json is no configuration .*another --workdir"):
+    with pytest.raises(UserError, match=rf"config\.json {reason}"):
         claim_workdir(tmp_path, micro())
     assert path.is_dir() or path.read_bytes() == content
 
@@ -163,5 +177,5 @@ def test_a_configuration_that_cannot_be_read_names_its_file(tmp_path: Path) -> N
     with pytest.raises(UserError, match=rf"{path}: config\.clip is missing"):
         read_config_json(tmp_path)
     path.write_text("[" * 100_000)
-    with pytest.raises(UserError, match=f"{path} is no configuration"):
+    with pytest.raises(UserError, match=f"{path} cannot be read as JSON"):
         read_config_json(tmp_path)

@@ -93,10 +93,20 @@ def test_weights_of_another_model_with_their_checksum_are_refused(saved: Path, m
     assert "2 parameters are missing, unexpected or of another shape, such as head/upsample1/bias" in message
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe", b"[" * 10_000, b'"hclip_jax_model"'])
-def test_a_broken_config_json_is_refused(content: bytes, saved: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"{", "cannot be read as JSON"),
+        (b"\xff\xfe", "cannot be read as JSON"),
+        (b"[" * 10_000, "cannot be read as JSON (nested too deeply)"),
+        (b"[1, 2]", "is no config.json of a model directory"),
+        (b'"hclip_jax_model"', "is no config.json of a model directory"),
+    ],
+)
+def test_a_broken_config_json_is_refused(content: bytes, reason: str, saved: Path) -> None:
     (saved / "config.json").write_bytes(content)
-    assert "config.json cannot be read as a model's config.json" in refused(saved)
+    assert f"config.json {reason}" in refused(saved)
 
 
 def remove(name: str) -> Callable[[dict[str, Any]], object]:

@@ -102,10 +102,10 @@ def test_a_tensor_that_its_file_lacks_is_named(index: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "fragment"),
     [
-        ("", "cannot be read as an index of weights"),
-        ("[1]", "cannot be read as an index of weights"),
-        ("{}", "cannot be read as an index of weights"),
-        ("[" * 100_000, "cannot be read as an index of weights"),
+        ("", "is empty; copy or download it again"),
+        ("[1]", "weight_map must map tensors to files"),
+        ("{}", "weight_map must map tensors to files"),
+        ("[" * 100_000, "cannot be read as JSON (nested too deeply)"),
         ({"weight_map": ["a"]}, "weight_map must map tensors to files"),
         ({"weight_map": {}}, "holds no tensors"),
         ({"weight_map": {"a": 3}}, "the file of a is 3, which is not a file name"),
