@@ -1,14 +1,19 @@
 """Opens weights of other programs as a `Checkpoint`: detects the format, checks it, maps names lazily."""
 
+import math
+import os
 from pathlib import Path
 
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.config.validate import check_architecture, check_clip
+from hclip_jax.errors import UserError
 from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec, param_shapes
-from hclip_jax.weights.detect import detect_format
+from hclip_jax.weights.detect import DetectedFormat, detect_format
 from hclip_jax.weights.layouts import layout
 from hclip_jax.weights.reference_defaults import PROTOCOL
-from hclip_jax.weights.weight_file import open_weights
+from hclip_jax.weights.weight_file import WeightFile, open_weights
+
+_MAX_EXPANSION = 8  # bytes of parameters for each byte of the file
 
 
 def open_checkpoint(path: Path, like: ClipConfig | None = None, activation: str = "") -> Checkpoint:
@@ -26,9 +31,11 @@ def open_checkpoint(path: Path, like: ClipConfig | None = None, activation: str 
     file = open_weights(path)
     where = str(file.path)
     detected = detect_format(file, like, activation)
+    _check_size(detected, file)
     layout.check(detected.tensors, file.tensors, where, detected.is_buffer)
     check_clip(detected.clip, where)
     spec = None
+    name = os.fsencode(file.path.name).decode(errors="replace")
     if detected.architecture is not None:
         check_architecture(detected.architecture, where)
         spec = ModelSpec(detected.architecture, PROTOCOL, ())
@@ -36,10 +43,22 @@ def open_checkpoint(path: Path, like: ClipConfig | None = None, activation: str 
     shapes = param_shapes(detected.clip, detected.architecture, parts)
     return Checkpoint(
         where,
-        f"{detected.kind}, {file.path.name}",
+        ", ".join(filter(None, (detected.kind, f"{name}{file.origin}", detected.published))),
         detected.clip,
         spec,
         layout.read(detected.tensors, file.tensors, shapes, where),
         buffers=tuple(sorted(name for name in file.tensors if detected.is_buffer(name))),
+        objects=file.objects,
         activation_assumed=detected.activation_assumed,
     )
+
+
+def _check_size(detected: DetectedFormat, file: WeightFile) -> None:
+    """Refuses a file of which many layers share their tensors: its model would be far larger than the file."""
+    tensors = [file.tensors[t.name] for t in detected.tensors if t.name in file.tensors]
+    num_bytes = sum(math.prod(tensor.shape) * tensor.dtype.itemsize for tensor in tensors)
+    if file.size and num_bytes > _MAX_EXPANSION * file.size:
+        raise UserError(
+            f"{file.path} has {file.size:,} bytes, but its model would have {num_bytes:,}, because its layers "
+            f"share their tensors, as those of no known format do; give another file"
+        )

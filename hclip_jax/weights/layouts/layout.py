@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 from hclip_jax.weights.lazy_array import LazyArray
 
 Index = tuple[Any, ...]
@@ -72,7 +72,7 @@ def check(
     """
     tensors = list(tensors)
     known = {name for tensor in tensors for name in (tensor.name, *tensor.aliases)}
-    only_file = sorted(name for name in file if name not in known and not is_buffer(name))
+    only_file = sorted(printable(name) for name in file if name not in known and not is_buffer(name))
     only_model = sorted(tensor.name for tensor in tensors if tensor.name not in file)
     differ = [
         f"{t.name} {tuple(file[t.name].shape)} in the file, {t.shape} in the model"
@@ -163,9 +163,9 @@ def _assemble(
     name, value = "", param
     for tensor, part in sources:
         if tensor.name != name:  # parts of one tensor are neighbours, so each tensor is loaded once
-            name, value = tensor.name, np.asarray(file[tensor.name])
-            if not np.isfinite(value).all():
-                raise UserError(f"{where}: {name} holds values that are not finite; the file is broken")
+            name, source = tensor.name, file[tensor.name]
+            lazy = source if isinstance(source, LazyArray) else LazyArray.of(source)
+            value = np.asarray(lazy.finite(f"{where}: {name}"))
         region = value[part.source_index]
         param[part.target_index] = region if part.axes is None else region.transpose(part.axes)
     return param
