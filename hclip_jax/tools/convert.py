@@ -20,6 +20,7 @@ from typing import get_args
 
 from hclip_jax.config.schema import Activation
 from hclip_jax.errors import UserError
+from hclip_jax.io.files import check_creatable
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -54,7 +55,11 @@ def main(argv: list[str]) -> int:
         choices=get_args(Activation),
         help="of a CLIP whose file does not say it (default: quick_gelu for OpenAI's, gelu for OpenCLIP's)",
     )
-    _convert(parser.parse_args(argv))
+    args = parser.parse_args(argv)
+    if args.adapters_only and args.verify:
+        raise UserError(f"--verify runs CLIP, which {args.target} would not contain; leave --verify out")
+    check_creatable(args.target)
+    _convert(args)
     return 0
 
 

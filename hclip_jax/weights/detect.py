@@ -190,8 +190,8 @@ def _size(file: WeightFile, name: str, axis: int) -> int:
     if len(shape) <= axis:
         problem = f"has the shape {shape}" if name in file.tensors else "is missing"
         raise UserError(
-            f"{file.path}: {name} {problem}, so the size of the model is unknown; give a file with all tensors "
-            f"of the model's state_dict()"
+            f"{file.path}: {name} {problem}, so the size of the model is unknown; give a file with all "
+            f"tensors of the model's state_dict()"
         )
     return shape[axis]
 
@@ -201,8 +201,8 @@ def _num_layers(file: WeightFile, prefix: str) -> int:
     layers = {int(match[1]) for match in map(pattern.match, file.tensors) if match}
     if len(layers) > _MAX_LAYERS:
         raise UserError(
-            f"{file.path} has {len(layers):,} layers {prefix}.0, .1, ...; a CLIP with at most {_MAX_LAYERS} can "
-            f"be read"
+            f"{file.path} has {len(layers):,} layers {prefix}.0, .1, ...; a CLIP with at most {_MAX_LAYERS} "
+            f"can be read"
         )
     if not layers or layers != set(range(len(layers))):
         raise UserError(f"{file.path}: a layer of {prefix}.0, .1, ... is missing; download the file again")

@@ -138,8 +138,9 @@ def load_model(path: Path) -> Checkpoint:
     expected = param_shapes(card.clip, architecture, frozenset(card.parts))
     if differ := [p for p in {*expected, *shapes} if expected.get(p) != shapes.get(p)]:
         raise UserError(
-            f"{weights} does not fit the {_CARD} beside it: {len(differ):,} parameters are missing, unexpected "
-            f"or of another shape, such as {printable(min(differ))}; copy the whole directory again"
+            f"{weights} does not fit the {_CARD} beside it: {len(differ):,} parameters are missing, "
+            f"unexpected or of another shape, such as {printable(min(differ))}; copy the whole directory "
+            f"again"
         )
     base_fingerprint = "" if "clip" in card.parts else card.base_fingerprint
     return Checkpoint(str(path), card.source, card.clip, spec, params, base_fingerprint)

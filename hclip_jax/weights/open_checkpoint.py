@@ -54,11 +54,11 @@ def open_checkpoint(path: Path, like: ClipConfig | None = None, activation: str 
 
 
 def _check_size(detected: DetectedFormat, file: WeightFile) -> None:
-    """Refuses a file of which many layers share their tensors: its model would be far larger than the file."""
+    """Refuses a file of which many layers share a tensor: its model would be far larger than the file."""
     tensors = [file.tensors[t.name] for t in detected.tensors if t.name in file.tensors]
     num_bytes = sum(math.prod(tensor.shape) * tensor.dtype.itemsize for tensor in tensors)
     if file.size and num_bytes > _MAX_EXPANSION * file.size:
         raise UserError(
-            f"{file.path} has {file.size:,} bytes, but its model would have {num_bytes:,}, because its layers "
+            f"{file.path} has {file.size:,} bytes, but its model would have {num_bytes:,}, because layers "
             f"share their tensors, as those of no known format do; give another file"
         )

@@ -35,8 +35,8 @@ def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) ->
     for name, shard in weight_map.items():
         if name not in shards[shard]:
             raise UserError(
-                f"{path} lists {printable(name)} in {printable(shard)}, which does not hold it; download both "
-                f"files again"
+                f"{path} lists {printable(name)} in {printable(shard)}, which does not hold it; download "
+                f"both files again"
             )
     return {name: shards[shard][name] for name, shard in weight_map.items()}
 
@@ -59,5 +59,7 @@ def _read_weight_map(path: Path) -> dict[str, str]:
 def _is_plain_name(name: str) -> bool:
     """Whether a name is a file name without folders, on every operating system."""
     return (
-        bool(name) and name.isprintable() and name == PurePosixPath(name).name == PureWindowsPath(name).name
+        name not in ("", "..")
+        and name.isprintable()
+        and name == PurePosixPath(name).name == PureWindowsPath(name).name
     )

@@ -45,7 +45,7 @@ def test_model_table(tmp_path: Path, capsys: Capture, monkeypatch: pytest.Monkey
     rows = converted(FILES / "hclip.pth", tmp_path / "model", capture=capsys)
     table = {row[0]: " ".join(row[1:]) for row in rows if len(row) > 1}
     model = open_checkpoint(FILES / "hclip.pth")
-    assert table["model"] == "the published H-CLIP, hclip.pth"
+    assert table["model"] == 'the published H-CLIP, hclip.pth["model"]'
     assert table["image"] == "tower 2 layers, width 8, 1 heads, patches of 4 at 16"
     assert table["text"] == "tower 2 layers, width 4, 1 heads, 16 tokens of 64"
     assert table["embedding"] == "6 dimensions"

@@ -33,6 +33,7 @@ class Case(NamedTuple):
     activation: Activation
     parts: tuple[str, ...] = ("clip",)
     buffers: tuple[str, ...] = ()
+    origin: str = ""
 
 
 CASES = (
@@ -42,8 +43,8 @@ CASES = (
     Case("open_clip", "open_clip", OPENCLIP, (1, 1), 2, "gelu"),
     Case("open_clip/open_clip_pytorch_model.bin", "open_clip", OPENCLIP, (1, 1), 2, "gelu"),
     Case("open_clip_text", "open_clip_text", OPENCLIP, (1, 2), 2, "gelu"),
-    Case("epoch_1.pt", "epoch_1", OPENCLIP, (1, 1), 2, "gelu"),
-    Case("catseg.pth", "catseg", "CAT-Seg", (2, 2), 1, "quick_gelu", ("clip", "head")),
+    Case("epoch_1.pt", "epoch_1", OPENCLIP, (1, 1), 2, "gelu", origin='["state_dict"]'),
+    Case("catseg.pth", "catseg", "CAT-Seg", (2, 2), 1, "quick_gelu", ("clip", "head"), origin='["model"]'),
     Case(
         "hclip.pth",
         "hclip_frozen",
@@ -52,6 +53,7 @@ CASES = (
         1,
         "quick_gelu",
         ("clip", "adapters", "head"),
+        origin='["model"]',
     ),
 )
 
@@ -82,7 +84,7 @@ def max_difference(result: ClipFeatures, outputs: str) -> float:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
 def test_features_are_those_of_the_library(case: Case) -> None:
     model = open_case(case)
-    assert model.source == f"{case.kind}, {Path(model.where).name}"
+    assert model.source == f"{case.kind}, {Path(model.where).name}{case.origin}"
     assert model.clip == clip_config(case)
     assert model.parts == case.parts
     if case.file != "hclip.pth":  # layouts/test_hclip.py tests its many buffers

@@ -31,8 +31,8 @@ class TorchFile(NamedTuple):
 
     Attributes:
         content: nested dicts (keys are str or int), lists, tuples, numbers, text, bytes, None and
-            `LazyArray`; a TorchScript module is a dict of its attributes, submodules included; `Opaque` stands
-            for an object of another class.
+            `LazyArray`, and `Opaque` for an object of another class; a TorchScript module is a dict of its
+            attributes, submodules included.
         is_torchscript: whether torch.jit.save wrote it.
     """
 

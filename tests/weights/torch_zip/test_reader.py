@@ -163,9 +163,10 @@ def test_other_formats_are_refused(tmp_path, content, match):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "none.pt", tmp_path):
-        with pytest.raises(UserError, match="is not a file"):
-            read_torch(path)
+    with pytest.raises(UserError, match=r"none.pt cannot be read \(No such file"):
+        read_torch(tmp_path / "none.pt")
+    with pytest.raises(UserError, match="is a folder, not a file"):
+        read_torch(tmp_path)
 
 
 def test_another_zip_file_is_refused(tmp_path):
