@@ -72,10 +72,10 @@ def _convert(args: argparse.Namespace) -> None:
     checkpoint = open_model(args.source, args.base, args.activation)
     if args.adapters_only:
         checkpoint.require_spec()
-        fingerprint = checkpoint.fingerprint()
-        checkpoint = dataclasses.replace(checkpoint.only("adapters", "head"), base_fingerprint=fingerprint)
         if "adapters" not in checkpoint.parts:
             raise UserError(f"{args.source} has no adapters; convert it without --adapters_only")
+        fingerprint = checkpoint.fingerprint()
+        checkpoint = dataclasses.replace(checkpoint.only("adapters", "head"), base_fingerprint=fingerprint)
     if args.verify and "clip" not in checkpoint.parts:
         raise UserError(f"--verify runs CLIP, which {args.target} would not contain; leave --verify out")
     save_model(args.target, checkpoint)

@@ -49,7 +49,7 @@ def test_model_table(tmp_path: Path, capsys: Capture, monkeypatch: pytest.Monkey
     assert table["image"] == "tower 2 layers, width 8, 1 heads, patches of 4 at 16"
     assert table["text"] == "tower 2 layers, width 4, 1 heads, 16 tokens of 64"
     assert table["embedding"] == "6 dimensions"
-    assert table["activation"] == "quick_gelu"
+    assert table["activation"] == "quick_gelu (assumed: --activation)"
     for part in ("clip", "adapters", "head"):
         count = sum(leaf.size for leaf in arrays(model.only(part)).values())
         assert table[part] == f"{count:,} parameters, float32"

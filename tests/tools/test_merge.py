@@ -167,7 +167,7 @@ def test_weights_that_are_not_finite_are_not_written(value: float, tmp_path: Pat
     save_model(tmp_path / "model", dataclasses.replace(clip, params={**clip.params, path: wrong}))
     for target, kind in TARGETS.items():
         message = refused(tmp_path / "model", tmp_path / target, f"--format={kind}", capture=capsys)
-        assert f"{tmp_path / 'model'} has features that are not finite" in message
+        assert f"{tmp_path / 'model'}/model.safetensors: {path} holds values that are not finite" in message
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
