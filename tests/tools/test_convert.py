@@ -141,6 +141,9 @@ def test_wrong_base(workdir: Path, tmp_path: Path, capsys: Capture) -> None:
         ((FILES / "legacy.pth", "{}/target"), ("legacy.pth is not a zip file", "torch.save")),
         ((FILES / "plain.pth", "{}/target"), ("plain.pth holds no model of a known format",)),
         ((FILES / "openai.pt", "{}/full"), ("full exists already",)),
+        (("nowhere.pt", "{}/full"), ("full exists already",)),  # the target is looked at first
+        (("nowhere.pt", "{}/full/notes.txt/x"), ("x cannot be written (Not a directory)",)),
+        (("nowhere.pt", "{}/" + "x" * 300), ("cannot be written (File name too long)",)),
         ((FILES / "openai.pt", "{}/full/notes.txt/x"), ("cannot be written",)),
         ((FILES / "openai.pt",), ("TARGET", "--help")),
         ((FILES / "openai.pt", "{}/target", "--activation=relu"), ("relu", "--help")),

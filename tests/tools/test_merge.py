@@ -230,6 +230,8 @@ def test_huggingface_folder_is_reproduced_bit_for_bit(name: str, tmp_path: Path,
         (("{files}/hclip.pth", "{}/there.pt", "--format=openai"), ("there.pt exists already",)),
         (("{files}/hclip.pth", "{}/there.pt", "--format=huggingface"), ("there.pt exists already",)),
         (("{files}/hclip.pth", "{}", "--format=model"), ("exists already",)),
+        (("{}/nowhere", "{}", "--format=model"), ("exists already",)),  # the target is looked at first
+        (("{}/nowhere", "{}/clip.bin", "--format=openai"), ("clip.bin has the suffix '.bin'",)),
         (("{files}/hclip.pth", "{}/there.pt/x", "--format=model"), ("cannot be written",)),
         (("{files}/hclip.pth", "{}/there.pt/x.pt", "--format=openai"), ("cannot be written",)),
         (("{files}/hclip.pth", "{}/x"), ("--format", "--help")),
