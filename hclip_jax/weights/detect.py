@@ -18,7 +18,7 @@ from hclip_jax.weights.layouts.layout import Tensor
 from hclip_jax.weights.weight_file import WeightFile
 
 _ACTIVATIONS = ("quick_gelu", "gelu")
-_MAX_LAYERS = 256  # of a tower; published ones have up to 56
+_MAX_LAYERS, _MAX_HEAD_LAYERS = 256, 32  # as in the configuration; published ones have up to 56 and 2
 
 
 class DetectedFormat(NamedTuple):
@@ -124,7 +124,7 @@ def _detect_segmenter(file: WeightFile, like: ClipConfig | None, requested: str)
         )
     head = HeadConfig(
         hidden_dim=_size(file, f"{name}conv1.weight", 0),
-        num_layers=_num_layers(file, f"{name}layers"),
+        num_layers=_num_layers(file, f"{name}layers", _MAX_HEAD_LAYERS),
         num_heads=reference.NUM_AGGREGATION_HEADS,
         window_size=window_size,
         guidance_dim=_size(file, f"{name}guidance_projection.0.weight", 0),
@@ -196,13 +196,13 @@ def _size(file: WeightFile, name: str, axis: int) -> int:
     return shape[axis]
 
 
-def _num_layers(file: WeightFile, prefix: str) -> int:
+def _num_layers(file: WeightFile, prefix: str, largest: int = _MAX_LAYERS) -> int:
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
     layers = {int(match[1]) for match in map(pattern.match, file.tensors) if match}
-    if len(layers) > _MAX_LAYERS:
+    if len(layers) > largest:
         raise UserError(
-            f"{file.path} has {len(layers):,} layers {prefix}.0, .1, ...; a CLIP with at most {_MAX_LAYERS} "
-            f"can be read"
+            f"{file.path} has {len(layers):,} layers {prefix}.0, .1, ...; at most {largest} can be read: give "
+            f"another model"
         )
     if not layers or layers != set(range(len(layers))):
         raise UserError(f"{file.path}: a layer of {prefix}.0, .1, ... is missing; download the file again")

@@ -52,7 +52,7 @@ class WeightFile:
 
 
 class _Content(NamedTuple):
-    """What is in one file."""
+    """The content of one file."""
 
     tensors: Mapping[str, LazyArray]
     is_torchscript: bool = False

@@ -1,4 +1,4 @@
-"""What programs wrap round the weights of a CLIP: keys of checkpoints, prefixes of names."""
+"""Keys of checkpoints and prefixes of names that programs wrap round the weights of a CLIP."""
 
 import re
 from collections.abc import Mapping

@@ -10,10 +10,13 @@ from safetensors.numpy import save_file
 
 from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.config.schema import Activation, ClipConfig, ImageTower, TextTower
+from hclip_jax.errors import UserError
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import ClipFeatures, clip_features
 from hclip_jax.weights.export import merge_adapters
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.open_checkpoint import open_checkpoint
+from hclip_jax.weights.torch_zip.writer import write_torch
 from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance
 from tests.weights.sample_files import FILES
@@ -126,6 +129,23 @@ def test_heads_and_activation_change_the_features() -> None:
     assert not quick.activation_assumed
     assert quick.clip.activation == "quick_gelu"
     assert max_difference(features(quick), "epoch_1") > 0.01
+
+
+def test_layers_that_share_their_tensors_are_bounded(tmp_path: Path) -> None:
+    """The model of a small file would have gigabytes."""
+    tensors = dict(open_weights(FILES / "epoch_1.pt").tensors)
+    large = LazyArray.of(np.zeros((100, 100), np.float32))
+    for layer in range(200):
+        shared = {n.replace(".0.", f".{layer}."): large for n in tensors if ".resblocks.0." in n}
+        tensors |= shared
+    write_torch(tmp_path / "x.pt", tensors)
+    message = "has [0-9,]+ bytes, but its model would have [0-9,]+, because layers share their tensors"
+    with pytest.raises(UserError, match=message):
+        open_checkpoint(tmp_path / "x.pt", activation="gelu")
+    more = {f"visual.transformer.resblocks.{i}.ln_1.weight": large for i in range(1000)}
+    write_torch(tmp_path / "x.pt", tensors | more)
+    with pytest.raises(UserError, match=r"has 1,000 layers visual\.transformer\.resblocks"):
+        open_checkpoint(tmp_path / "x.pt")
 
 
 def test_fields_of_both_configuration_files_count(tmp_path: Path) -> None:
