@@ -8,7 +8,7 @@ from hclip_jax.config.adapters import AdapterConfig
 from hclip_jax.config.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt, Range
 
 # Layers are unrolled (the head) or stacked (CLIP), images are allocated: absurd sizes must be refused first.
-NumLayers = Annotated[int, Range(largest=256)]
+NumLayers = Annotated[int, Range(largest=1000)]
 NumHeadLayers = Annotated[int, Range(largest=32)]
 ImageSize = Annotated[int, Range(largest=2**14)]
 MlpRatio = Annotated[float, Range(largest=1000)]

@@ -18,7 +18,7 @@ from hclip_jax.weights.layouts.layout import Tensor
 from hclip_jax.weights.weight_file import WeightFile
 
 _ACTIVATIONS = ("quick_gelu", "gelu")
-_MAX_LAYERS, _MAX_HEAD_LAYERS = 256, 32  # as in the configuration; published ones have up to 56 and 2
+_MAX_LAYERS, _MAX_HEAD_LAYERS = 1000, 32  # as in the configuration; published ones have up to 56 and 2
 
 
 class DetectedFormat(NamedTuple):
@@ -201,8 +201,8 @@ def _num_layers(file: WeightFile, prefix: str, largest: int = _MAX_LAYERS) -> in
     layers = {int(match[1]) for match in map(pattern.match, file.tensors) if match}
     if len(layers) > largest:
         raise UserError(
-            f"{file.path} has {len(layers):,} layers {prefix}.0, .1, ...; at most {largest} can be read: give "
-            f"another model"
+            f"{file.path} has {len(layers):,} layers {prefix}.0, .1, ...; at most {largest} can be read: "
+            f"give another model"
         )
     if not layers or layers != set(range(len(layers))):
         raise UserError(f"{file.path}: a layer of {prefix}.0, .1, ... is missing; download the file again")

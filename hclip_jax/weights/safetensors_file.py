@@ -62,6 +62,8 @@ def read_safetensors(path: Path) -> dict[str, LazyArray]:
             load = functools.partial(_load, file, name, path)
             tensors[name] = LazyArray(tuple(view.get_shape()), np.dtype(_DTYPES[dtype]), load)
         return tensors
+    except UserError:
+        raise
     except (SafetensorError, OSError, ValueError) as error:
         raise _broken(path, error) from error
 

@@ -116,8 +116,8 @@ def test_the_activation_of_published_segmenters_is_assumed() -> None:
 
 def test_a_tower_of_too_many_layers_is_refused_before_its_names_are_listed() -> None:
     first = {n: s for n, s in openai_vitl().items() if ".resblocks.0.ln_1" in n}
-    more = {n.replace(".0.ln_1", f".{i}.ln_1"): [0] for n in first for i in range(257)}
-    with pytest.raises(UserError, match=r"has 257 layers .*resblocks.0, .1, ...; at most 256"):
+    more = {n.replace(".0.ln_1", f".{i}.ln_1"): [0] for n in first for i in range(1001)}
+    with pytest.raises(UserError, match=r"has 1,001 layers .*resblocks.0, .1, ...; at most 1000"):
         detect_format(weight_file(openai_vitl() | more))
 
 

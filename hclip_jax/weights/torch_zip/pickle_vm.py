@@ -39,19 +39,19 @@ class Opaque:
     name: str
 
 
-# The classes of the result.
-_LEAVES = {str, int, float, bool, bytes, type(None), LazyArray, Opaque}
-_CONTAINERS = {dict, list, tuple, Module}
-_OPAQUE_ARGUMENTS = (_LEAVES | _CONTAINERS) - {LazyArray}
-_MAX_SEARCHED = 8  # entries of a tuple, in which a storage stands first
-
-
 @dataclass(frozen=True)
 class Function:
     """A function that a pickle may call, with a tuple of arguments."""
 
     name: str
     call: Callable[[tuple], Any]
+
+
+# The classes of the result.
+_LEAVES = {str, int, float, bool, bytes, type(None), LazyArray, Opaque}
+_CONTAINERS = {dict, list, tuple, Module}
+_OPAQUE_ARGUMENTS = (_LEAVES | _CONTAINERS | {Function}) - {LazyArray}
+_MAX_SEARCHED = 8  # entries of a tuple, in which a storage stands first
 
 
 def run_pickle(data: bytes, find: Callable[[str], Any], persistent: Callable[[Any], Any]) -> Any:
