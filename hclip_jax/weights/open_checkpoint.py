@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from pathlib import Path
 
 from hclip_jax.config.schema import ClipConfig
@@ -24,6 +25,8 @@ def open_checkpoint(path: Path, like: ClipConfig | None = None, activation: str 
         like: see `detect_format`.
         activation: see `detect_format`.
 
+    Warns if a property is taken from the published model, because the file does not state it.
+
     Raises:
         UserError: the file cannot be read, has no known format, or its names and shapes are not those of its
             format.
@@ -39,6 +42,8 @@ def open_checkpoint(path: Path, like: ClipConfig | None = None, activation: str 
     if detected.architecture is not None:
         check_architecture(detected.architecture, where)
         spec = ModelSpec(detected.architecture, PROTOCOL, ())
+    if detected.published:
+        warnings.warn(f"{where} is read with {detected.published}", stacklevel=2)
     parts = frozenset(part.path.split("/")[0] for tensor in detected.tensors for part in tensor.parts)
     shapes = param_shapes(detected.clip, detected.architecture, parts)
     return Checkpoint(

@@ -115,7 +115,7 @@ def _read_content(path: Path) -> _Content:
         return _Content(read_safetensors(path))
     content, is_torchscript = read_torch(path)
     try:
-        state_dict, origin = find_state_dict(content)
+        state_dict, origin = find_state_dict(content, str(path))
         return _Content(tensors_by_name(state_dict), is_torchscript, origin, opaque_names(content))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

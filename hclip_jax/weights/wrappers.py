@@ -1,6 +1,7 @@
 """Keys of checkpoints and prefixes of names that programs wrap round the weights of a CLIP."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,11 +24,12 @@ _MODEL_PREFIX = re.compile(
 )
 
 
-def find_state_dict(content: Any) -> tuple[Any, str]:
-    """The state dict in a training checkpoint.
+def find_state_dict(content: Any, where: str) -> tuple[Any, str]:
+    """The state dict in a training checkpoint; warns if there are others.
 
     Args:
         content: content of a PyTorch file.
+        where: name of the file in the warning.
 
     Returns:
         The state dict, and which one it is: "" for the content itself, or such as
@@ -42,7 +44,10 @@ def find_state_dict(content: Any) -> tuple[Any, str]:
         content = content[key]
         origin += f'["{key}"]'
         if others:
-            origin += f" (not {', '.join(others)})"
+            rest = ", ".join(others)
+            origin += f" (not {rest})"
+            message = f"{where}: {key} is read, and {rest} is not; save one of them in a file to choose"
+            warnings.warn(message, stacklevel=2)
     return content, origin
 
 

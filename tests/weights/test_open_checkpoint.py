@@ -131,6 +131,15 @@ def test_heads_and_activation_change_the_features() -> None:
     assert max_difference(features(quick), "epoch_1") > 0.01
 
 
+def test_a_segmenter_without_its_masks_has_the_published_window(tmp_path: Path) -> None:
+    tensors = {n: x for n, x in open_weights(FILES / "catseg.pth").tensors.items() if "attn_mask" not in n}
+    write_torch(tmp_path / "x.pth", tensors)
+    with pytest.warns(UserWarning, match=r"x.pth is read with windows of 12 on a grid of 24 as published"):
+        model = open_checkpoint(tmp_path / "x.pth")
+    assert "windows of 12 on a grid of 24 as published" in model.source
+    assert model.require_spec().architecture.model.image_size == 24 * 4
+
+
 def test_layers_that_share_their_tensors_are_bounded(tmp_path: Path) -> None:
     """The model of a small file would have gigabytes."""
     tensors = dict(open_weights(FILES / "epoch_1.pt").tensors)

@@ -85,7 +85,8 @@ def test_the_state_dict_that_is_taken_is_said(key: str, tmp_path: Path) -> None:
 def test_the_first_of_two_state_dicts_is_taken(tmp_path: Path) -> None:
     changed = {name: LazyArray.of(np.asarray(x) + 1) for name, x in tensors("open_clip").items()}
     path = torch_save(tmp_path / "x.pt", {"state_dict_ema": changed, "state_dict": tensors("open_clip")})
-    result = open_checkpoint(path)
+    with pytest.warns(UserWarning, match="x.pt: state_dict is read, and state_dict_ema is not; save one"):
+        result = open_checkpoint(path)
     assert result.source.endswith('x.pt["state_dict"] (not state_dict_ema)')
     assert np.array_equal(
         np.asarray(result.params["clip/text/projection"]), np.asarray(tensors("open_clip")["text_projection"])
