@@ -11,6 +11,7 @@ from PIL import Image
 from hclip_jax.data.bit_depth import bit_depth_remark, has_16_bits, to_8_bits
 from hclip_jax.data.frames import has_several_frames
 from hclip_jax.data.orientation import orientation, turned, upright
+from hclip_jax.data.quiet import quiet_pillow
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
@@ -204,7 +205,7 @@ def _check_label_mode(path: str | Path, mode: str) -> None:
 @contextlib.contextmanager
 def _open_image(path: str | Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with quiet_pillow(), Image.open(path, formats=_FORMATS) as image:
             yield image
     except UserError:
         raise

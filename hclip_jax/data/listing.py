@@ -104,6 +104,13 @@ def describe(paths: Iterable[Path]) -> str:
     return some(f"{path.name} -> {os.readlink(path)}" if path.is_symlink() else path.name for path in paths)
 
 
+def dead_link(path: Path) -> str:
+    """Describes a link that leads nowhere, in brackets after a blank; empty for any other path."""
+    if not path.is_symlink() or path.exists():
+        return ""
+    return f" (the link {path.name} leads to {os.readlink(path)}, where nothing is)"
+
+
 def _reason(path: Path) -> LeftOut | None:
     if path.name.startswith("."):  # macOS adds ._NAME.jpg
         return LeftOut.OTHER

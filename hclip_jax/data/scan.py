@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from hclip_jax.data.listing import LeftOut, list_entries, list_images
+from hclip_jax.data.listing import LeftOut, dead_link, list_entries, list_images
 from hclip_jax.errors import UserError
 
 LABEL_SUFFIX = ".png"
@@ -101,7 +101,8 @@ def scan_split(root: Path, split: str) -> Scan:
         folder = _kind_folder(root, kind)
         splits = [child.name for child in list_entries(folder) if child.is_dir()]
         if not split or not (folder / split).is_dir():
-            raise UserError(f"{folder} has no split {split!r}: it has {', '.join(splits) or 'no folders'}")
+            found = f"{', '.join(splits) or 'no folders'}{dead_link(folder / split)}"
+            raise UserError(f"{folder} has no split {split!r}: it has {found}")
     return _scan_split(root, split)
 
 
@@ -110,8 +111,8 @@ def _kind_folder(root: Path, kind: str) -> Path:
         raise UserError(f"the labelled folder {root} is no folder: check the path")
     if not (root / kind).is_dir():
         raise UserError(
-            f"{root} has no folder {kind}: a labelled folder is images/SPLIT/*, labels/SPLIT/*.png and "
-            "classes.txt (a directory prepared by TFDS holds dataset_info.json)"
+            f"{root} has no folder {kind}{dead_link(root / kind)}: a labelled folder is images/SPLIT/*, "
+            "labels/SPLIT/*.png and classes.txt (a directory prepared by TFDS holds dataset_info.json)"
         )
     return root / kind
 
@@ -130,10 +131,11 @@ def _scan_split(root: Path, split: str) -> Scan:
     # A lost file has an issue of its own; its other half is not reported too.
     labelled = labels.keys() | {_stem(path) for path in other_labels} | lost_labels
     issues += [ScanIssue(ScanIssueKind.NO_LABEL, images[stem]) for stem in images.keys() - labelled]
+    with_image = images.keys() | lost_images
     issues += [
         ScanIssue(ScanIssueKind.NO_IMAGE, path)
         for stem, path in ({_stem(path): path for path in other_labels} | labels).items()
-        if stem not in images.keys() | lost_images
+        if stem not in with_image
     ]
     pairs = [FilePair(split, images[stem], labels.get(stem)) for stem in sorted(images)]
     return Scan(pairs, sorted(issues, key=lambda issue: issue.path))

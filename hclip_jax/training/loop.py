@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from hclip_jax.config.schema import Config, TrainConfig
+from hclip_jax.data.labelled import check_labelled
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
@@ -55,6 +56,8 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None) -> None:
     _check_batch_size(config.train.batch_size, mesh)
     data, recipe = config.data, config.train
     source = open_source(data.root, data.split, data.classes_file, data.label_set)
+    if warning := check_labelled(source):
+        console.print(warning, markup=False)
     check_trained_class_names(workdir, source.class_names)
     model, optimizer = Model(config.architecture), make_optimizer(recipe)
     evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)

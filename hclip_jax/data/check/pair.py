@@ -1,5 +1,6 @@
 """Decodes one image and its label completely, and lists their issues."""
 
+import contextlib
 import dataclasses
 import hashlib
 from pathlib import Path
@@ -96,8 +97,7 @@ def _check_image(pair: CheckedPair, path: Path) -> None:
     try:
         size = read_image(path).shape[:2]
     except UserError as error:
-        # Only errors of the decoder have a cause; without one, the image was decoded and has no RGB form.
-        pair.issues.append(Issue(BROKEN if error.__cause__ else NOT_RGB, path))
+        pair.issues.append(_image_error(path, error))
         return
     pair.image_size = size
     with path.open("rb") as file:
@@ -169,6 +169,16 @@ def _compare_orientations(pair: CheckedPair, path: Path, label: Header, size: tu
     elif image.orientation > 1 == label.orientation and image.size == image.upright_size:
         pair.may_be_rotated = True
         pair.issues.append(Issue(MAYBE_NOT_ROTATED, path, f"EXIF orientation {image.orientation}"))
+
+
+def _image_error(path: Path, error: UserError) -> Issue:
+    if error.__cause__:  # only errors of the decoder have one
+        return Issue(BROKEN, path)
+    with contextlib.suppress(UserError):
+        if read_header(path).mode in ("F", "LAB", "I"):
+            return Issue(NOT_RGB, path)
+    reason, _, fix = str(error).removeprefix(f"{path} ").rpartition(": ")
+    return Issue(IssueKind("error", "images that are not read", fix), path, reason)
 
 
 def _substitute(path: Path) -> Issue | None:
