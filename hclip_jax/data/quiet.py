@@ -5,7 +5,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 _lock = threading.Lock()
 _running = 0  # blocks, in all threads
@@ -22,14 +22,17 @@ def quiet_pillow() -> Iterator[None]:
     global _running
     with _lock:
         _running += 1
-        filters: Any = warnings.filters
-        if _FILTER not in filters:
-            filters.insert(0, _FILTER)
+        if _FILTER not in _filters():
+            _filters().insert(0, _FILTER)
     try:
         yield
     finally:
         with _lock:
             _running -= 1
-            filters = warnings.filters
-            if not _running and _FILTER in filters:
-                filters.remove(_FILTER)
+            if not _running and _FILTER in _filters():
+                _filters().remove(_FILTER)
+
+
+def _filters() -> list[Any]:
+    """The list in use: other code may put another in its place."""
+    return cast(list[Any], warnings.filters)

@@ -13,9 +13,8 @@ FIRST, SECOND = Image.fromarray(RGB), Image.fromarray(RGB[::-1])
 @pytest.mark.parametrize("suffix", ["gif", "png", "tif", "webp"])
 def test_several_frames_or_pages_are_named(tmp_path: Path, suffix: str) -> None:
     one, two = tmp_path / f"one.{suffix}", tmp_path / f"two.{suffix}"
-    options = {"lossless": True} if suffix == "webp" else {}
-    FIRST.save(one, **options)
-    FIRST.save(two, save_all=True, append_images=[SECOND], **options)
+    FIRST.save(one, lossless=True)
+    FIRST.save(two, save_all=True, append_images=[SECOND], lossless=True)
     assert remarks(one) == []
     assert remarks(two) == [FRAMES]
     if suffix != "gif":

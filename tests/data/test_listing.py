@@ -36,7 +36,8 @@ def test_every_entry_is_an_image_or_left_out_for_a_reason(photos: Path) -> None:
     assert listing.lost() == [photos / "dead.tif"]
     assert describe(listing.lost()) == "dead.tif -> /gone/dead.tif"
     assert listing.summary(without=photos / "out") == (
-        "dead links (dead.tif -> /gone/dead.tif), images of other formats (c.heic), folders with images (deep)"
+        "dead links (dead.tif -> /gone/dead.tif), images of other formats (c.heic), "
+        "folders with images (deep)"
     )
     assert "deep" not in listing.summary(without=photos / "empty/../deep")
 
