@@ -33,8 +33,8 @@ def turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 def upright(image: Image.Image) -> Image.Image:
     """Loads and turns an image.
 
-    Unlike `ImageOps.exif_transpose` it does not write the EXIF data again, which fails where they are unusual,
-    and does not copy an image that is upright.
+    Unlike `ImageOps.exif_transpose` it does not write the EXIF data again, which fails where they are
+    unusual, and does not copy an image that is upright.
     """
     image.load()
     value = orientation(image)

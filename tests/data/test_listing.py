@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from hclip_jax.data import listing
 from hclip_jax.data.listing import LeftOut, describe, list_images
 from hclip_jax.errors import UserError
 
@@ -21,9 +22,9 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_every_entry_is_an_image_or_left_out_for_a_reason(photos: Path) -> None:
-    listing = list_images(photos)
-    assert [path.name for path in listing.images] == ["a.png", "b.JPG"]
-    assert {path.name: reason for path, reason in listing.left_out.items()} == {
+    found = list_images(photos)
+    assert [path.name for path in found.images] == ["a.png", "b.JPG"]
+    assert {path.name: reason for path, reason in found.left_out.items()} == {
         "._a.png": LeftOut.OTHER,
         "c.heic": LeftOut.FOREIGN,
         "dead.tif": LeftOut.DEAD_LINK,
@@ -33,21 +34,21 @@ def test_every_entry_is_an_image_or_left_out_for_a_reason(photos: Path) -> None:
         "notes.txt": LeftOut.OTHER,
         "pipe.png": LeftOut.OTHER,
     }
-    assert listing.lost() == [photos / "dead.tif"]
-    assert describe(listing.lost()) == "dead.tif -> /gone/dead.tif"
-    assert listing.summary(without=photos / "out") == (
+    assert found.lost() == [photos / "dead.tif"]
+    assert describe(found.lost()) == "dead.tif -> /gone/dead.tif"
+    assert found.summary(without=photos / "out") == (
         "dead links (dead.tif -> /gone/dead.tif), images of other formats (c.heic), "
         "folders with images (deep)"
     )
-    assert "deep" not in listing.summary(without=photos / "empty/../deep")
+    assert "deep" not in found.summary(without=photos / "empty/../deep")
 
 
 def test_a_file_without_permission(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The administrator may read everything, so that the permissions of a real file would not do.
     monkeypatch.setattr(os, "access", lambda path, mode: path.name != "a.png")
-    listing = list_images(photos)
-    assert listing.of(LeftOut.UNREADABLE) == [photos / "a.png"]
-    assert [path.name for path in listing.images] == ["b.JPG"]
+    found = list_images(photos)
+    assert found.of(LeftOut.UNREADABLE) == [photos / "a.png"]
+    assert [path.name for path in found.images] == ["b.JPG"]
 
 
 def test_a_folder_that_cannot_be_listed_is_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,3 +60,8 @@ def test_a_folder_that_cannot_be_listed_is_named(photos: Path, monkeypatch: pyte
         UserError, match=r"cannot be listed \(Permission denied\): give a folder that you may read"
     ):
         list_images(photos)
+
+
+def test_folders_below_are_searched_up_to_a_limit(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_MAX_FOLDERS", 0)
+    assert list_images(photos).of(LeftOut.DEEPER) == []  # deep/er is the second folder
