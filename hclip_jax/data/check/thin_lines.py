@@ -27,7 +27,7 @@ def thin_lines_between(raw: np.ndarray, ignore: int) -> tuple[int, ...]:
     is_solid[_inner_ids(raw)] = True
     is_solid[ignore] = is_used[ignore] = False
     y, x = np.nonzero((is_used & ~is_solid)[raw])
-    if not len(y) or 2 * len(y) > raw.size:  # mostly thin: noise, not lines
+    if not len(y) or 2 * len(y) > raw.size:  # noise, which would take long
         return ()
     ids = raw[y, x].astype(np.int32)
     is_between = _are_between(raw, ids, is_solid, y, x)

@@ -22,6 +22,8 @@ def stripes(*widths_and_ids: tuple[int, int]) -> np.ndarray:
         (stripes((20, 2), (3, 5), (17, 8)), ()),  # three pixels wide
         (stripes((20, 2), (1, 9), (19, 8)), ()),  # not between
         (stripes((20, 2), (1, 5), (19, 2)), ()),  # a pole before one class
+        (stripes((10, 8), (1, 2), (1, 5), (28, 8)), ()),  # between a thin one and a large one
+        (stripes((10, 2), (1, 8), (1, 5), (28, 2)), ()),
         (stripes((20, 2), (1, 5), (19, 255)), ()),  # beside unlabelled pixels
     ],
 )
