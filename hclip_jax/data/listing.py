@@ -64,7 +64,7 @@ class Listing(NamedTuple):
         """
         found = []
         for reason in LeftOut:
-            paths = [path for path in self.of(reason) if path.resolve() != without.resolve()]
+            paths = [path for path in self.of(reason) if not _is_same(path, without)]
             if paths and reason is not LeftOut.OTHER:
                 found.append(f"{reason.value} ({describe(paths)})")
         return ", ".join(found)
@@ -109,6 +109,12 @@ def dead_link(path: Path) -> str:
     if not path.is_symlink() or path.exists():
         return ""
     return f" (the link {path.name} leads to {os.readlink(path)}, where nothing is)"
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(
+        second
+    )  # `Path.resolve` fails where links form a circle
 
 
 def _reason(path: Path) -> LeftOut | None:

@@ -43,6 +43,12 @@ def test_every_entry_is_an_image_or_left_out_for_a_reason(photos: Path) -> None:
     assert "deep" not in found.summary(without=photos / "empty/../deep")
 
 
+def test_links_that_form_a_circle(photos: Path) -> None:
+    (photos / "dead.tif").unlink()
+    (photos / "dead.tif").symlink_to("dead.tif")
+    assert list_images(photos).summary(photos / "out").startswith("dead links (dead.tif -> dead.tif)")
+
+
 def test_a_file_without_permission(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The administrator may read everything, so that the permissions of a real file would not do.
     monkeypatch.setattr(os, "access", lambda path, mode: path.name != "a.png")
