@@ -56,6 +56,6 @@ def train(workdir: Path) -> Path:
     (workdir / "metrics.jsonl").write_text("")
     trainable, _ = split(params(), config.train.trainable)
     state = replace(init_state(trainable, make_optimizer(config.train)), step=jnp.asarray(4, jnp.int32))
-    with TrainCheckpoints(workdir / "checkpoints", 1) as checkpoints:
+    with TrainCheckpoints(workdir, 1) as checkpoints:
         checkpoints.save(4, state, {})
     return workdir

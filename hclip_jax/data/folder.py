@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from hclip_jax.data.digest import digest_files
 from hclip_jax.data.image_io import (
     IMAGE_SUFFIXES,
     format_size,
@@ -70,6 +71,10 @@ class FolderSource:
             "label": read_label(label, len(self.class_names)),
             "name": image.stem,
         }
+
+    def digest(self) -> str:
+        """See `digest_files`."""
+        return digest_files([path for pair in self._pairs for path in pair])
 
 
 def _refuse(issues: Sequence[ScanIssue]) -> None:

@@ -67,6 +67,15 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"{override} has no value; give {override}=VALUE")
         return self.parse_args([argument for argument in argv if argument not in overrides]), overrides
 
+    def add_checkpoint(self) -> None:
+        """Adds --checkpoint, which selects one of a work directory."""
+        self.add_argument(
+            "--checkpoint",
+            type=int,
+            metavar="STEP",
+            help="checkpoint of a work directory by its step (default: the newest)",
+        )
+
     def error(self, message: str) -> NoReturn:
         """Raises UserError; argparse itself prints the usage and ends the process."""
         raise UserError(f"{message} (see {self.prog} --help)")

@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.segmenter import Segmenter
 
-    segmenter = Segmenter.load(args.model, args.base, args.dtype)
+    segmenter = Segmenter.load(args.model, args.base, args.dtype, args.checkpoint)
     num_done = 0
     with bar() as progress:
         task = progress.add_task("segmenting", total=len(paths))
@@ -166,6 +166,7 @@ def _parser() -> Parser:
         choices=get_args(Dtype),
         help="dtype of CLIP's activations (default: as in training)",
     )
+    parser.add_checkpoint()
     return parser
 
 

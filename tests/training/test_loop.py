@@ -18,7 +18,6 @@ from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
-from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.stop import Stopped
 from hclip_jax.training.workdir import lock_workdir
@@ -48,8 +47,7 @@ def losses(workdir: Path) -> dict[int, float]:
 
 def final_params(workdir: Path) -> dict:
     config = micro(num_train_steps=8, checkpoint_every=2)
-    model, optimizer = Model(config.architecture), make_optimizer(config.train)
-    params, step = restore_params(config, model, optimizer, workdir, make_mesh(1))
+    params, step = restore_params(config, Model(config.architecture), workdir, make_mesh(1))
     assert step == 8
     return jax.device_get(params)
 
