@@ -100,7 +100,8 @@ def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = T
 def _run(main: Callable[[list[str]], int], argv: list[str], uses_jax: bool) -> int:
     if uses_jax:
         runtime.prepare()
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every file it writes
+        # Orbax logs every file it writes, and tracebacks of what is reported here in a sentence.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
         return main(argv)
     except UserError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -178,3 +179,28 @@ def test_two_trainings_in_one_directory_are_refused(tmp_path: Path) -> None:
         loop.train(micro(), tmp_path / "run", make_mesh(1))
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["lock"]
     loop.train(micro(), tmp_path / "run", make_mesh(1))  # unlocked at the end, and the file may stay
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_before_the_first_step_ends_with_a_sentence(
+    number: int, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(number, signal.SIG_DFL)
+    monkeypatch.setattr("hclip_jax.training.prepare.initial_params", lambda *_: signal.raise_signal(number))
+    with pytest.raises(Stopped, match="before the first step: there is nothing to save") as stopped:
+        loop.train(micro(), tmp_path / "run", make_mesh(1))
+    assert stopped.value.status == status
+    assert signal.signal(number, before) == signal.SIG_DFL
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_checkpoint_is_resumed_and_newer_ones_are_set_aside(whole: Path, tmp_path: Path) -> None:
+    config, workdir = micro(num_train_steps=8, checkpoint_every=2), tmp_path / "run"
+    shutil.copytree(whole, workdir)
+    (workdir / "checkpoints/8/data/metadata").write_text("{}")
+    with pytest.raises(UserError, match=r"checkpoints/8 is damaged .*give --checkpoint=6"):
+        loop.train(config, workdir, make_mesh(1))
+    loop.train(config, workdir, make_mesh(1), checkpoint=6)
+    assert losses(workdir) == losses(whole)
+    tolerance.assert_same(final_params(workdir), final_params(whole))
+    assert [path.name for path in (workdir / "checkpoints_set_aside").iterdir()] == ["8"]
