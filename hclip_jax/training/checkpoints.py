@@ -9,7 +9,7 @@ import gc
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +34,8 @@ class TrainCheckpoints:
     def __init__(self, workdir: Path, max_to_keep: int):
         """Opens the folder, which need not exist; the `max_to_keep` newest checkpoints are kept."""
         self._workdir, directory = workdir, workdir / FOLDER
+        self._report = sys.unraisablehook
+        sys.unraisablehook = _without_closed_loops(self._report)
         for path in directory.glob(f"*{_TEMPORARY}*"):  # of a training that was killed
             shutil.rmtree(path, ignore_errors=True)
         policies = ocp.checkpoint_managers
@@ -57,8 +59,10 @@ class TrainCheckpoints:
             with self._saving():
                 self._manager.wait_until_finished()
                 self._manager.close()
+            if error is None:  # otherwise threads may go on reporting until the process ends
+                sys.unraisablehook = self._report
         except UserError:
-            if error is None:
+            if not isinstance(error, Exception):  # a request to stop says that the state is saved
                 raise
 
     def save(self, step: int, state: TrainState, data: dict[str, Any]) -> None:
@@ -143,6 +147,11 @@ def restore(
 
 def _shapes(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+
+
+def _without_closed_loops(hook: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A `sys.unraisablehook` without reports of TensorStore's threads, long after a save failed."""
+    return lambda report: None if str(report.exc_value) == "Event loop is closed" else hook(report)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from hclip_jax.weights.model_directory import save_model
 from tests import trained
 from tests.small_models import micro
 
-CLASS_NAMES = ScenesSource("train").class_names
+CLASS_NAMES = ScenesSource("train", "shapes").class_names
 OLD = Inputs("0" * 64, 1200, "a")
 
 
