@@ -79,7 +79,7 @@ def test_values_have_the_types_of_their_fields(
     config_file: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    monkeypatch.setattr("hclip_jax.training.loop.train", lambda *args: calls.append(args))
+    monkeypatch.setattr("hclip_jax.training.loop.train", lambda *args, **_: calls.append(args))
     overrides = (
         "--config.train.evaluate_first=true",
         "--config.train.learning_rate=1e-3",
