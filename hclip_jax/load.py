@@ -16,17 +16,20 @@ from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
 
 
-def open_model(path: str | Path, base: str | Path | None = None, activation: str = "") -> Checkpoint:
+def open_model(
+    path: str | Path, base: str | Path | None = None, activation: str = "", checkpoint: int | None = None
+) -> Checkpoint:
     """Opens a model.
 
     Args:
-        path: a model directory, a work directory (its newest checkpoint), or a file or folder in a format of
+        path: a model directory, a work directory, or a file or folder in a format of
             `weights.detect`.
         base: CLIP for a directory that holds adapters without it.
         activation: activation of a CLIP whose file does not state it, see `weights.detect`.
+        checkpoint: step of the checkpoint of a work directory; the newest by default.
 
     Raises:
-        UserError: nothing exists at `path`, it cannot be read or has no checkpoint yet, it states another
+        UserError: nothing exists at `path`, it cannot be read or has no such checkpoint, it states another
             activation, or `base` is not the CLIP that the adapters were trained on.
     """
     path = Path(path)
@@ -39,7 +42,9 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
             f"{path} {problem}; give a model directory, the --workdir of a training, or a weights file"
         ) from error
     if is_workdir(path):
-        model = _open_workdir(path)
+        model = _open_workdir(path, checkpoint)
+    elif checkpoint is not None:
+        raise UserError(f"{path} is not the --workdir of a training; leave the checkpoint {checkpoint} out")
     elif is_model_directory(path):
         model = load_model(path)
     else:
@@ -49,20 +54,13 @@ def open_model(path: str | Path, base: str | Path | None = None, activation: str
     return model.on_base(open_model(base)) if base else model
 
 
-def _open_workdir(workdir: Path) -> Checkpoint:
+def _open_workdir(workdir: Path, checkpoint: int | None) -> Checkpoint:
     # Here, because it imports Orbax, which takes longer to import than a model directory takes to open.
-    from hclip_jax.training.optimizer import make_optimizer
     from hclip_jax.training.restore import restore_params
 
     config = read_config_json(workdir)
-    model, optimizer = Model(config.architecture), make_optimizer(config.train)
     # One device, because the parameters are only copied to the host.
-    params, step = restore_params(config, model, optimizer, workdir, make_mesh(1))
-    if not step:
-        raise UserError(
-            f"{workdir} has no checkpoint yet, so its model is untrained; train at least until step "
-            f"{min(config.train.checkpoint_every, config.train.num_train_steps)} (train.checkpoint_every)"
-        )
+    params, step = restore_params(config, Model(config.architecture), workdir, make_mesh(1), checkpoint)
     arrays = flatten_dict(jax.device_get(params), sep="/")
     return Checkpoint(
         str(workdir),

@@ -1,9 +1,10 @@
 r"""Trains H-CLIP, with evaluations. The same command resumes a training from its newest checkpoint.
 
-hclip train --config=NAME|FILE --workdir=DIR [--config.FIELD=VALUE ...]
+hclip train --config=NAME|FILE --workdir=DIR [--checkpoint=STEP] [--config.FIELD=VALUE ...]
 
-The work directory DIR gets config.json, classes.txt, metrics.jsonl, checkpoints/, evaluation/ and overlays/.
---config.FIELD=VALUE changes a field of the configuration. Examples:
+The work directory DIR gets config.json, classes.txt, inputs.json, metrics.jsonl, checkpoints/, evaluation/
+and overlays/. --checkpoint=STEP resumes from an older checkpoint, and moves newer ones to
+DIR/checkpoints_set_aside. --config.FIELD=VALUE changes a field of the configuration. Examples:
 
     hclip train --config=tiny --workdir=runs/tiny
     hclip train --config=tiny --workdir=runs/other --config.train.batch_size=8 \
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from hclip_jax.config.overrides import read_config
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.training.stop import Stopped, StopRequest
 
 
 def main(argv: list[str]) -> int:
@@ -27,7 +29,7 @@ def main(argv: list[str]) -> int:
         The exit status.
 
     Raises:
-        UserError: wrong use, or as `training.loop.train` and `evaluate_newest`.
+        UserError: wrong use, or as `training.loop.train` and `evaluate_checkpoint`.
     """
     parser = Parser(prog="hclip train", description=__doc__)
     add = parser.add_argument
@@ -45,15 +47,17 @@ def main(argv: list[str]) -> int:
         metavar="MODE",
         help="train (default), or evaluate: as hclip evaluate DIR, with the configuration given here",
     )
+    parser.add_checkpoint()
     args, overrides = parser.parse_with_overrides(argv)
     config = read_config(args.config, overrides)
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
-    from hclip_jax.training import loop
-    from hclip_jax.training.stop import Stopped
-
     try:
-        (loop.train if args.mode == "train" else loop.evaluate_newest)(config, Path(args.workdir))
+        with StopRequest() as stop, stop.before_first_step():
+            from hclip_jax.training import loop
+
+        run_mode = loop.train if args.mode == "train" else loop.evaluate_checkpoint
+        run_mode(config, Path(args.workdir), checkpoint=args.checkpoint)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status

@@ -95,7 +95,13 @@ class Segmenter:
         self._predictor = functools.lru_cache(maxsize=8)(self._make_predictor)
 
     @classmethod
-    def load(cls, model: str | Path, base: str | Path | None = None, dtype: str = "") -> "Segmenter":
+    def load(
+        cls,
+        model: str | Path,
+        base: str | Path | None = None,
+        dtype: str = "",
+        checkpoint: int | None = None,
+    ) -> "Segmenter":
         """Loads a model from disk.
 
         Args:
@@ -103,6 +109,7 @@ class Segmenter:
             base: the CLIP of a model directory that holds adapters without CLIP.
             dtype: dtype of the towers' activations, "float32" or "bfloat16"; by default that of the training,
                 as it always is for the head.
+            checkpoint: step of the checkpoint of a work directory; the newest by default.
 
         Raises:
             UserError: the model cannot be read or has no segmentation head, or `dtype` is another.
@@ -110,11 +117,11 @@ class Segmenter:
         if dtype not in ("", "float32", "bfloat16"):
             raise UserError(f"dtype is {dtype!r}; it must be float32 or bfloat16")
         runtime.prepare()
-        checkpoint = open_model(model, base)
-        architecture, protocol, class_names = checkpoint.require_spec()
+        opened = open_model(model, base, checkpoint=checkpoint)
+        architecture, protocol, class_names = opened.require_spec()
         if dtype:
             architecture = replace(architecture, model=replace(architecture.model, dtype=dtype))
-        return cls(Model(architecture), checkpoint.load_params(), protocol, class_names)
+        return cls(Model(architecture), opened.load_params(), protocol, class_names)
 
     def __call__(
         self,

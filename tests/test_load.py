@@ -85,3 +85,14 @@ def test_a_training_without_a_checkpoint_is_not_a_model(tmp_path: Path) -> None:
     shutil.rmtree(workdir / "checkpoints")
     with pytest.raises(UserError, match=f"{workdir} has no checkpoint yet, so its model is untrained"):
         Segmenter.load(workdir)
+
+
+def test_a_checkpoint_is_selected_by_its_step(tmp_path: Path) -> None:
+    workdir = trained.train(tmp_path / "run")
+    assert "step 4" in open_model(workdir, checkpoint=4).source
+    with pytest.raises(UserError, match=f"{workdir} has no checkpoint of step 2; it has those of step 4"):
+        Segmenter.load(workdir, checkpoint=2)
+    with pytest.raises(
+        UserError, match=r"openai.pt is not the --workdir of a training; leave the checkpoint 4"
+    ):
+        open_model(FILES / "openai.pt", checkpoint=4)

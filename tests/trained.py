@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hclip_jax.config.schema import Config
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.segmenter import Segmenter
@@ -48,14 +49,14 @@ def segmenter(synonyms: Literal["first", "mean"] = "first") -> Segmenter:
     return Segmenter(Model(architecture), params(), config.protocol, CLASSES)
 
 
-def train(workdir: Path) -> Path:
+def train(workdir: Path, config: Config | None = None) -> Path:
     """Writes the directory of a training that ended after step 4 with `params`."""
-    config = micro()
+    config = config or micro()
     claim_workdir(workdir, config)
     write_trained_class_names(workdir, CLASSES)
     (workdir / "metrics.jsonl").write_text("")
     trainable, _ = split(params(), config.train.trainable)
     state = replace(init_state(trainable, make_optimizer(config.train)), step=jnp.asarray(4, jnp.int32))
-    with TrainCheckpoints(workdir / "checkpoints", 1) as checkpoints:
-        checkpoints.save(4, state, {})
+    with TrainCheckpoints(workdir, 1) as checkpoints:
+        checkpoints.save(4, state, {"batches": 4})
     return workdir

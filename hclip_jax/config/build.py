@@ -16,7 +16,15 @@ _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or 
 
 def wrong(path: str, value: Any, allowed: str) -> UserError:
     """The error for a value at `path` that is not allowed."""
-    return UserError(f"{path} is {repr(value)[:200]}; it must be {allowed}")
+    return UserError(f"{path} is {shown(value)}; it must be {allowed}")
+
+
+def shown(value: Any) -> str:
+    """A value of a configuration for a message: at most 200 characters on one line."""
+    try:
+        return " ".join(repr(value).split())[:200]
+    except (ValueError, RecursionError):  # a number of thousands of digits, deep nesting
+        return f"a value of type {type(value).__name__}"
 
 
 def build(kind: Any, value: Any, path: str) -> Any:
@@ -52,7 +60,7 @@ def build(kind: Any, value: Any, path: str) -> Any:
         if not isinstance(value, Mapping):
             raise wrong(path, value, "a mapping of names")
         entry = typing.get_args(kind)[1]
-        return {name: build(entry, value[name], f"{path}.{name}") for name in value}
+        return {name: build(entry, value[name], f"{path}.{printable(str(name))}") for name in value}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value) if abs(value) <= LARGEST else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

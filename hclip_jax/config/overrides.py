@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from hclip_jax.config.adapters import METHODS
-from hclip_jax.config.build import to_dict
+from hclip_jax.config.build import shown, to_dict
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 
 _FLAG = "--config."
 
@@ -87,7 +87,7 @@ def _apply(change: str, tree: dict[str, Any]) -> None:
     """Sets a field, even an unknown one: `build.build` says best what is wrong with it."""
     path, equals, text = change.partition("=")
     if not equals or not path.startswith(_FLAG):
-        raise UserError(f"{change!r} is not an override; give {_FLAG}FIELD=VALUE")
+        raise UserError(f"'{printable(change)}' is not an override; give {_FLAG}FIELD=VALUE")
     if path == f"{_FLAG}adapters.method" and isinstance(tree.get("adapters"), dict):
         tree["adapters"] = switch_method(tree["adapters"], text)
         return
@@ -95,7 +95,10 @@ def _apply(change: str, tree: dict[str, Any]) -> None:
     for group in groups:
         tree = tree.setdefault(group, {})
         if not isinstance(tree, dict):
-            raise UserError(f"{path} is not a field, because {group} holds {tree!r} and not fields")
+            raise UserError(
+                f"{printable(path)} is not a field, because {printable(group)} holds {shown(tree)} and not "
+                f"fields"
+            )
     tree[name] = text if isinstance(tree.get(name), str) else _literal(text)
 
 

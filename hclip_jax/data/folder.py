@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from hclip_jax.data.digest import digest_files
 from hclip_jax.data.image_io import (
     format_size,
     read_header,
@@ -75,6 +76,10 @@ class FolderSource:
         if sizes[0] != sizes[1]:  # EXIF data behind the pixels, where a header does not show it
             raise UserError(f"{_mismatch(paths, *sizes)}: {_SIZE_FIX}")
         return {"image": image, "label": label, "name": paths[0].stem}
+
+    def digest(self) -> str:
+        """See `digest_files`."""
+        return digest_files([path for pair in self._pairs for path in pair])
 
 
 _SIZE_FIX = "make each label as large as its (upright) image"

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from hclip_jax.data.digest import digest_files
 from hclip_jax.data.image_io import decode_label
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, printable
@@ -98,6 +99,10 @@ class TfdsSource:
             "label": decode_label(label, len(self.class_names), record_name),
             "name": self._stem(record) or f"{index:08d}",
         }
+
+    def digest(self) -> str:
+        """See `digest_files`; of all files of the data set."""
+        return digest_files(sorted(path for path in Path(self._root).iterdir() if path.is_file()))
 
     def _stem(self, record: Mapping[str, Any]) -> str:
         name = record[self._name_feature] if self._name_feature else b""

@@ -113,6 +113,16 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def append_text(path: Path, text: str) -> None:
+    """Appends UTF-8 to a file, which is created if it does not exist.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with _os_errors_name(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
 def write_png(path: Path, image: "Image.Image") -> None:
     """Writes an image as PNG, as `write_atomically`."""
     buffer = io.BytesIO()

@@ -23,7 +23,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("hclip_jax.main", "train H-CLIP, or resume a training"),
-    "evaluate": Command("hclip_jax.tools.evaluate", "evaluate the newest checkpoint of a work directory"),
+    "evaluate": Command("hclip_jax.tools.evaluate", "evaluate a checkpoint of a work directory"),
     "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
     "check": Command("hclip_jax.tools.check_data", "check a labelled folder before training", uses_jax=False),
     "convert": Command(

@@ -67,6 +67,15 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"{override} has no value; give {override}=VALUE")
         return self.parse_args([argument for argument in argv if argument not in overrides]), overrides
 
+    def add_checkpoint(self) -> None:
+        """Adds --checkpoint, which selects one of a work directory."""
+        self.add_argument(
+            "--checkpoint",
+            type=int,
+            metavar="STEP",
+            help="checkpoint of a work directory by its step (default: the newest)",
+        )
+
     def error(self, message: str) -> NoReturn:
         """Raises UserError; argparse itself prints the usage and ends the process."""
         raise UserError(f"{message} (see {self.prog} --help)")
@@ -91,7 +100,8 @@ def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = T
 def _run(main: Callable[[list[str]], int], argv: list[str], uses_jax: bool) -> int:
     if uses_jax:
         runtime.prepare()
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every file it writes
+        # Orbax logs every file it writes, and tracebacks of what is reported here in a sentence.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
         return main(argv)
     except UserError as error:

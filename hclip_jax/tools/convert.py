@@ -1,6 +1,6 @@
 """Makes a model directory from the weights of other programs, or from a work directory.
 
-hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP]
+hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP] [--checkpoint=STEP]
 
 SOURCE is a weights file or its folder: CLIP by OpenAI (.pt), OpenCLIP or Hugging Face (.safetensors, .bin),
 CAT-Seg or H-CLIP (.pth); or a work directory of hclip train, or a model directory. Format, sizes and
@@ -55,6 +55,7 @@ def main(argv: list[str]) -> int:
         choices=get_args(Activation),
         help="of a CLIP whose file does not say it (default: quick_gelu for OpenAI's, gelu for OpenCLIP's)",
     )
+    parser.add_checkpoint()
     args = parser.parse_args(argv)
     if args.adapters_only and args.verify:
         raise UserError(f"--verify runs CLIP, which {args.target} would not contain; leave --verify out")
@@ -69,7 +70,7 @@ def _convert(args: argparse.Namespace) -> None:
     from hclip_jax.tools.model_table import feature_lines, model_table
     from hclip_jax.weights.model_directory import load_model, save_model
 
-    checkpoint = open_model(args.source, args.base, args.activation)
+    checkpoint = open_model(args.source, args.base, args.activation, args.checkpoint)
     if args.adapters_only:
         checkpoint.require_spec()
         if "adapters" not in checkpoint.parts:

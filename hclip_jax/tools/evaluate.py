@@ -1,6 +1,6 @@
-"""Evaluates the newest checkpoint of a work directory on the evaluation sets of its configuration.
+"""Evaluates a checkpoint of a work directory on the evaluation sets of its configuration.
 
-hclip evaluate DIR [--config.FIELD=VALUE ...]
+hclip evaluate DIR [--checkpoint=STEP] [--config.FIELD=VALUE ...]
 
 DIR is the --workdir of hclip train. Its config.json is the configuration; --config.FIELD=VALUE changes a
 field of config.evaluation. Reports go to DIR/evaluation/, overlays to DIR/overlays/. Examples:
@@ -29,10 +29,11 @@ def main(argv: list[str]) -> int:
         The exit status.
 
     Raises:
-        UserError: wrong use, or as `training.loop.evaluate_newest`.
+        UserError: wrong use, or as `training.loop.evaluate_checkpoint`.
     """
     parser = Parser(prog="hclip evaluate", description=__doc__)
     parser.add_argument("workdir", type=Path, metavar="DIR", help="work directory of hclip train")
+    parser.add_checkpoint()
     args, overrides = parser.parse_with_overrides(argv)
     if not is_workdir(args.workdir):
         raise UserError(
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> int:
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.training import loop
 
-    loop.evaluate_newest(config, args.workdir)
+    loop.evaluate_checkpoint(config, args.workdir, checkpoint=args.checkpoint)
     return 0
 
 

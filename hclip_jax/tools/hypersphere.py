@@ -1,6 +1,6 @@
 """Measures what tuning changed in CLIP on the hypersphere: energies, rotation angles, relations.
 
-hclip hypersphere MODEL [--base=CLIP] [--output=DIR]
+hclip hypersphere MODEL [--base=CLIP] [--output=DIR] [--checkpoint=STEP]
 
 MODEL is a work directory, or a model directory with adapters. DIR (default: MODEL/hypersphere)
 gets
@@ -49,6 +49,7 @@ def main(argv: list[str]) -> int:
         "--base", type=Path, metavar="CLIP", help="CLIP of a model directory that holds adapters without CLIP"
     )
     add("--output", type=Path, metavar="DIR", help="(default: MODEL/hypersphere)")
+    parser.add_checkpoint()
     args = parser.parse_args(argv)
     if args.output is None and args.model.is_file():
         raise UserError(f"{args.model} is a file, so it cannot hold the results; give --output=DIR")
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
     from hclip_jax.analysis.hypersphere.measure import measure
     from hclip_jax.load import open_model
 
-    model = open_model(args.model, args.base)
+    model = open_model(args.model, args.base, checkpoint=args.checkpoint)
     if "adapters" not in model.parts:
         raise UserError(
             f"{model.where} has no adapters (none were trained, or they were merged), so there is nothing to "

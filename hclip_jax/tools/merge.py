@@ -1,6 +1,6 @@
 """Merges the adapters into CLIP's weights, for programs without adapter code.
 
-hclip merge MODEL TARGET --format=model|openai|huggingface [--base=CLIP] [--dtype=DTYPE]
+hclip merge MODEL TARGET --format=model|openai|huggingface [--base=CLIP] [--dtype=DTYPE] [--checkpoint=STEP]
 
     model        model directory without adapters: the tuned CLIP and the head
     openai       only CLIP, with OpenAI's names: TARGET.pt for clip.load and open_clip, or TARGET.safetensors
@@ -46,6 +46,7 @@ def main(argv: list[str]) -> int:
     add("--format", required=True, choices=FORMATS, help="see above")
     add("--base", type=Path, metavar="CLIP", help="the CLIP of a MODEL that holds only adapters")
     add("--dtype", choices=DTYPES, help="of all tensors of CLIP (default: unchanged)")
+    parser.add_checkpoint()
     args = parser.parse_args(argv)
     if args.format == "openai" and args.target.suffix not in (".pt", ".safetensors"):
         raise UserError(
@@ -68,7 +69,7 @@ def _merge(args: argparse.Namespace) -> None:
     from hclip_jax.weights.model_directory import load_model
     from hclip_jax.weights.open_checkpoint import open_checkpoint
 
-    checkpoint = open_model(args.model, args.base)
+    checkpoint = open_model(args.model, args.base, checkpoint=args.checkpoint)
     checkpoint.require_clip()
     dtype = jnp.dtype(args.dtype) if args.dtype else None
     result = merge_adapters(checkpoint, dtype, keep_precision=args.format == "model")

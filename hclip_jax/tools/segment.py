@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.segmenter import Segmenter
 
-    segmenter = Segmenter.load(args.model, args.base, args.dtype)
+    segmenter = Segmenter.load(args.model, args.base, args.dtype, args.checkpoint)
     for line in left_out:
         console.print(line, markup=False)
     num_done = 0
@@ -170,6 +170,7 @@ def _parser() -> Parser:
         choices=get_args(Dtype),
         help="dtype of CLIP's activations (default: as in training)",
     )
+    parser.add_checkpoint()
     return parser
 
 

@@ -6,9 +6,13 @@ state        the training state; trainable and frozen parameters
 step         one update, compiled once
 init         parameters at the start
 checkpoints  Orbax: state and data position, the newest few
-restore      the newest weights of a work directory
+checksums    damage of a checkpoint's files
+choose       the newest checkpoint, or another one
+restore      the weights of a work directory
+inputs       inputs.json: CLIP and data set between two runs
 workdir      config.json and the check that a resumed run uses the same configuration
 metrics      metrics.jsonl
 report       what a run prints
-loop         all of it in order
+prepare      everything before the first step
+loop         the steps, and the evaluation of a checkpoint
 """

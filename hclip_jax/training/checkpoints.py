@@ -1,9 +1,15 @@
 """Checkpoints of the training state and the data position, by Orbax.
 
-A checkpoint is written under a temporary name and renamed when complete, so every visible one can be
-restored.
+A checkpoint is written under a temporary name and renamed when it and its checksums are complete, so every
+visible one can be restored.
 """
 
+import contextlib
+import gc
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,23 +17,37 @@ from typing import Any, Self
 import jax
 import orbax.checkpoint as ocp
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
+from hclip_jax.training.checksums import write_checksums
+from hclip_jax.training.choose import FOLDER, ChosenCheckpoint, damaged, list_steps
 from hclip_jax.training.state import TrainState
+
+_TEMPORARY = ".orbax-checkpoint-tmp"
 
 
 class TrainCheckpoints:
-    """The checkpoints of one work directory; saving continues in the background.
+    """Writes the checkpoints of one work directory in the background, for the only training in it.
 
     A context manager: leaving it waits until everything is on disk.
     """
 
-    def __init__(self, directory: Path, max_to_keep: int):
-        """Opens `directory`, which need not exist; the `max_to_keep` newest checkpoints are kept."""
+    def __init__(self, workdir: Path, max_to_keep: int):
+        """Opens the folder, which need not exist; the `max_to_keep` newest checkpoints are kept."""
+        self._workdir, directory = workdir, workdir / FOLDER
+        self._report = sys.unraisablehook
+        sys.unraisablehook = _without_closed_loops(self._report)
+        for path in directory.glob(f"*{_TEMPORARY}*"):  # of a training that was killed
+            shutil.rmtree(path, ignore_errors=True)
         policies = ocp.checkpoint_managers
-        self._manager = ocp.CheckpointManager(
-            directory.absolute(),
-            options=ocp.CheckpointManagerOptions(preservation_policy=policies.LatestN(max_to_keep)),
-        )
+        with self._saving():
+            self._manager = ocp.CheckpointManager(
+                directory.absolute(),
+                options=ocp.CheckpointManagerOptions(
+                    preservation_policy=policies.LatestN(max_to_keep),
+                    temporary_path_class=_WithChecksums,
+                    lightweight_initialize=True,  # reads no file of older checkpoints
+                ),
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -35,31 +55,133 @@ class TrainCheckpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._manager.wait_until_finished()
-        self._manager.close()
-
-    def latest(self) -> int | None:
-        """The newest step; None without a checkpoint."""
-        return self._manager.latest_step()
+        try:
+            with self._saving():
+                self._manager.wait_until_finished()
+                self._manager.close()
+            if error is None:  # otherwise threads may go on reporting until the process ends
+                sys.unraisablehook = self._report
+        except UserError:
+            if not isinstance(error, Exception):  # a request to stop says that the state is saved
+                raise
 
     def save(self, step: int, state: TrainState, data: dict[str, Any]) -> None:
-        """Saves the state after `step` updates and the data iterator's state, unless that step is saved."""
-        if step == self.latest():
-            return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data)),
-            force=True,
-        )
+        """Saves the state after `step` updates and the data iterator's state, unless that step is saved.
 
-    def restore(self, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        """The newest state, with the shapes and shardings of `like`, and its data position."""
-        step = self.latest()
-        if step is None:
-            raise UserError("there is no checkpoint to restore; train first")
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        restored = self._manager.restore(
-            step,
-            args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore()),
-        )
-        return restored["state"], restored["data"]
+        Raises:
+            UserError: this or the previous checkpoint could not be written.
+        """
+        if step == self._manager.latest_step():
+            return
+        with self._saving():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data)),
+                force=True,
+            )
+
+    def latest(self) -> int | None:
+        """The newest step on disk, after waiting for one that is being written; None without any.
+
+        Raises:
+            UserError: it could not be written.
+        """
+        with self._saving():
+            self._manager.wait_until_finished()
+        return max(list_steps(self._workdir), default=None)
+
+    @contextlib.contextmanager
+    def _saving(self) -> Iterator[None]:
+        """Converts what Orbax raises for a full disk, thousands of lines, to a sentence."""
+        try:
+            yield
+        except Exception as error:
+            newest = max(list_steps(self._workdir), default=None)
+            kept = "there is none yet" if newest is None else f"that of step {newest} is kept"
+            raise UserError(
+                f"a checkpoint cannot be written to {self._workdir / FOLDER} ({_reason(error)}); {kept}: "
+                f"make space or get permission to write there, then run the same command again"
+            ) from error
+
+
+def restore(
+    workdir: Path, checkpoint: ChosenCheckpoint, like: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Reads a checkpoint that `choose_checkpoint` returned.
+
+    Args:
+        workdir: its work directory, for messages.
+        checkpoint: the checkpoint.
+        like: fields of `TrainState` to read, as arrays or their shapes; others are not read. Arrays of JAX
+            are read with their shardings, and other ones to the host.
+
+    Returns:
+        The fields, and the data position.
+
+    Raises:
+        UserError: the checkpoint is damaged, or of another model.
+    """
+    folder = checkpoint.folder.absolute()
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+    restore_args = ocp.checkpoint_utils.construct_restore_args(abstract)
+    state, position, problem = {}, None, ""
+    with _without_reports():
+        try:
+            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+                state = reader.restore(
+                    folder / "state",
+                    args=ocp.args.PyTreeRestore(abstract, restore_args=restore_args, partial_restore=True),
+                )
+            with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+                position = reader.restore(folder / "data", args=ocp.args.JsonRestore())
+        except Exception as error:  # Orbax raises many kinds
+            problem = _reason(error)
+    if problem or not isinstance(position, dict):
+        raise damaged(workdir, checkpoint.step, problem or "its data position is no object")
+    if _shapes(state) != _shapes(abstract):
+        raise damaged(workdir, checkpoint.step, "its arrays are those of another model")
+    if int(state["step"]) != checkpoint.step:
+        raise damaged(workdir, checkpoint.step, f"it is the checkpoint of step {int(state['step'])}")
+    return state, position
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+
+
+def _without_closed_loops(hook: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A `sys.unraisablehook` without reports of TensorStore's threads, long after a save failed."""
+    return lambda report: None if str(report.exc_value) == "Event loop is closed" else hook(report)
+
+
+@contextlib.contextmanager
+def _without_reports() -> Iterator[None]:
+    """Leaves out what Python prints about coroutines that a failure of Orbax leaves: thousands of lines."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
+
+
+class _WithChecksums(ocp.path.atomicity.AtomicRenameTemporaryPath):
+    """A folder that gets its checksums before its final name."""
+
+    async def finalize(self) -> None:
+        step = self.get_final().name
+        if step.isdigit():  # the checkpoint, not a folder in it
+            write_checksums(Path(self.get()), int(step))
+        await super().finalize()
+
+
+def _reason(error: Exception) -> str:
+    """A few words on an exception of Orbax, which may have thousands of lines."""
+    text = str(error)
+    for known in ("No space left on device", "File too large", "Permission denied", "Read-only file system"):
+        if known in text:
+            return known
+    words = " ".join(text.split()) or type(error).__name__
+    return printable(words)

@@ -4,45 +4,72 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hclip_jax.io.files import write_atomically
+from hclip_jax.errors import UserError
+from hclip_jax.io.files import append_text, write_atomically
+from hclip_jax.io.json_file import parse_json
 
 
 class MetricsFile:
     """Appends lines to a file.
 
     A run that resumes at `step` first drops the lines that it will write again: those beyond that step, and
-    an evaluation of that step.
+    an evaluation of that step. Lines of other programs stay, except an incomplete last one.
     """
 
     def __init__(self, path: Path, step: int):
-        """Opens `path`, which need not exist, for a run that starts after `step` updates."""
+        """Opens `path`, which need not exist, for a run that starts after `step` updates.
+
+        Raises:
+            UserError: it cannot be read or written.
+        """
         self._path = path
-        if path.exists():
-            kept = [record for record in read_metrics(path) if _precedes(record, step)]
-            write_atomically(path, "".join(f"{json.dumps(record)}\n" for record in kept))
+        lines = _read_lines(path)
+        kept = [line for line in lines if _precedes(_parse(line), step)]
+        if kept != lines or (lines and not path.read_bytes().endswith(b"\n")):
+            write_atomically(path, b"".join(line + b"\n" for line in kept))
 
     def write(self, step: int, **values: object) -> None:
-        """Appends one line; `values` are JSON types."""
-        with self._path.open("a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+        """Appends one line; `values` are JSON types.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        append_text(self._path, json.dumps({"step": step, **values}) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The records of a file, without incomplete lines, which a kill leaves; none if it does not exist."""
+    """The records of a file, without lines that are none; no records if it does not exist.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return [record for record in map(_parse, _read_lines(path)) if record is not None]
+
+
+def _read_lines(path: Path) -> list[bytes]:
+    """The lines, without an incomplete one at the end, which a kill or a full disk leaves."""
     try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    return [record for record in map(_parse, lines) if record is not None]
+        if not path.exists():
+            return []
+        if not path.is_file():
+            raise UserError(f"{path} is not a file; remove it")
+        *lines, last = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); give a --workdir that you may read and write"
+        ) from error
+    return [*lines, last] if _parse(last) else lines
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
+        record = parse_json(line, "", "")
+    except UserError:
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
+    return record if isinstance(record, dict) and type(record.get("step")) is int else None
 
 
-def _precedes(record: dict[str, Any], step: int) -> bool:
+def _precedes(record: dict[str, Any] | None, step: int) -> bool:
+    if record is None:
+        return True
     return record["step"] < step or (record["step"] == step and "evaluation" not in record)

@@ -1,33 +1,53 @@
-"""The newest weights of a work directory."""
+"""The weights of a work directory."""
 
 from pathlib import Path
 
-import optax
+import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from hclip_jax.config.schema import Config
+from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
-from hclip_jax.training.checkpoints import TrainCheckpoints
+from hclip_jax.sharding import place
+from hclip_jax.training.checkpoints import restore
+from hclip_jax.training.choose import choose_checkpoint
 from hclip_jax.training.init import initial_params
-from hclip_jax.training.state import init_state, join, split
+from hclip_jax.training.inputs import check_clip, clip_fingerprint
+from hclip_jax.training.state import join, split
+from hclip_jax.training.workdir import is_workdir
 
 
 def restore_params(
-    config: Config, model: Model, optimizer: optax.GradientTransformation, workdir: Path, mesh: Mesh
+    config: Config, model: Model, workdir: Path, mesh: Mesh, step: int | None = None
 ) -> tuple[Params, int]:
-    """The newest weights of `workdir` and the number of updates so far; initial ones without a checkpoint.
+    """The weights of a checkpoint and its step; initial weights and 0 if no training has started.
+
+    The state of the optimizer is not read.
+
+    Args:
+        config: as it was trained with.
+        model: of that configuration.
+        workdir: the work directory.
+        mesh: devices to put the weights on.
+        step: of the checkpoint; the newest by default.
 
     Raises:
-        UserError: the initial weights cannot be read (see `initial_params`).
+        UserError: the initial weights cannot be read (see `initial_params`) or are not those of the training,
+            the checkpoint is damaged, or there is none of `step`, or none at all after a start.
     """
+    checkpoint = choose_checkpoint(workdir, step)
+    if checkpoint is None and is_workdir(workdir):
+        raise UserError(
+            f"{workdir} has no checkpoint yet, so its model is untrained; train at least until step "
+            f"{min(config.train.checkpoint_every, config.train.num_train_steps)} (train.checkpoint_every)"
+        )
     params = initial_params(model, config.seed, mesh)
-    directory = workdir / "checkpoints"
-    if not directory.is_dir():
+    check_clip(workdir, config, clip_fingerprint(config, params["clip"]))
+    if checkpoint is None:
         return params, 0
-    with TrainCheckpoints(directory, config.train.max_to_keep) as checkpoints:
-        if checkpoints.latest() is None:
-            return params, 0
-        trainable, frozen = split(params, config.train.trainable)
-        state, _ = checkpoints.restore(init_state(trainable, optimizer))
-        return join(state.trainable, frozen), int(state.step)
+    trainable, frozen = split(params, config.train.trainable)
+    like = {"step": jax.ShapeDtypeStruct((), jnp.int32), "trainable": jax.eval_shape(lambda: trainable)}
+    state, _ = restore(workdir, checkpoint, like)
+    return join(place(state["trainable"], mesh, "params"), frozen), checkpoint.step

@@ -12,7 +12,7 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP
 
 
 class Stopped(BaseException):
-    """A training ended because it was asked to, after its state was saved.
+    """A training ended because it was asked to; its state is saved if it has one.
 
     Attributes:
         status: exit status, 130 for SIGINT and 143 for the others.
@@ -55,21 +55,31 @@ class StopRequest:
         finally:
             self._in_interruptible = False
 
-    def stopped(self, step: int) -> Stopped:
-        """The exception for the end of a training that is saved after `step` updates."""
-        return Stopped(
-            f"stopped as asked, and saved after step {step}; the same command resumes there",
-            130 if self.received == signal.SIGINT else 143,
-        )
+    @contextlib.contextmanager
+    def before_first_step(self) -> Iterator[None]:
+        """A block that a signal leaves immediately, by `Stopped`."""
+        try:
+            with self.interruptible():
+                yield
+        except Interrupted:
+            raise self.stopped(None) from None
+
+    def stopped(self, step: int | None) -> Stopped:
+        """The exception for the end of a training that is saved after `step` updates; None: before any."""
+        if step is None:
+            message = "stopped as asked, before the first step: there is nothing to save"
+        else:
+            message = f"stopped as asked, and saved after step {step}; the same command resumes there"
+        return Stopped(message, 130 if self.received == signal.SIGINT else 143)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.received = number
         self._restore()
-        name = signal.Signals(number).name
-        console.print(f"{name}: saving, then stopping; a second signal stops immediately and saves nothing")
         if self._in_interruptible:
             raise Interrupted
+        name = signal.Signals(number).name
+        console.print(f"{name}: saving, then stopping; a second signal stops immediately and saves nothing")
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

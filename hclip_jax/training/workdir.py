@@ -140,9 +140,14 @@ def check_workdir(workdir: Path, config: Config) -> None:
     changed = [f for f in changed_fields(existing, to_dict(config)) if not f.startswith(_MAY_CHANGE)]
     if changed:
         raise UserError(
-            f"{workdir} holds a training of another configuration, which differs in {', '.join(changed)}; "
+            f"{workdir} holds a training of another configuration, which differs in {_listed(changed)}; "
             f"give another work directory, or the configuration in {path}"
         )
+
+
+def _listed(fields: list[str]) -> str:
+    names = ", ".join(map(printable, fields[:20]))
+    return names if len(fields) <= 20 else f"{names}, ... ({len(fields)} in all)"
 
 
 def _quoted(name: str | None) -> str:

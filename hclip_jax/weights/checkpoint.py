@@ -108,16 +108,21 @@ class Checkpoint:
         """The sha256 of CLIP's paths, shapes and float32 values: independent of file format and dtype."""
         if "clip" not in self.parts:
             return self.base_fingerprint
-        digest = hashlib.sha256()
-        for path, param in sorted(self.only("clip").params.items()):
-            value = np.asarray(param, np.float32)
-            digest.update(f"{path}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
-        return digest.hexdigest()
+        return fingerprint(self.only("clip").params)
 
     def load_params(self) -> Params:
         """Loads the parameter tree, float32."""
         return unflatten_dict({p: np.asarray(x, np.float32) for p, x in self.params.items()}, sep="/")
+
+
+def fingerprint(params: Mapping[str, Any]) -> str:
+    """The sha256 of paths, shapes and float32 values: independent of file format and dtype."""
+    digest = hashlib.sha256()
+    for path, param in sorted(params.items()):
+        value = np.asarray(param, np.float32)
+        digest.update(f"{path}{value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 @functools.lru_cache(maxsize=4)

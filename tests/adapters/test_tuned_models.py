@@ -18,7 +18,8 @@ from hclip_jax.load import open_model
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, named_sharding, place
 from hclip_jax.training import loop
-from hclip_jax.training.checkpoints import TrainCheckpoints
+from hclip_jax.training.checkpoints import TrainCheckpoints, restore
+from hclip_jax.training.choose import choose_checkpoint
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import TrainState, init_state, join, split
@@ -98,8 +99,11 @@ def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: P
     mesh = make_mesh(1)
     fresh, _ = split(place(start(config), mesh, "params"), config.train.trainable)
     like = init_state(fresh, make_optimizer(config.train))
-    with TrainCheckpoints(tmp_path, max_to_keep=1) as checkpoints:
-        again, data = checkpoints.restore(jax.device_put(like, named_sharding(mesh, "params")))
+    like = jax.device_put(like, named_sharding(mesh, "params"))
+    chosen = choose_checkpoint(tmp_path)
+    assert chosen is not None
+    fields, data = restore(tmp_path, chosen, vars(like))
+    again = TrainState(**fields)
     assert data == {"position": 3}
     assert set(again.trainable) == {"adapters", "head"}
     tolerance.assert_same(jax.device_get(again), jax.device_get(one))

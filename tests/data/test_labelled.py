@@ -58,4 +58,7 @@ def test_a_few_labelled_images_of_many_are_found(labelled: int) -> None:
             label = np.full((2, 2), 1 if index == labelled else -1, np.int32)
             return {"image": np.zeros((2, 2, 3), np.uint8), "label": label, "name": ""}
 
+        def digest(self) -> str:
+            return ""
+
     assert ("100 of 1,000 labels" in check_labelled(Sparse())) == (labelled == 0)

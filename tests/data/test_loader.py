@@ -29,6 +29,9 @@ class Numbers:
         noise = np.random.default_rng(index).integers(0, 256, (8, 8, 3), dtype=np.uint8)
         return {"image": noise, "label": np.full((8, 8), index, np.int32), "name": str(index)}
 
+    def digest(self) -> str:
+        return ""
+
 
 def next_numbers(batches: TrainBatches, num_batches: int) -> list[int]:
     """The numbers of the images of the next batches."""

@@ -23,7 +23,7 @@ import sys, types
 from hclip_jax import main
 
 loop = types.ModuleType("hclip_jax.training.loop")
-loop.train = lambda config, workdir: print(config.seed, config.clip.embed_dim, workdir)
+loop.train = lambda config, workdir, checkpoint: print(config.seed, config.clip.embed_dim, workdir)
 sys.modules["hclip_jax.training.loop"] = loop
 sys.exit(main.main(sys.argv[1:]))
 """

@@ -79,7 +79,7 @@ def test_values_have_the_types_of_their_fields(
     config_file: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    monkeypatch.setattr("hclip_jax.training.loop.train", lambda *args: calls.append(args))
+    monkeypatch.setattr("hclip_jax.training.loop.train", lambda *args, **_: calls.append(args))
     overrides = (
         "--config.train.evaluate_first=true",
         "--config.train.learning_rate=1e-3",
@@ -99,10 +99,10 @@ def test_values_have_the_types_of_their_fields(
     assert config.train.trainable == ("head",)
 
 
-@pytest.mark.parametrize(("mode", "function"), [("train", "train"), ("evaluate", "evaluate_newest")])
+@pytest.mark.parametrize(("mode", "function"), [("train", "train"), ("evaluate", "evaluate_checkpoint")])
 def test_modes(mode: str, function: str, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(f"hclip_jax.training.loop.{function}", lambda *args: calls.append(args))
+    monkeypatch.setattr(f"hclip_jax.training.loop.{function}", lambda *args, **_: calls.append(args))
     assert main(["--config=tiny", f"--workdir={workdir}", f"--mode={mode}"]) == 0
     assert len(calls) == 1
 

@@ -49,6 +49,7 @@ def test_training_writes_the_work_directory(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
         "config.json",
         "classes.txt",
+        "inputs.json",
         "lock",
         "metrics.jsonl",
         "checkpoints",

@@ -64,7 +64,7 @@ def test_exit_status_of_a_training(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def train(*args: object) -> None:
+    def train(*args: object, **options: object) -> None:
         raise error
 
     monkeypatch.setattr("hclip_jax.training.loop.train", train)

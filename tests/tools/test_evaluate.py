@@ -24,7 +24,7 @@ def test_config_json_with_overrides_is_evaluated(
     workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     calls = []
-    monkeypatch.setattr("hclip_jax.training.loop.evaluate_newest", lambda *args: calls.append(args))
+    monkeypatch.setattr("hclip_jax.training.loop.evaluate_checkpoint", lambda *args, **_: calls.append(args))
     succeed(main, workdir, capture=capsys)
     succeed(
         main, "--config.evaluation.num_images=1", "--config.head.decoder_dims=(8, 4)", workdir, capture=capsys

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
-from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.stop import Stopped
 from hclip_jax.training.workdir import lock_workdir
@@ -49,8 +49,7 @@ def losses(workdir: Path) -> dict[int, float]:
 
 def final_params(workdir: Path) -> dict:
     config = micro(num_train_steps=8, checkpoint_every=2)
-    model, optimizer = Model(config.architecture), make_optimizer(config.train)
-    params, step = restore_params(config, model, optimizer, workdir, make_mesh(1))
+    params, step = restore_params(config, Model(config.architecture), workdir, make_mesh(1))
     assert step == 8
     return jax.device_get(params)
 
@@ -192,3 +191,28 @@ def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no label of the training data has a labelled pixel"):
         loop.train(from_config_dict(c), tmp_path / "run", make_mesh(1))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_before_the_first_step_ends_with_a_sentence(
+    number: int, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(number, signal.SIG_DFL)
+    monkeypatch.setattr("hclip_jax.training.prepare.initial_params", lambda *_: signal.raise_signal(number))
+    with pytest.raises(Stopped, match="before the first step: there is nothing to save") as stopped:
+        loop.train(micro(), tmp_path / "run", make_mesh(1))
+    assert stopped.value.status == status
+    assert signal.signal(number, before) == signal.SIG_DFL
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_checkpoint_is_resumed_and_newer_ones_are_set_aside(whole: Path, tmp_path: Path) -> None:
+    config, workdir = micro(num_train_steps=8, checkpoint_every=2), tmp_path / "run"
+    shutil.copytree(whole, workdir)
+    (workdir / "checkpoints/8/data/metadata").write_text("{}")
+    with pytest.raises(UserError, match=r"checkpoints/8 is damaged .*give --checkpoint=6"):
+        loop.train(config, workdir, make_mesh(1))
+    loop.train(config, workdir, make_mesh(1), checkpoint=6)
+    assert losses(workdir) == losses(whole)
+    tolerance.assert_same(final_params(workdir), final_params(whole))
+    assert [path.name for path in (workdir / "checkpoints_set_aside").iterdir()] == ["8"]

@@ -123,7 +123,7 @@ def test_fields_of_another_version_count_as_differences(tmp_path: Path) -> None:
         (b"null", "is no configuration"),
         (b'"seed"', "is no configuration"),
         (b"\xff\xfe", "cannot be read as JSON"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000, "cannot be read as JSON .nested too deeply"),
         (b'{"seed": ' + b"9" * 5000 + b"}", "cannot be read as JSON"),
         (None, "is a folder, not a file"),
     ],

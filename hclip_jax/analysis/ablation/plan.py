@@ -31,7 +31,7 @@ class Run:
         final = [
             record["evaluation"]
             for record in read_metrics(self.workdir / "metrics.jsonl")
-            if "evaluation" in record and record["step"] == last_step
+            if isinstance(record.get("evaluation"), dict) and record["step"] == last_step
         ]
         return final[-1] if final else None
 

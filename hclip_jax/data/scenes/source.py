@@ -41,6 +41,10 @@ class ScenesSource:
     def __len__(self) -> int:
         return self._num_scenes
 
+    def digest(self) -> str:
+        """Always the same: the scenes do not change."""
+        return "scenes"
+
     def __getitem__(self, index: int) -> Example:
         if not 0 <= index < self._num_scenes:
             raise IndexError(f"scene {index} of {self._num_scenes}")

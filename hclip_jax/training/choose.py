@@ -1,0 +1,111 @@
+"""Selects a checkpoint of a work directory, the newest or one by its step; damaged ones are named."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from hclip_jax.errors import UserError, some
+from hclip_jax.io.progress import console
+from hclip_jax.training.checksums import find_damage
+
+FOLDER, SET_ASIDE = "checkpoints", "checkpoints_set_aside"
+_STEP = re.compile("0|[1-9][0-9]*")
+
+
+class ChosenCheckpoint(NamedTuple):
+    """A checkpoint whose files are those that were written."""
+
+    step: int
+    folder: Path
+    others: tuple[int, ...]  # steps of the other checkpoints in the work directory
+
+
+def list_steps(workdir: Path) -> list[int]:
+    """The steps of all checkpoints, damaged ones included; names that are no step do not count.
+
+    Raises:
+        UserError: the folder with the checkpoints cannot be read.
+    """
+    folder = workdir / FOLDER
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be read ({error.strerror}); it must be a folder that you may read"
+        ) from error
+    return sorted(int(name) for name in names if _STEP.fullmatch(name))
+
+
+def choose_checkpoint(workdir: Path, step: int | None = None) -> ChosenCheckpoint | None:
+    """Selects the newest checkpoint, or that of `step`, and verifies its checksums.
+
+    Returns:
+        The checkpoint; None if there is none and `step` is None.
+
+    Raises:
+        UserError: it is damaged, or there is none of `step`.
+    """
+    steps = list_steps(workdir)
+    if step is not None and step not in steps:
+        found = f"has those of step {some(map(str, reversed(steps)))}" if steps else "has none"
+        raise UserError(f"{workdir} has no checkpoint of step {step}; it {found}")
+    if not steps:
+        return None
+    chosen = steps[-1] if step is None else step
+    folder = workdir / FOLDER / str(chosen)
+    damage = find_damage(folder, chosen)
+    if damage and step is None and list_steps(workdir)[-1:] != [chosen]:
+        return choose_checkpoint(workdir)  # a training replaced it meanwhile
+    if damage:
+        raise damaged(workdir, chosen, damage)
+    if damage is None:
+        console.print(
+            f"{folder} has no checksums, because an older hclip_jax wrote it or they were removed: damage "
+            f"would not be noticed",
+            markup=False,
+        )
+    return ChosenCheckpoint(chosen, folder, tuple(other for other in steps if other != chosen))
+
+
+def damaged(workdir: Path, step: int, damage: str) -> UserError:
+    """The error for a damaged checkpoint, with the newest whole one before it."""
+    older = [other for other in reversed(list_steps(workdir)) if other < step]
+    whole = next((other for other in older if not find_damage(workdir / FOLDER / str(other), other)), None)
+    if whole is None:
+        fix = "there is no older one, so copy it again, or train in another --workdir"
+    else:
+        fix = f"copy it again, or give --checkpoint={whole} to use that of step {whole}, which is whole"
+    return UserError(f"{workdir / FOLDER / str(step)} is damaged ({damage}); {fix}")
+
+
+def set_newer_aside(workdir: Path, checkpoint: ChosenCheckpoint) -> None:
+    """Moves checkpoints after the chosen one out of the way of a training that will write them again.
+
+    Raises:
+        UserError: they cannot be moved.
+    """
+    newer = [step for step in checkpoint.others if step > checkpoint.step]
+    if not newer:
+        return
+    aside = workdir / SET_ASIDE
+    try:
+        aside.mkdir(exist_ok=True)
+        for step in newer:
+            (workdir / FOLDER / str(step)).rename(_free_name(aside, str(step)))
+    except OSError as error:
+        raise UserError(
+            f"{workdir / FOLDER} cannot be changed ({error.strerror}); it must be a folder you may write to"
+        ) from error
+    console.print(f"newer checkpoints ({some(map(str, newer))}) are moved to {aside}", markup=False)
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    """A path in `folder` that does not exist: `name`, or `name` with a number."""
+    number = 1
+    path = folder / name
+    while path.exists():
+        number += 1
+        path = folder / f"{name}_{number}"
+    return path

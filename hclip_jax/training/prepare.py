@@ -1,0 +1,148 @@
+"""Opens everything that a training needs, up to its first step."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import optax
+from jax.sharding import Mesh
+
+from hclip_jax.config.schema import Config
+from hclip_jax.data.labelled import check_labelled
+from hclip_jax.data.loader import TrainBatches, train_batches
+from hclip_jax.data.sources import open_source
+from hclip_jax.errors import UserError
+from hclip_jax.evaluation.evaluate import Evaluator
+from hclip_jax.io.progress import console
+from hclip_jax.models.hclip import Model, Prompts
+from hclip_jax.models.params import Params
+from hclip_jax.sharding import named_sharding
+from hclip_jax.training.checkpoints import TrainCheckpoints, restore
+from hclip_jax.training.choose import ChosenCheckpoint, choose_checkpoint, damaged, set_newer_aside
+from hclip_jax.training.init import initial_params
+from hclip_jax.training.inputs import check_clip, data_change, find_inputs, read_inputs, write_inputs
+from hclip_jax.training.optimizer import make_optimizer
+from hclip_jax.training.report import parameter_table
+from hclip_jax.training.state import TrainState, init_state, split
+from hclip_jax.training.step import place_prompts
+from hclip_jax.training.workdir import (
+    check_trained_class_names,
+    check_workdir,
+    claim_workdir,
+    is_workdir,
+    lock_workdir,
+    write_trained_class_names,
+)
+
+
+class Training(NamedTuple):
+    """A training before its next step."""
+
+    config: Config
+    workdir: Path
+    mesh: Mesh
+    model: Model
+    optimizer: optax.GradientTransformation
+    class_names: tuple[str, ...]
+    prompts: Prompts
+    evaluator: Evaluator
+    checkpoints: TrainCheckpoints
+    batches: TrainBatches
+    frozen: Params
+    state: TrainState
+
+
+def prepare(
+    config: Config, workdir: Path, mesh: Mesh, checkpoint: int | None, stack: contextlib.ExitStack
+) -> Training:
+    """Opens a training, at its first step or at a checkpoint.
+
+    Args:
+        config: model, data and recipe.
+        workdir: created if it does not exist.
+        mesh: devices to train on.
+        checkpoint: the step to resume from, the newest by default; newer checkpoints are moved away.
+        stack: closes the checkpoints and the batches, and unlocks `workdir`.
+
+    Raises:
+        UserError: the data, the class names, the weights, `workdir` or its checkpoint are wrong, or another
+            process trains there.
+    """
+    # Everything that may be wrong with the input, before anything is written.
+    check_workdir(workdir, config)
+    _check_batch_size(config.train.batch_size, mesh)
+    data, recipe = config.data, config.train
+    source = open_source(data.root, data.split, data.classes_file, data.label_set)
+    if warning := check_labelled(source):
+        console.print(warning, markup=False)
+    check_trained_class_names(workdir, source.class_names)
+    model, optimizer = Model(config.architecture), make_optimizer(recipe)
+    evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)
+    prompts = place_prompts(model.prompts(source.class_names), mesh)
+    params = initial_params(model, config.seed, mesh)
+    inputs = find_inputs(config, params["clip"], source)
+    check_clip(workdir, config, inputs.clip_fingerprint)
+    trainable, frozen = split(params, recipe.trainable)
+    # Placed like the step's output: otherwise the second step compiles again.
+    state = jax.device_put(init_state(trainable, optimizer), named_sharding(mesh, "params"))
+
+    has_started = is_workdir(workdir)
+    stack.enter_context(lock_workdir(workdir))
+    chosen, position = choose_checkpoint(workdir, checkpoint), 0
+    if chosen is not None:
+        state, position = _restore(workdir, chosen, state)
+        if change := data_change(read_inputs(workdir), inputs):
+            console.print(change)
+        set_newer_aside(workdir, chosen)
+    elif has_started:
+        console.print("there is no checkpoint yet: starting again from the first step")
+    claim_workdir(workdir, config)
+    write_trained_class_names(workdir, source.class_names)
+    write_inputs(workdir, inputs)
+    console.print(parameter_table(model, recipe.trainable))
+    checkpoints = stack.enter_context(TrainCheckpoints(workdir, recipe.max_to_keep))
+    batches = train_batches(
+        source,
+        batch_size=recipe.batch_size,
+        crop_size=data.crop_size,
+        seed=config.seed,
+        num_workers=data.num_workers,
+    )
+    stack.enter_context(contextlib.closing(batches))
+    if chosen is not None:
+        batches.set_state({"batches": position})
+        console.print(f"resuming after step {chosen.step} of {recipe.num_train_steps}")
+    return Training(
+        config=config,
+        workdir=workdir,
+        mesh=mesh,
+        model=model,
+        optimizer=optimizer,
+        class_names=source.class_names,
+        prompts=prompts,
+        evaluator=evaluator,
+        checkpoints=checkpoints,
+        batches=batches,
+        frozen=frozen,
+        state=state,
+    )
+
+
+def _restore(workdir: Path, chosen: ChosenCheckpoint, state: TrainState) -> tuple[TrainState, int]:
+    """The state of a checkpoint, placed like `state`, and the number of batches before it."""
+    like = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    fields, data = restore(workdir, chosen, like)
+    position = data.get("batches")
+    if not isinstance(position, int) or position < 0:
+        raise damaged(workdir, chosen.step, "its position in the data is no number")
+    return TrainState(**fields), position
+
+
+def _check_batch_size(batch_size: int, mesh: Mesh) -> None:
+    if batch_size % mesh.size:
+        raise UserError(
+            f"config.train.batch_size is {batch_size}, which {mesh.size} devices do not divide; give a "
+            f"multiple of {mesh.size}"
+        )

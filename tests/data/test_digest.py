@@ -1,0 +1,47 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hclip_jax.data.digest import digest_files
+from hclip_jax.data.folder import FolderSource
+
+
+def test_the_digest_of_a_folder_changes_with_its_images_and_not_with_their_place(tmp_path: Path) -> None:
+    root, noise = tmp_path / "data", np.random.default_rng(0).integers(0, 256, (3, 8, 9, 3), np.uint8)
+    for folder in ("images/train", "labels/train"):
+        (root / folder).mkdir(parents=True)
+    (root / "classes.txt").write_text("a\nb\n")
+
+    def add(name: str, image: np.ndarray, label: int) -> None:
+        Image.fromarray(image).save(root / f"images/train/{name}.bmp")  # all files have the same size
+        Image.fromarray(np.full((8, 9), label, np.uint8)).save(root / f"labels/train/{name}.png")
+
+    def digest(place: Path = root) -> str:
+        return FolderSource(place, "train").digest()
+
+    add("x", noise[0], 0)
+    add("y", noise[1], 0)
+    first = digest()
+    shutil.copytree(root, tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("*.*"):
+        os.utime(path, (1, 1))
+    assert digest(tmp_path / "copy") == first
+    add("y", noise[2], 0)
+    assert digest() != first
+    add("y", noise[1], 1)
+    assert digest() != first
+    add("y", noise[1], 0)
+    assert digest() == first
+    add("z", noise[2], 0)
+    assert digest() != first
+
+
+def test_order_and_names_count(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "ab"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    assert digest_files(paths) != digest_files(paths[::-1])
+    assert len(digest_files([])) == 64
