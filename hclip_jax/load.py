@@ -33,10 +33,14 @@ def open_model(
             activation, or `base` is not the CLIP that the adapters were trained on.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or error
+        problem = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({reason})"
         raise UserError(
-            f"{path} does not exist; give a model directory, the --workdir of a training, or a weights file"
-        )
+            f"{path} {problem}; give a model directory, the --workdir of a training, or a weights file"
+        ) from error
     if is_workdir(path):
         model = _open_workdir(path, checkpoint)
     elif checkpoint is not None:

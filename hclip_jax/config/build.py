@@ -90,8 +90,9 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
         raise wrong(path, value, "a group of fields")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     types_ = typing.get_type_hints(kind, include_extras=True)
-    # The message names the tuning method, which decides the fields.
-    owner = f"{path}, method {fields['method'].default}," if "method" in fields else path
+    # The message names the tuning method, which decides the fields, and a file once.
+    owner = path.rpartition(": ")[2]
+    owner += f", method {fields['method'].default}," if "method" in fields else ""
     for name in value:
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1)

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from hclip_jax.config.adapters import AdapterConfig
 from hclip_jax.config.ranges import NonNegative, NonNegativeInt, Positive, PositiveInt, Range
 
-# Layers are unrolled or stacked, images are allocated: absurd sizes must be refused first.
+# Layers are unrolled (the head) or stacked (CLIP), images are allocated: absurd sizes must be refused first.
 NumLayers = Annotated[int, Range(largest=1000)]
+NumHeadLayers = Annotated[int, Range(largest=32)]
 ImageSize = Annotated[int, Range(largest=2**14)]
 MlpRatio = Annotated[float, Range(largest=1000)]
 
@@ -58,7 +59,7 @@ class HeadConfig:
     """The segmentation head."""
 
     hidden_dim: PositiveInt
-    num_layers: NumLayers
+    num_layers: NumHeadLayers
     num_heads: PositiveInt
     window_size: PositiveInt
     guidance_dim: PositiveInt

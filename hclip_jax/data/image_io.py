@@ -6,29 +6,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
+from hclip_jax.data.bit_depth import bit_depth_remark, has_16_bits, to_8_bits
+from hclip_jax.data.frames import has_several_frames
+from hclip_jax.data.orientation import orientation, turned, upright
+from hclip_jax.data.quiet import quiet_pillow
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 # Whatever a file is named: of Pillow's other formats, some start programs (EPS starts Ghostscript).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 LABEL_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
-_TRANSPOSING_ORIENTATIONS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-
-
-def is_visible_image(path: Path) -> bool:
-    """Whether a path is a file with the suffix of an image, and not hidden as those that macOS adds are."""
-    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+FRAMES = "has several pages or frames, of which only the first is used"
+"""The remark on an animation or a document."""
 
 
 def read_image(path: str | Path) -> np.ndarray:
     """Reads an image as uint8 RGB [H, W, 3], upright according to its EXIF orientation.
 
-    16-bit grey is scaled to 8 bits. Transparency is dropped, as in detectron2's `read_image`.
+    16 bits are scaled to 8, by the bits in use (`data/bit_depth.py`). Transparency is dropped, as in
+    detectron2's `read_image`. Of several frames or pages, the first is read.
 
     Raises:
         UserError: the file is missing, not an image, truncated, too large to be safe, or of a mode that has
@@ -48,18 +46,10 @@ def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
     Raises:
         UserError: the image has a mode that has no RGB form.
     """
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        grey = np.asarray(image)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise UserError(
-                f"{name} holds grey values from {grey.min()} to {grey.max()}, but grey images have 8 or 16 "
-                "bits: save it with 8 bits a channel"
-            )
-        # 32-bit files hold 8 or 16 bits; I;16 always holds 16.
-        is_16_bit = image.mode != "I" or grey.max() > 255
-        grey = grey.astype(np.uint32)
-        image = Image.fromarray(((grey + 128) // 257 if is_16_bit else grey).astype(np.uint8))
+    is_16_bit = has_16_bits(image)  # known before the pixels are decoded
+    image = upright(image)
+    if is_16_bit:
+        image = to_8_bits(image, name)
     elif image.mode in ("F", "LAB"):
         raise UserError(f"{name} has the mode {image.mode}, which has no fixed RGB form: save it as RGB")
     elif image.mode in ("P", "PA"):
@@ -67,11 +57,22 @@ def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
+def remarks(path: str | Path) -> list[str]:
+    """Describes what was perhaps not meant in an image that can be read: clauses without its name.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    with _open_image(path) as image:
+        found = bit_depth_remark(image, str(path)), FRAMES * has_several_frames(image)
+        return [remark for remark in found if remark]
+
+
 def read_label(path: str | Path, num_classes: int) -> np.ndarray:
     """Reads a label file as int32 class ids [H, W], IGNORE for unlabelled pixels.
 
     Class ids are grey values or the indices (not the colours) of a palette. 255 is unlabelled with up to
-    8 bits, 65535 with 16. EXIF orientation is not applied: masks have none.
+    8 bits, 65535 with 16. A label is turned by its own EXIF orientation, as an image is; few have one.
 
     Raises:
         UserError: the file is unreadable or has colour channels, or an id is no class.
@@ -80,14 +81,14 @@ def read_label(path: str | Path, num_classes: int) -> np.ndarray:
 
 
 def read_raw_label(path: str | Path) -> np.ndarray:
-    """Reads the stored values [H, W] of a label file: uint8, or a wider dtype.
+    """Reads the stored values [H, W] of an upright label: uint8, or a wider dtype.
 
     Raises:
         UserError: the file is unreadable or has colour channels.
     """
     with _open_image(path) as image:
-        _check_label_mode(path, image)
-        raw = np.asarray(image)
+        _check_label_mode(path, image.mode)
+        raw = np.asarray(upright(image))
     return raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
 
 
@@ -122,43 +123,70 @@ def decode_label(raw: np.ndarray, num_classes: int, name: str) -> np.ndarray:
 
 
 class Header(NamedTuple):
-    """The header of an image file: format ("PNG"), mode ("RGB") and stored (height, width)."""
+    """The header of an image file.
+
+    Attributes:
+        format: "PNG", ...
+        mode: Pillow's name of the channels: "RGB", ...
+        size: (height, width) as stored.
+        orientation: 1 to 8, by EXIF. A PNG may have EXIF data behind its pixels, which are not looked for.
+    """
 
     format: str
     mode: str
     size: tuple[int, int]
+    orientation: int
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(height, width) of the upright image."""
+        return turned(self.size, self.orientation)
 
 
 def read_header(path: str | Path) -> Header:
-    """Reads the header of an image or label file; EXIF orientation is not applied.
+    """Reads the header of an image or label file.
 
     Raises:
         UserError: the file is missing or not an image.
     """
     with _open_image(path) as image:
-        return Header(image.format or "", image.mode, (image.height, image.width))
+        value = orientation(image, header_only=True)
+        size = image.height, image.width
+        if image.format == "TIFF":  # Pillow gives the upright size of this format
+            size = turned(size, value)
+        return Header(image.format or "", image.mode, size, value)
 
 
-def read_image_size(path: str | Path) -> tuple[int, int]:
-    """Reads the (height, width) of the upright image from the file's header.
-
-    Raises:
-        UserError: the file is missing or not an image.
-    """
-    with _open_image(path) as image:
-        is_transposed = image.getexif().get(ExifTags.Base.Orientation) in _TRANSPOSING_ORIENTATIONS
-        return (image.width, image.height) if is_transposed else (image.height, image.width)
-
-
-def read_label_size(path: str | Path) -> tuple[int, int]:
-    """Reads the (height, width) of a label from the file's header.
+def read_label_header(path: str | Path) -> Header:
+    """Reads the header of a label file.
 
     Raises:
         UserError: the file is missing, not an image, or has colour channels.
     """
+    header = read_header(path)
+    _check_label_mode(path, header.mode)
+    return header
+
+
+def read_image_size(path: str | Path) -> tuple[int, int]:
+    """Reads the (height, width) of the upright image; decodes a PNG whose header has no EXIF data.
+
+    Raises:
+        UserError: the file is missing or not an image.
+    """
     with _open_image(path) as image:
-        _check_label_mode(path, image)
-        return image.height, image.width
+        size = image.height, image.width
+        return size if image.format == "TIFF" else turned(size, orientation(image))
+
+
+def read_label_size(path: str | Path) -> tuple[int, int]:
+    """Reads the (height, width) of an upright label, as `read_image_size`.
+
+    Raises:
+        UserError: the file is missing, not an image, or has colour channels.
+    """
+    read_label_header(path)
+    return read_image_size(path)
 
 
 def format_size(size: tuple[int, int]) -> str:
@@ -166,10 +194,10 @@ def format_size(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-def _check_label_mode(path: str | Path, image: Image.Image) -> None:
-    if image.mode not in LABEL_MODES:
+def _check_label_mode(path: str | Path, mode: str) -> None:
+    if mode not in LABEL_MODES:
         raise UserError(
-            f"the label {path} has the mode {image.mode}, but a label has a single channel of class ids: "
+            f"the label {path} has the mode {mode}, but a label has a single channel of class ids: "
             "save it as an 8-bit or 16-bit grey PNG, or as a palette PNG"
         )
 
@@ -177,7 +205,7 @@ def _check_label_mode(path: str | Path, image: Image.Image) -> None:
 @contextlib.contextmanager
 def _open_image(path: str | Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with quiet_pillow(), Image.open(path, formats=_FORMATS) as image:
             yield image
     except UserError:
         raise

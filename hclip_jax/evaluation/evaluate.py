@@ -128,8 +128,10 @@ class Evaluator:
                 write_report(self._workdir / "evaluation", name, confusion, details)
             summaries[name] = confusion.summary()
             present = [row["name"] for row in confusion.per_class() if row["ground_truth"]]
-            if len(present) == 1:
-                shows = f"the ground truth of {name} shows {present[0]!r} alone"
+            if len(present) < 2:
+                shows = (
+                    f"the ground truth of {name} shows {f'{present[0]!r} alone' if present else 'no class'}"
+                )
                 progress.console.print(f"warning: {shows}, so its metrics say nothing", markup=False)
         return summaries
 

@@ -1,5 +1,6 @@
 """Atomic writing: other programs see the old file or the new one, never a part. Checksums."""
 
+import errno
 import hashlib
 import io
 import os
@@ -47,6 +48,21 @@ def check_absent(target: Path) -> None:
     """Raises UserError if `target` exists; an empty folder counts as absent."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UserError(f"{target} exists already; give another target, or remove it first")
+
+
+def check_creatable(target: Path) -> None:
+    """Checks, before expensive work, that `target` does not exist and that its folder can be written to.
+
+    Raises:
+        UserError: `target` exists already, or cannot be written.
+    """
+    with _os_errors_name(target):
+        check_absent(target)
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @contextmanager

@@ -3,6 +3,27 @@
 import stat
 from pathlib import Path
 
+from hclip_jax.errors import UserError
+
+
+def check_file(path: Path, fix: str) -> None:
+    """Checks that `path` can be read as a file with data, without opening devices and pipes.
+
+    Args:
+        path: the file.
+        fix: the end of the message if the system refuses it, such as "give a weights file".
+
+    Raises:
+        UserError: it does not exist, cannot be read, or is a substitute.
+    """
+    try:
+        problem = substitute(path)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be read ({reason}); {fix}") from error
+    if problem:
+        raise UserError(f"{path} {problem}")
+
 
 def substitute(path: Path) -> str:
     """Describes the thing that `path` is instead of a file with data, and the fix; empty if it may be data.

@@ -16,7 +16,7 @@ _ONE_A_LINE = "write one class a line, in the order of the ids"
 _REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"__\w+__"), "labelme's name for unlabelled pixels, whose id is 255", "remove it"),
     (re.compile(r"(names|nc|path|train|val)\s*:.*|-\s.*|---"), "YAML", ""),
-    (re.compile(r"[\[{].*|.*[\]}]"), "a piece of a list in brackets", ""),
+    (re.compile(r"[\[{][^\]}]*|[^\[{]*[\]}]|[\[{].*[\]}]"), "a piece of a list in brackets", ""),
     (re.compile(r"[\"'].*[\"'],?"), "a name in quotation marks", "remove them"),
     (re.compile(r".*\t.*"), "several columns", ""),
     # The comma of Chinese and Japanese, their comma of enumerations, the comma of Arabic.

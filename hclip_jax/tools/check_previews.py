@@ -14,14 +14,19 @@ from hclip_jax.inference.overlay import overlay
 def choose_previews(pairs: Sequence[CheckedPair], num_previews: int) -> list[CheckedPair]:
     """Chooses up to `num_previews` pairs greedily, each time the one with the most classes not yet covered.
 
-    Only pairs whose sizes match are chosen.
+    Pairs whose label may not be turned as the image come first. Only pairs whose sizes match are chosen.
     """
     candidates = [pair for pair in pairs if pair.sizes_match]
     chosen: list[CheckedPair] = []
     covered: set[int] = set()
     while candidates and len(chosen) < num_previews:
         best = max(
-            candidates, key=lambda pair: (len(pair.pixel_counts.keys() - covered), len(pair.pixel_counts))
+            candidates,
+            key=lambda pair: (
+                pair.may_be_rotated,
+                len(pair.pixel_counts.keys() - covered),
+                len(pair.pixel_counts),
+            ),
         )
         candidates.remove(best)
         chosen.append(best)

@@ -20,6 +20,7 @@ from typing import get_args
 
 from hclip_jax.config.schema import Activation
 from hclip_jax.errors import UserError
+from hclip_jax.io.files import check_creatable
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -55,7 +56,11 @@ def main(argv: list[str]) -> int:
         help="of a CLIP whose file does not say it (default: quick_gelu for OpenAI's, gelu for OpenCLIP's)",
     )
     parser.add_checkpoint()
-    _convert(parser.parse_args(argv))
+    args = parser.parse_args(argv)
+    if args.adapters_only and args.verify:
+        raise UserError(f"--verify runs CLIP, which {args.target} would not contain; leave --verify out")
+    check_creatable(args.target)
+    _convert(args)
     return 0
 
 
@@ -68,10 +73,10 @@ def _convert(args: argparse.Namespace) -> None:
     checkpoint = open_model(args.source, args.base, args.activation, args.checkpoint)
     if args.adapters_only:
         checkpoint.require_spec()
-        fingerprint = checkpoint.fingerprint()
-        checkpoint = dataclasses.replace(checkpoint.only("adapters", "head"), base_fingerprint=fingerprint)
         if "adapters" not in checkpoint.parts:
             raise UserError(f"{args.source} has no adapters; convert it without --adapters_only")
+        fingerprint = checkpoint.fingerprint()
+        checkpoint = dataclasses.replace(checkpoint.only("adapters", "head"), base_fingerprint=fingerprint)
     if args.verify and "clip" not in checkpoint.parts:
         raise UserError(f"--verify runs CLIP, which {args.target} would not contain; leave --verify out")
     save_model(args.target, checkpoint)

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.files import create_atomically
+from hclip_jax.io.files import check_creatable, create_atomically
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -47,7 +47,14 @@ def main(argv: list[str]) -> int:
     add("--base", type=Path, metavar="CLIP", help="the CLIP of a MODEL that holds only adapters")
     add("--dtype", choices=DTYPES, help="of all tensors of CLIP (default: unchanged)")
     parser.add_checkpoint()
-    _merge(parser.parse_args(argv))
+    args = parser.parse_args(argv)
+    if args.format == "openai" and args.target.suffix not in (".pt", ".safetensors"):
+        raise UserError(
+            f"{args.target.name} has the suffix {args.target.suffix!r}; --format=openai writes .pt or "
+            f".safetensors"
+        )
+    check_creatable(args.target)
+    _merge(args)
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Column, Table
+from rich.text import Text
 
 from hclip_jax.config.schema import ImageTower, TextTower
 from hclip_jax.errors import some
@@ -22,7 +23,7 @@ def model_table(checkpoint: Checkpoint, path: Path) -> Table:
         checkpoint: the model.
         path: where it was opened; if it is a file, the table has its sha256.
     """
-    table = Table("model", Column(checkpoint.source, overflow="fold"))
+    table = Table("model", Column(Text(checkpoint.source), overflow="fold"))  # Text: file names are no markup
     clip = checkpoint.clip
     table.add_row(
         "image tower", _tower(clip.image) + f", patches of {clip.image.patch_size} at {clip.image.image_size}"
@@ -40,8 +41,11 @@ def model_table(checkpoint: Checkpoint, path: Path) -> Table:
         table.add_row(part, f"{count:,} parameters, {', '.join(sorted(dtypes))}")
     if checkpoint.buffers:
         table.add_row(
-            "left out", f"{len(checkpoint.buffers)} buffers without parameters: {some(checkpoint.buffers)}"
+            "left out",
+            Text(f"{len(checkpoint.buffers)} buffers without parameters: {some(checkpoint.buffers)}"),
         )
+    if checkpoint.objects:
+        table.add_row("not read", Text(f"objects of {some(checkpoint.objects)}"))
     if path.is_file():
         sha256 = sha256_of(path)
         table.add_row("sha256", sha256)

@@ -11,7 +11,7 @@ segmentation/) gets
     NAME.json          area and mean probability of each class
     NAME.npz           with --probabilities: `probabilities` float32 [T, H, W], and `classes`
 
-Exit status: 0 = all images are segmented; 1 = some were skipped (unreadable, or too large for
+Exit status: 0 = all images are segmented; 1 = some were skipped (unreadable, dead links, or too large for
 --probabilities); 2 = wrong use. Example:
 
     hclip segment holiday/ --model=runs/vitb --classes="person,sea,sand,sky" --output=holiday_labels
@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from hclip_jax.config.schema import Dtype
-from hclip_jax.data.image_io import is_visible_image, read_image
+from hclip_jax.data.image_io import read_image, remarks
+from hclip_jax.data.listing import list_images
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
 from hclip_jax.io.progress import bar, console
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> int:
         raise UserError("--classes and --classes_file are both given; give one of them")
     if not 0 <= args.opacity <= 1:
         raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
-    paths = _image_paths(args.images)
+    paths, left_out, num_lost = _image_paths(args.images, args.output)
     _check_outputs(paths, args.output)
     class_names = _split_names(args.classes, "--classes")
     if args.classes_file:
@@ -70,6 +71,8 @@ def main(argv: list[str]) -> int:
     from hclip_jax.segmenter import Segmenter
 
     segmenter = Segmenter.load(args.model, args.base, args.dtype, args.checkpoint)
+    for line in left_out:
+        console.print(line, markup=False)
     num_done = 0
     with bar() as progress:
         task = progress.add_task("segmenting", total=len(paths))
@@ -80,7 +83,7 @@ def main(argv: list[str]) -> int:
 
         pending: list[Path] = []  # read, and not yet segmented
         segmentations = segmenter.many(
-            _read_images(paths, pending, skip),
+            _read_images(paths, pending, skip, lambda line: progress.console.print(line, markup=False)),
             class_names,
             batch_size=args.batch_size,
             background=background,
@@ -98,8 +101,9 @@ def main(argv: list[str]) -> int:
             _write(segmentation, probabilities, path, args)
             num_done += 1
             progress.advance(task)
-    console.print(f"{num_done} of {len(paths)} images are segmented, in {args.output}/", markup=False)
-    return 0 if num_done == len(paths) else 1
+    num_images = len(paths) + num_lost
+    console.print(f"{num_done} of {num_images} images are segmented, in {args.output}/", markup=False)
+    return 0 if num_done == num_images else 1
 
 
 def _parser() -> Parser:
@@ -182,20 +186,30 @@ def _split_names(text: str, option: str) -> tuple[str, ...]:
     return names
 
 
-def _image_paths(arguments: Sequence[str]) -> list[Path]:
-    """The files that the arguments name, in their order, each once."""
+def _image_paths(arguments: Sequence[str], output: Path) -> tuple[list[Path], list[str], int]:
+    """The files that the arguments name, in their order, each once.
+
+    Returns:
+        The files; a line for each folder that holds more than images, and the number of lost images in them.
+    """
     paths: dict[Path, None] = {}
+    lines, num_lost = [], 0
     for argument in arguments:
-        path = Path(argument)
+        path, left_out = Path(argument), ""
         if path.is_dir():
-            matches = sorted(filter(is_visible_image, path.iterdir()))
+            listing = list_images(path)
+            matches, left_out = listing.images, listing.summary(without=output)
+            num_lost += len(listing.lost())
         else:
             matches = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
         if not matches:
-            reason = "holds no images" if path.is_dir() else "does not exist"
+            reason = (
+                f"holds no images{left_out and ', only '}{left_out}" if path.is_dir() else "does not exist"
+            )
             raise UserError(f"{argument} {reason}; give an image, a folder of images or a pattern")
+        lines += [f"left out of {path}: {left_out}"] * bool(left_out)
         paths |= dict.fromkeys(matches)
-    return list(paths)
+    return list(paths), lines, num_lost
 
 
 def _check_outputs(paths: Sequence[Path], output: Path) -> None:
@@ -220,15 +234,20 @@ def _check_outputs(paths: Sequence[Path], output: Path) -> None:
 
 
 def _read_images(
-    paths: Sequence[Path], pending: list[Path], skip: Callable[[object], None]
+    paths: Sequence[Path],
+    pending: list[Path],
+    skip: Callable[[object], None],
+    tell: Callable[[str], None],
 ) -> Iterator[np.ndarray]:
-    """Yields the readable images and appends their paths to `pending`; passes other errors to `skip`."""
+    """Yields the readable images and appends their paths to `pending`; passes remarks and errors on."""
     for path in paths:
         try:
-            image = read_image(path)
+            image, found = read_image(path), remarks(path)
         except UserError as error:
             skip(error)
             continue
+        for remark in found:
+            tell(f"{path} {remark}")
         pending.append(path)
         yield image
 

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from hclip_jax import processes
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config
+from hclip_jax.data.labelled import check_labelled
 from hclip_jax.data.loader import TrainBatches, train_batches
 from hclip_jax.data.sources import open_source
 from hclip_jax.evaluation.evaluate import Evaluator
@@ -77,6 +78,8 @@ def prepare(
     check_workdir(workdir, config)
     data, recipe = config.data, config.train
     source = open_source(data.root, data.split, data.classes_file, data.label_set)
+    if warning := check_labelled(source):
+        console.print(warning, markup=False)
     check_trained_class_names(workdir, source.class_names)
     model, optimizer = Model(config.architecture), make_optimizer(recipe)
     evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)

@@ -6,6 +6,7 @@ model_directory     our format: model.safetensors and config.json
 open_checkpoint     files of other programs as a Checkpoint
 weight_file         name -> array of any such file, and its config.json
 safetensors_file    safetensors files
+wrappers            keys and prefixes that other programs put round a CLIP
 sharded             weights in several files with an index
 torch_zip/          PyTorch's zip files, without PyTorch and without running code
 detect              which model a file holds

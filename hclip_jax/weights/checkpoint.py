@@ -39,6 +39,7 @@ class Checkpoint:
         params: path such as "clip/image/projection" -> parameter.
         base_fingerprint: of adapters without CLIP: fingerprint of the CLIP they were trained on.
         buffers: names of the file that are no parameters and were ignored.
+        objects: classes of objects beside the weights, which were not read.
         activation_assumed: whether the activation is a default, because neither the file nor the caller
             states it.
     """
@@ -50,6 +51,7 @@ class Checkpoint:
     params: Mapping[str, LazyArray]
     base_fingerprint: str = ""
     buffers: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
     activation_assumed: bool = False
 
     @property
@@ -71,8 +73,8 @@ class Checkpoint:
         """
         if self.spec is None or "head" not in self.parts:
             raise UserError(
-                f"{self.where} holds CLIP alone, which cannot segment; train a head on it with "
-                f"--config.clip.weights={self.where}, or give a trained model"
+                f"{self.where} holds CLIP alone, which cannot segment; train a head on it (hclip train with "
+                f"it as --config.clip.weights), or give a trained model"
             )
         self.require_clip()
         return self.spec

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.config.schema import Architecture, ClipConfig, HeadConfig, ImageTower, TextTower
-from hclip_jax.errors import UserError, some
+from hclip_jax.errors import UserError, printable, some
 from hclip_jax.weights import reference_defaults as reference
 from hclip_jax.weights.hf_config import HfConfig
 from hclip_jax.weights.layouts import hclip, openai
@@ -18,6 +18,7 @@ from hclip_jax.weights.layouts.layout import Tensor
 from hclip_jax.weights.weight_file import WeightFile
 
 _ACTIVATIONS = ("quick_gelu", "gelu")
+_MAX_LAYERS, _MAX_HEAD_LAYERS = 1000, 32  # as in the configuration; published ones have up to 56 and 2
 
 
 class DetectedFormat(NamedTuple):
@@ -29,6 +30,7 @@ class DetectedFormat(NamedTuple):
     tensors: list[Tensor]  # the name table
     is_buffer: Callable[[str], bool]
     activation_assumed: bool = False  # neither the file nor the caller states it
+    published: str = ""  # what the file does not state and is taken from the published model
 
 
 def detect_format(file: WeightFile, like: ClipConfig | None = None, activation: str = "") -> DetectedFormat:
@@ -51,22 +53,25 @@ def detect_format(file: WeightFile, like: ClipConfig | None = None, activation: 
         return _detect_huggingface(file, like, requested)
     if "visual.class_embedding" in file.tensors:  # absent from CLIP's ResNets
         return _detect_openai(file, like, requested)
+    listed = map(printable, sorted(file.tensors))
     raise UserError(
-        f"{file.path} holds no model of a known format (its tensors are {some(sorted(file.tensors))}); give "
+        f"{file.path} holds no model of a known format (its tensors are {some(listed)}); give "
         f"CLIP with a ViT as OpenAI, OpenCLIP or Hugging Face store it, CAT-Seg or H-CLIP"
     )
 
 
 def _detect_openai(file: WeightFile, like: ClipConfig | None, requested: str) -> DetectedFormat:
-    config, heads, stated = HfConfig(file.hf_config, str(file.path)), (0, 0), ""
+    config, stated = HfConfig(file.hf_config, str(file.path), file.config_names), ""
     vision, text = "model_cfg.vision_cfg", "model_cfg.text_cfg"
     if config.get(f"{text}.hf_tokenizer_name"):
         raise config.wrong(f"{text}.hf_tokenizer_name", "absent, because only CLIP's tokenizer is supported")
-    if config.get(f"{text}.heads") is not None:
+    # Defaults of OpenCLIP, which leaves them out of the file.
+    heads = 0, config.count(f"{text}.heads", 8) if config.get(text) is not None else 0
+    if config.get(vision) is not None:
         width, head_width = _size(file, "visual.conv1.weight", 0), config.count(f"{vision}.head_width", 64)
         if head_width > width:
             raise config.wrong(f"{vision}.head_width", f"at most the width of the tower, {width}")
-        heads = width // head_width, config.count(f"{text}.heads", 8)
+        heads = width // head_width, heads[1]
     if file.is_torchscript or "input_resolution" in file.tensors:
         stated = "quick_gelu"
     elif config.get("model_cfg"):
@@ -79,7 +84,7 @@ def _detect_openai(file: WeightFile, like: ClipConfig | None, requested: str) ->
 
 
 def _detect_huggingface(file: WeightFile, like: ClipConfig | None, requested: str) -> DetectedFormat:
-    config, heads, stated = HfConfig(file.hf_config, str(file.path)), (0, 0), ""
+    config, heads, stated = HfConfig(file.hf_config, str(file.path), file.config_names), (0, 0), ""
     if config.choice("model_type", "", ("clip",)):
         # Defaults of transformers' CLIPConfig, which leaves them out of the file.
         vision = config.count("vision_config.num_attention_heads", 12)
@@ -109,11 +114,17 @@ def _detect_segmenter(file: WeightFile, like: ClipConfig | None, requested: str)
             f"in the file; give a model of the one template {reference.PROMPTS.templates[0]!r}"
         )
     mask = f"{name}layers.0.swin_block.block_2.attn_mask"  # [windows, window_size^2, window_size^2]
-    window_size = math.isqrt(_size(file, mask, 1))
-    grid_size = window_size * math.isqrt(_size(file, mask, 0))
+    window_size, grid_size, published = reference.WINDOW_SIZE, reference.GRID_SIZE, ""
+    if mask in file.tensors:
+        window_size = math.isqrt(_size(file, mask, 1))
+        grid_size = window_size * math.isqrt(_size(file, mask, 0))
+    else:  # a file of parameters alone
+        published = (
+            f"windows of {window_size} on a grid of {grid_size} as published, because no attn_mask is there"
+        )
     head = HeadConfig(
         hidden_dim=_size(file, f"{name}conv1.weight", 0),
-        num_layers=_num_layers(file, f"{name}layers"),
+        num_layers=_num_layers(file, f"{name}layers", _MAX_HEAD_LAYERS),
         num_heads=reference.NUM_AGGREGATION_HEADS,
         window_size=window_size,
         guidance_dim=_size(file, f"{name}guidance_projection.0.weight", 0),
@@ -128,7 +139,8 @@ def _detect_segmenter(file: WeightFile, like: ClipConfig | None, requested: str)
     )
     model = replace(reference.MODEL, image_size=clip.image.patch_size * grid_size)
     architecture = Architecture(clip, HClipConfig(block_size=block_size), head, model, reference.PROMPTS)
-    return DetectedFormat(kind, clip, architecture, list(layout(architecture)), hclip.is_buffer)
+    tensors = list(layout(architecture))
+    return DetectedFormat(kind, clip, architecture, tensors, hclip.is_buffer, not requested, published)
 
 
 def _clip_config(
@@ -178,14 +190,20 @@ def _size(file: WeightFile, name: str, axis: int) -> int:
     if len(shape) <= axis:
         problem = f"has the shape {shape}" if name in file.tensors else "is missing"
         raise UserError(
-            f"{file.path}: {name} {problem}, so the size of the model is unknown; give a whole model"
+            f"{file.path}: {name} {problem}, so the size of the model is unknown; give a file with all "
+            f"tensors of the model's state_dict()"
         )
     return shape[axis]
 
 
-def _num_layers(file: WeightFile, prefix: str) -> int:
+def _num_layers(file: WeightFile, prefix: str, largest: int = _MAX_LAYERS) -> int:
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
     layers = {int(match[1]) for match in map(pattern.match, file.tensors) if match}
+    if len(layers) > largest:
+        raise UserError(
+            f"{file.path} has {len(layers):,} layers {prefix}.0, .1, ...; at most {largest} can be read: "
+            f"give another model"
+        )
     if not layers or layers != set(range(len(layers))):
         raise UserError(f"{file.path}: a layer of {prefix}.0, .1, ... is missing; download the file again")
     return len(layers)

@@ -64,22 +64,16 @@ def _cast(path: str, param: LazyArray, dtype: np.dtype) -> LazyArray:
 
 
 def export_openai(target: Path, model: Checkpoint) -> None:
-    """Writes CLIP with OpenAI's names, as a PyTorch state dict (.pt) or safetensors.
+    """Writes CLIP with OpenAI's names, as a PyTorch state dict (.pt) or safetensors (any other suffix).
 
     Raises:
-        UserError: `target` has another suffix, exists, or cannot be written.
+        UserError: `target` cannot be written.
     """
-    if target.exists():
-        raise UserError(f"{target} exists already; give another target, or remove it first")
     tensors = layout.write(clip_tensors(model.clip), _load_clip(model))
     if target.suffix == ".pt":
         write_torch(target, tensors)
-    elif target.suffix == ".safetensors":
-        write_safetensors(target, tensors, {"format": "pt"})
     else:
-        raise UserError(
-            f"{target.name} has the suffix {target.suffix!r}; --format=openai writes .pt or .safetensors"
-        )
+        write_safetensors(target, tensors, {"format": "pt"})
 
 
 def export_huggingface(target: Path, model: Checkpoint) -> None:

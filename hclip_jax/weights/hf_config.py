@@ -2,7 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hclip_jax.errors import UserError
@@ -15,10 +15,12 @@ class HfConfig:
     Attributes:
         tree: the parsed JSON object; empty if there is no file.
         where: name of the weights file in messages.
+        names: the file of each group of fields, config.json or open_clip_config.json.
     """
 
     tree: Mapping[str, Any]
     where: str
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, path: str, default: Any = None) -> Any:
         """Any value, or `default` if the field is absent; UserError if its group is not a JSON object."""
@@ -45,7 +47,8 @@ class HfConfig:
 
     def wrong(self, path: str, allowed: str) -> UserError:
         """The error for a field that must be `allowed`."""
+        name = self.names.get(path.partition(".")[0], "config.json")
         return UserError(
-            f"{self.where}: {path} of the config.json beside it is {reprlib.repr(self.get(path))}; it must "
-            f"be {allowed}: give weights and config.json of one CLIP"
+            f"{self.where}: {path} of the {name} beside it is {reprlib.repr(self.get(path))}; it must be "
+            f"{allowed}: give weights and {name} of one CLIP"
         )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hclip_jax.errors import UserError
+
 
 @dataclass(frozen=True)
 class LazyArray:
@@ -25,6 +27,25 @@ class LazyArray:
     def of(cls, array: np.ndarray) -> "LazyArray":
         """An array in memory as a `LazyArray`."""
         return cls(array.shape, array.dtype, lambda: array)
+
+    def finite(self, where: str) -> "LazyArray":
+        """The same array, whose loading raises UserError if a value is not finite in float32.
+
+        Args:
+            where: name of the array in the message.
+        """
+
+        def load() -> np.ndarray:
+            values = self.load()
+            with np.errstate(over="ignore"):
+                is_finite = np.isfinite(values.astype(np.float32) if values.itemsize > 4 else values).all()
+            if not is_finite:
+                raise UserError(
+                    f"{where} holds values that are not finite; give the weights of a training that converged"
+                )
+            return values
+
+        return LazyArray(self.shape, self.dtype, load)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:

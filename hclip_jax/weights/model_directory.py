@@ -20,6 +20,7 @@ from hclip_jax.config.validate import check_architecture, check_clip, check_prot
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import create_dir_atomically, sha256_of, write_atomically
 from hclip_jax.io.json_file import read_json
+from hclip_jax.io.substitutes import check_file
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.version import __version__
 from hclip_jax.weights.checkpoint import PARTS, Checkpoint, ModelSpec, param_shapes
@@ -113,7 +114,8 @@ def load_model(path: Path) -> Checkpoint:
     """Opens a model directory and verifies the checksum of its weights; values are not loaded.
 
     Raises:
-        UserError: a file is missing, broken or changed, or has another version of the format.
+        UserError: a file is missing, broken or changed, or has another version of the format. Loading a
+            parameter raises it if a value is not finite.
     """
     card = _read_card(path / _CARD)
     where = f"{path / _CARD}: config"
@@ -125,20 +127,20 @@ def load_model(path: Path) -> Checkpoint:
         check_protocol(architecture, card.protocol, where)
         spec = ModelSpec(architecture, card.protocol, card.class_names)
     weights = path / _WEIGHTS
-    if not weights.is_file():
-        raise UserError(f"{path} has no {_WEIGHTS}; copy the whole directory")
+    check_file(weights, "copy the whole directory")
     if sha256_of(weights) != card.weights_sha256:
         raise UserError(
-            f"{weights} is not the file that {path / _CARD} describes (its sha256 differs); copy the whole "
-            f"directory again"
+            f"{weights} is not the file that the {_CARD} beside it describes (its sha256 differs); copy the "
+            f"whole directory again"
         )
-    params = read_safetensors(weights)
+    params = {name: param.finite(f"{weights}: {name}") for name, param in read_safetensors(weights).items()}
     shapes = {name: param.shape for name, param in params.items()}
     expected = param_shapes(card.clip, architecture, frozenset(card.parts))
     if differ := [p for p in {*expected, *shapes} if expected.get(p) != shapes.get(p)]:
         raise UserError(
-            f"{weights} does not fit {path / _CARD}: {len(differ)} parameters are missing, unexpected or of "
-            f"another shape, such as {min(differ)}; copy the whole directory again"
+            f"{weights} does not fit the {_CARD} beside it: {len(differ):,} parameters are missing, "
+            f"unexpected or of another shape, such as {printable(min(differ))}; copy the whole directory "
+            f"again"
         )
     base_fingerprint = "" if "clip" in card.parts else card.base_fingerprint
     return Checkpoint(str(path), card.source, card.clip, spec, params, base_fingerprint)

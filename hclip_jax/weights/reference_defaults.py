@@ -27,6 +27,7 @@ MODEL = ModelConfig(
     tower_remat_policy="dots",
     head_remat_policy="full",
 )
+WINDOW_SIZE, GRID_SIZE = 12, 24
 NUM_AGGREGATION_HEADS, MAX_CLASSES, PRIOR_PROB, MAX_BLOCK_SIZE = 4, 256, 0.0, 128
 
 _HEAD_WIDTH = 64

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import replace_atomically
+from hclip_jax.io.substitutes import check_file
 from hclip_jax.weights.lazy_array import LazyArray
 
 _DTYPES = {
@@ -32,6 +33,7 @@ _DTYPES = {
     "I32": np.int32,
     "I64": np.int64,
 }
+_MAX_TENSORS = 100_000  # as in PyTorch's files
 _DTYPE_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
@@ -39,21 +41,29 @@ def read_safetensors(path: Path) -> dict[str, LazyArray]:
     """The arrays of a file by name; values are not loaded.
 
     Raises:
-        UserError: the file is missing or broken, or has a name or a dtype that is not supported.
+        UserError: the file is missing, no file, or broken, or has a name or a dtype that is not supported.
     """
+    check_file(path, "give a weights file")
     try:
         file: Any = safe_open(path, framework="np", backend="pread")
         tensors = {}
-        for name in file.keys():  # noqa: SIM118 - not a dict
+        names = file.keys()
+        if len(names) > _MAX_TENSORS:
+            raise UserError(f"{path} has {len(names):,} tensors, more than any weights; give another file")
+        for name in names:
             if not name.isprintable():
                 raise UserError(f"{path}: the name {printable(name)} is not printable; rename that tensor")
             view = file.get_slice(name)
             dtype = view.get_dtype()
             if dtype not in _DTYPES:
-                raise UserError(f"{path}: {name} is {dtype}; a tensor must be {', '.join(_DTYPES)}")
+                raise UserError(
+                    f"{path}: {printable(name)} is {dtype}; a tensor must be {', '.join(_DTYPES)}"
+                )
             load = functools.partial(_load, file, name, path)
             tensors[name] = LazyArray(tuple(view.get_shape()), np.dtype(_DTYPES[dtype]), load)
         return tensors
+    except UserError:
+        raise
     except (SafetensorError, OSError, ValueError) as error:
         raise _broken(path, error) from error
 
@@ -106,7 +116,7 @@ def _load(file: Any, name: str, path: Path) -> np.ndarray:
 
 
 def _broken(path: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())
+    reason = printable(" ".join(str(error).split()))
     return UserError(
         f"{path} cannot be read as safetensors ({reason}); the file may be cut off, download it again"
     )

@@ -1,5 +1,6 @@
 """Weights in several files, Hugging Face's format for large models: an index names each tensor's file."""
 
+import os
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -26,7 +27,7 @@ def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) ->
     shards: dict[str, Mapping[str, LazyArray]] = {}
     for shard in sorted(set(weight_map.values())):
         file = path.parent / shard
-        if not file.is_file():
+        if not os.path.lexists(file):
             raise UserError(
                 f"{path} needs {printable(shard)}, which is not beside it; download that file too"
             )
@@ -34,7 +35,7 @@ def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) ->
     for name, shard in weight_map.items():
         if name not in shards[shard]:
             raise UserError(
-                f"{path} lists {printable(name)} in {path.parent / shard}, which does not hold it; download "
+                f"{path} lists {printable(name)} in {printable(shard)}, which does not hold it; download "
                 f"both files again"
             )
     return {name: shards[shard][name] for name, shard in weight_map.items()}
@@ -58,5 +59,7 @@ def _read_weight_map(path: Path) -> dict[str, str]:
 def _is_plain_name(name: str) -> bool:
     """Whether a name is a file name without folders, on every operating system."""
     return (
-        bool(name) and name.isprintable() and name == PurePosixPath(name).name == PureWindowsPath(name).name
+        name not in ("", "..")
+        and name.isprintable()
+        and name == PurePosixPath(name).name == PureWindowsPath(name).name
     )

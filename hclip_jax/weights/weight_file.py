@@ -1,16 +1,19 @@
 """Arrays by name from a weights file of any format, and the config.json beside it."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, some
 from hclip_jax.io.json_file import read_json
+from hclip_jax.io.substitutes import check_file
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.safetensors_file import read_safetensors
 from hclip_jax.weights.sharded import INDEX_SUFFIX, read_sharded
-from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
+from hclip_jax.weights.torch_zip.reader import opaque_names, read_torch, tensors_by_name
+from hclip_jax.weights.wrappers import find_state_dict, unwrap
 
 _WEIGHT_NAMES = (
     "model.safetensors",
@@ -21,8 +24,6 @@ _WEIGHT_NAMES = (
     "open_clip_pytorch_model.bin",
 )
 _CONFIG_NAMES = ("config.json", "open_clip_config.json")
-# Keys of the state dict in the training checkpoints of detectron2 and OpenCLIP.
-_STATE_DICT_KEYS = ("model", "state_dict")
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,32 @@ class WeightFile:
 
     Attributes:
         path: the file.
-        tensors: name -> array.
+        tensors: name -> array, without the names of wrappers.
         is_torchscript: whether it is a TorchScript archive, OpenAI's format.
         hf_config: the parsed config.json beside the file; empty if there is none.
+        config_names: the file of each group of fields in `hf_config`.
+        origin: the state dict that was taken and the prefix that was removed; "" if there was no choice.
+        objects: names of the classes of objects beside the weights, which were not read.
+        size: bytes of the file, or of all files of an index; 0 if unknown.
     """
 
     path: Path
     tensors: Mapping[str, LazyArray]
     is_torchscript: bool
     hf_config: Mapping[str, Any]
+    config_names: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    objects: tuple[str, ...] = ()
+    size: int = 0
+
+
+class _Content(NamedTuple):
+    """The content of one file."""
+
+    tensors: Mapping[str, LazyArray]
+    is_torchscript: bool = False
+    origin: str = ""
+    objects: tuple[str, ...] = ()
 
 
 def open_weights(path: Path) -> WeightFile:
@@ -51,40 +69,56 @@ def open_weights(path: Path) -> WeightFile:
             as downloaded.
 
     Raises:
-        UserError: there is no such file, or it cannot be read.
+        UserError: there is no such file, or it cannot be read, or it holds no weights or those of several
+            models.
     """
     if path.is_dir():
         path = _find_weights(path)
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; give a weights file, or the folder it lies in")
+    check_file(path, "give a weights file, or the folder it lies in")
+    size = 0
+
+    def read(file: Path) -> _Content:
+        nonlocal size
+        content = _read_content(file)
+        size += file.stat().st_size
+        return content
+
     if path.name.endswith(INDEX_SUFFIX):
-        tensors, is_torchscript = read_sharded(path, lambda shard: _read_tensors(shard)[0]), False
+        content = _Content(read_sharded(path, lambda shard: read(shard).tensors))
     else:
-        tensors, is_torchscript = _read_tensors(path)
-    if not tensors:
-        raise UserError(f"{path} holds no tensors; give a weights file")
-    # PyTorch's DataParallel prefixes every name.
-    if all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return WeightFile(path, tensors, is_torchscript, _read_config(path.parent))
+        content = read(path)
+    if not content.tensors:
+        beside = f" but objects of {some(content.objects)}" if content.objects else ""
+        raise UserError(f"{path} holds no tensors{beside}; give a file with the model's state_dict()")
+    tensors, prefix = unwrap(content.tensors, str(path))
+    origin = content.origin + (f" without {prefix}" if prefix else "")
+    config, names = _read_config(path.parent)
+    return WeightFile(path, tensors, content.is_torchscript, config, names, origin, content.objects, size)
 
 
 def _find_weights(folder: Path) -> Path:
+    try:
+        present = set(os.listdir(folder))
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be read ({error.strerror}); give the weights file itself"
+        ) from error
     for name in _WEIGHT_NAMES:
-        if (folder / name).is_file():
+        if name in present:
             return folder / name
     raise UserError(f"{folder} holds none of {', '.join(_WEIGHT_NAMES)}; give the weights file itself")
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, LazyArray], bool]:
-    """The arrays of one file by name, and whether it is a TorchScript archive."""
+def _read_content(path: Path) -> _Content:
+    check_file(path, "give a weights file")
     if _is_safetensors(path):
-        return read_safetensors(path), False
+        return _Content(read_safetensors(path))
     content, is_torchscript = read_torch(path)
-    for key in _STATE_DICT_KEYS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    return tensors_by_name(content), is_torchscript
+    try:
+        state_dict, origin = find_state_dict(content, str(path))
+        return _Content(tensors_by_name(state_dict), is_torchscript, origin, opaque_names(content))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -94,14 +128,20 @@ def _is_safetensors(path: Path) -> bool:
     return path.suffix == ".safetensors" or (start[8:] == b"{" and start[4:8] == bytes(4))
 
 
-def _read_config(folder: Path) -> Mapping[str, Any]:
-    """The fields of both configuration files: repositories have one for transformers and one for OpenCLIP."""
+def _read_config(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields of both configuration files: repositories have one for transformers and one for OpenCLIP.
+
+    Returns:
+        The fields, and the file that each is from.
+    """
     fields: dict[str, Any] = {}
+    names: dict[str, str] = {}
     for name in _CONFIG_NAMES:
         path = folder / name
-        if not path.is_file():
+        if not os.path.lexists(path):
             continue
         config = read_json(path, "download it again")
         if isinstance(config, dict):
             fields |= config
-    return fields
+            names |= dict.fromkeys(config, name)
+    return fields, names

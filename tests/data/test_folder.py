@@ -1,3 +1,4 @@
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -131,3 +132,52 @@ def test_ids_are_compared_with_the_classes_file(folder: Path, tmp_path: Path) ->
     source = FolderSource(folder, "train", str(tmp_path / "two.txt"))
     with pytest.raises(UserError, match=r"pet\.0\.png holds the class id 2, but with 2 classes"):
         source[0]
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_dead_links_are_refused(folder: Path, kind: str) -> None:
+    path = folder / f"{kind}/train/pet.3.png"
+    path.unlink()
+    path.symlink_to("/gone/pet.3.png")
+    with pytest.raises(UserError, match=rf"{kind}/train lead to no file: pet\.3\.png -> /gone/pet\.3\.png; "):
+        FolderSource(folder, "train")
+
+
+def test_files_without_permission_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "pet.3.png")
+    with pytest.raises(
+        UserError, match=r"files in .*images/train and .*labels/train may not be read: pet\.3"
+    ):
+        FolderSource(folder, "train")
+
+
+def test_a_split_that_is_a_dead_link(folder: Path) -> None:
+    (folder / "images/val").symlink_to("/gone/val")
+    with pytest.raises(
+        UserError, match=r"no split 'val': it has train \(the link val leads to /gone/val, where"
+    ):
+        FolderSource(folder, "val")
+
+
+def test_images_that_lie_deeper_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("images", "labels"):
+        (folder / f"{kind}/train/aachen").mkdir()
+        shutil.copy(folder / f"{kind}/train/pet.0.png", folder / f"{kind}/train/aachen")
+    assert len(FolderSource(folder, "train")) == 6
+    out = capsys.readouterr().out
+    assert out.startswith("warning: not used, in ")
+    assert out.endswith("folders with images, but only files of the split itself are read: aachen, aachen\n")
+    for kind in ("images", "labels"):
+        for path in (folder / f"{kind}/train").glob("*.png"):
+            path.unlink()
+    with pytest.raises(
+        UserError, match=r"train holds no images: only folders in it do \(aachen\); move their"
+    ):
+        FolderSource(folder, "train")
+
+
+def test_labels_without_an_image_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "images/train/pet.2.png").rename(folder / "images/train/pet.2.heic")
+    assert len(FolderSource(folder, "train")) == 5
+    out = capsys.readouterr().out
+    assert out == f"warning: not used, in {folder / 'labels/train'}: labels without an image: pet.2.png\n"

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hclip_jax.data.check.folder import check_folder
 from hclip_jax.data.check.pair import CheckedPair
@@ -48,3 +49,12 @@ def test_invalid_ids_are_drawn_as_unlabelled_pixels(root: Path) -> None:
     unlabelled = preview()
     relabel(root, "val/a", lambda ids: np.where(ids == 255, 99, ids))
     assert unlabelled == preview() != original
+
+
+def test_labels_that_may_not_be_turned_come_first(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    relabel(root, "val/d", np.zeros_like)  # the fewest classes
+    with Image.open(root / "images/val/d.png") as image:
+        image.save(root / "images/val/d.png", exif=exif)
+    assert [pair.files.image.stem for pair in choose_previews(pairs(root, "val"), 2)] == ["d", "a"]

@@ -45,11 +45,11 @@ def test_model_table(tmp_path: Path, capsys: Capture, monkeypatch: pytest.Monkey
     rows = converted(FILES / "hclip.pth", tmp_path / "model", capture=capsys)
     table = {row[0]: " ".join(row[1:]) for row in rows if len(row) > 1}
     model = open_checkpoint(FILES / "hclip.pth")
-    assert table["model"] == "the published H-CLIP, hclip.pth"
+    assert table["model"] == 'the published H-CLIP, hclip.pth["model"]'
     assert table["image"] == "tower 2 layers, width 8, 1 heads, patches of 4 at 16"
     assert table["text"] == "tower 2 layers, width 4, 1 heads, 16 tokens of 64"
     assert table["embedding"] == "6 dimensions"
-    assert table["activation"] == "quick_gelu"
+    assert table["activation"] == "quick_gelu (assumed: --activation)"
     for part in ("clip", "adapters", "head"):
         count = sum(leaf.size for leaf in arrays(model.only(part)).values())
         assert table[part] == f"{count:,} parameters, float32"
@@ -141,6 +141,9 @@ def test_wrong_base(workdir: Path, tmp_path: Path, capsys: Capture) -> None:
         ((FILES / "legacy.pth", "{}/target"), ("legacy.pth is not a zip file", "torch.save")),
         ((FILES / "plain.pth", "{}/target"), ("plain.pth holds no model of a known format",)),
         ((FILES / "openai.pt", "{}/full"), ("full exists already",)),
+        (("nowhere.pt", "{}/full"), ("full exists already",)),  # the target is looked at first
+        (("nowhere.pt", "{}/full/notes.txt/x"), ("x cannot be written (Not a directory)",)),
+        (("nowhere.pt", "{}/" + "x" * 300), ("cannot be written (File name too long)",)),
         ((FILES / "openai.pt", "{}/full/notes.txt/x"), ("cannot be written",)),
         ((FILES / "openai.pt",), ("TARGET", "--help")),
         ((FILES / "openai.pt", "{}/target", "--activation=relu"), ("relu", "--help")),

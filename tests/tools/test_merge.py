@@ -167,7 +167,7 @@ def test_weights_that_are_not_finite_are_not_written(value: float, tmp_path: Pat
     save_model(tmp_path / "model", dataclasses.replace(clip, params={**clip.params, path: wrong}))
     for target, kind in TARGETS.items():
         message = refused(tmp_path / "model", tmp_path / target, f"--format={kind}", capture=capsys)
-        assert f"{tmp_path / 'model'} has features that are not finite" in message
+        assert f"{tmp_path / 'model'}/model.safetensors: {path} holds values that are not finite" in message
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -230,6 +230,8 @@ def test_huggingface_folder_is_reproduced_bit_for_bit(name: str, tmp_path: Path,
         (("{files}/hclip.pth", "{}/there.pt", "--format=openai"), ("there.pt exists already",)),
         (("{files}/hclip.pth", "{}/there.pt", "--format=huggingface"), ("there.pt exists already",)),
         (("{files}/hclip.pth", "{}", "--format=model"), ("exists already",)),
+        (("{}/nowhere", "{}", "--format=model"), ("exists already",)),  # the target is looked at first
+        (("{}/nowhere", "{}/clip.bin", "--format=openai"), ("clip.bin has the suffix '.bin'",)),
         (("{files}/hclip.pth", "{}/there.pt/x", "--format=model"), ("cannot be written",)),
         (("{files}/hclip.pth", "{}/there.pt/x.pt", "--format=openai"), ("cannot be written",)),
         (("{files}/hclip.pth", "{}/x"), ("--format", "--help")),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,7 +237,8 @@ def test_all_forms_of_a_model_give_the_same_labels(segment: Command, photos: Pat
         ([], "the following arguments are required: IMAGE"),
         (["{photos}/missing.png"], "missing.png does not exist; give an image, a folder"),
         (["{photos}/*.bmp"], "*.bmp does not exist"),
-        (["{photos}/empty"], "empty holds no images"),
+        (["{photos}/empty"], "empty holds no images; give"),
+        (["{photos}/.."], ".. holds no images, only folders with images (photos); give an image"),
         (["{photos}/a.png", "--classes=cat", "--classes_file={photos}/notes.txt"], "are both given"),
         (["{photos}/a.png", "--classes_file={photos}/none.txt"], "cannot read the class list"),
         (["{photos}/a.png", "--classes=cat,,dog"], "'cat,,dog': name 2 is ''"),
@@ -294,6 +296,44 @@ def test_default_output_is_a_folder_of_the_working_directory(
     assert run(main, ["photos/a.png", f"--model={models / 'whole'}", "--fast"]) == 0
     assert capsys.readouterr().out == "1 of 1 images are segmented, in segmentation/\n"
     assert sorted(path.name for path in (photos.parent / "segmentation").iterdir()) == names("a")
+
+
+def test_what_a_folder_holds_besides_images_is_said(
+    segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "d.jpg").symlink_to("/gone/d.jpg")
+    (photos / "e.heic").touch()
+    (photos / "more").mkdir()
+    shutil.copy(photos / "a.png", photos / "more")
+    assert segment(photos) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out == (
+        f"left out of {photos}: dead links (d.jpg -> /gone/d.jpg), images of other formats (e.heic), folders "
+        f"with images (more)\n3 of 4 images are segmented, in {photos.parent / 'out'}/\n"
+    )
+
+
+def test_the_folder_of_results_is_not_named(
+    segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert segment(photos, f"--output={photos / 'out'}") == 0
+        assert capsys.readouterr().out.startswith("3 of 3 images are segmented")
+
+
+def test_remarks_on_an_image_are_said(
+    segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = np.linspace(0, 4095, 30 * 40).reshape(30, 40).astype(np.uint16)
+    Image.fromarray(wide).save(photos / "a.png")
+    frame = Image.new("RGB", (40, 30))
+    frame.save(photos / "b.gif", save_all=True, append_images=[Image.new("RGB", (40, 30), "red")])
+    assert segment(photos / "a.png", photos / "b.gif") == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"{photos / 'a.png'} uses 12 of 16 bits: its values are scaled by their range, 0 to 4095",
+        f"{photos / 'b.gif'} has several pages or frames, of which only the first is used",
+    ]
 
 
 @pytest.mark.parametrize("second", ["a.jpg", "a_overlay.png"])

@@ -23,6 +23,7 @@ from hclip_jax.training.restore import restore_params
 from hclip_jax.training.stop import Stopped
 from hclip_jax.training.workdir import lock_workdir
 from tests import tolerance
+from tests.labelled_folder import NAMES, make_folder, relabel
 from tests.small_models import micro, micro_dict
 
 # A child process that trains the micro model on one device, with no checkpoint from step 2 to 6.
@@ -180,6 +181,17 @@ def test_two_trainings_in_one_directory_are_refused(tmp_path: Path) -> None:
         loop.train(micro(), tmp_path / "run", make_mesh(1))
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["lock"]
     loop.train(micro(), tmp_path / "run", make_mesh(1))  # unlocked at the end, and the file may stay
+
+
+def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
+    make_folder(tmp_path / "pets")
+    for name in NAMES:
+        relabel(tmp_path / "pets", name, lambda ids: np.full_like(ids, 255))
+    c = micro_dict()
+    c.data.update(root=str(tmp_path / "pets"), label_set="")
+    with pytest.raises(UserError, match="no label of the training data has a labelled pixel"):
+        loop.train(from_config_dict(c), tmp_path / "run", make_mesh(1))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

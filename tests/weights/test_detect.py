@@ -99,6 +99,28 @@ def test_published_segmenters_have_the_architecture_of_our_configs(name: str, mo
     assert parts == {"clip", "head"} | ({"adapters"} if name == "H-CLIP" else set())
 
 
+@pytest.mark.parametrize(("name", "module"), [("CAT-Seg ViT-B/16", vitb), ("CAT-Seg ViT-L/14@336", vitl)])
+def test_parameters_alone_have_the_published_window_and_grid(name: str, module: ModuleType) -> None:
+    shapes = {n: shape for n, shape in published_shapes(name).items() if not n.endswith("attn_mask")}
+    detected = detect_and_check(weight_file(shapes))
+    assert detected.architecture == without_weights(full_size(module))
+    assert detected.published == "windows of 12 on a grid of 24 as published, because no attn_mask is there"
+    assert detect_and_check(weight_file(published_shapes(name))).published == ""
+
+
+def test_the_activation_of_published_segmenters_is_assumed() -> None:
+    shapes = published_shapes("CAT-Seg ViT-B/16")
+    assert detect_format(weight_file(shapes)).activation_assumed
+    assert not detect_format(weight_file(shapes), activation="quick_gelu").activation_assumed
+
+
+def test_a_tower_of_too_many_layers_is_refused_before_its_names_are_listed() -> None:
+    first = {n: s for n, s in openai_vitl().items() if ".resblocks.0.ln_1" in n}
+    more = {n.replace(".0.ln_1", f".{i}.ln_1"): [0] for n in first for i in range(1001)}
+    with pytest.raises(UserError, match=r"has 1,001 layers .*resblocks.0, .1, ...; at most 1000"):
+        detect_format(weight_file(openai_vitl() | more))
+
+
 OPENCLIP_CONFIG = {"model_cfg": {"vision_cfg": {"width": 1024}, "text_cfg": {"heads": 6, "width": 768}}}
 
 
@@ -112,6 +134,8 @@ OPENCLIP_CONFIG = {"model_cfg": {"vision_cfg": {"width": 1024}, "text_cfg": {"he
         (False, False, {}, {"activation": "quick_gelu"}, "quick_gelu", (16, 12)),
         (False, False, OPENCLIP_CONFIG, {"activation": "quick_gelu"}, "gelu", (16, 6)),
         (False, False, {"model_cfg": {"quick_gelu": True}}, {}, "quick_gelu", (16, 12)),
+        (False, False, {"model_cfg": {"vision_cfg": {"head_width": 128}}}, {}, "gelu", (8, 12)),
+        (False, False, {"model_cfg": {"text_cfg": {"width": 768}}}, {}, "gelu", (16, 8)),
         (False, False, {}, {"like": without_weights(full_size(vitl)).clip}, "quick_gelu", (16, 12)),
     ],
 )

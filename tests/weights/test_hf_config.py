@@ -1,6 +1,7 @@
 """Wrong values in the config.json beside a weights file are refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,18 @@ def test_wrong_configs_are_refused(name: str, config: Any, tmp_path: Path) -> No
     assert message.startswith(f"{tmp_path}")
     assert "config.json" in message
     assert message.isprintable()
+
+
+def test_the_file_of_the_wrong_field_is_named(tmp_path: Path) -> None:
+    for path in (FILES / "open_clip").iterdir():
+        shutil.copy(path, tmp_path)
+    config = {"model_cfg": {"text_cfg": {"heads": "two"}}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(
+        UserError, match=r"of the open_clip_config.json .* give weights and open_clip_config.json"
+    ):
+        open_checkpoint(tmp_path)
 
 
 def test_null_counts_as_absent() -> None:

@@ -2,13 +2,16 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from hclip_jax.errors import UserError
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.export import merge_adapters
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import is_model_directory, load_model, save_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
 from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
@@ -80,6 +83,28 @@ def test_a_target_below_a_file_is_refused(model: Checkpoint, tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="target cannot be written"):
         save_model(tmp_path / "file" / "target", model)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        *((np.nan, dtype) for dtype in (np.float16, np.float32, ml_dtypes.bfloat16)),
+        *((value, np.float64) for value in (np.inf, 1e300)),
+    ],
+)
+def test_values_that_are_not_finite_are_refused_when_loaded(
+    value: float, dtype: Any, model: Checkpoint, tmp_path: Path
+) -> None:
+    name = "head/upsample2/bias"
+    wrong = np.zeros(model.params[name].shape, dtype)
+    wrong.flat[-1] = value
+    save_model(tmp_path / "x", dataclasses.replace(model, params={**model.params, name: LazyArray.of(wrong)}))
+    opened = load_model(tmp_path / "x")
+    opened.only("clip", "adapters").load_params()
+    with pytest.raises(
+        UserError, match=r"x/model.safetensors: head/upsample2/bias holds values that are not"
+    ):
+        opened.load_params()
 
 
 def test_shared_tensors_are_one_parameter() -> None:

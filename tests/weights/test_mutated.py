@@ -1,4 +1,4 @@
-"""Hundreds of damaged files through `hclip convert`: finite weights, or one sentence and no target."""
+"""Wrong files through `hclip convert`: finite weights, or one sentence and no target; see also tests/fuzz."""
 
 import json
 import random
@@ -17,8 +17,7 @@ import pytest
 from hclip_jax.tools.command_line import run
 from hclip_jax.tools.convert import main
 from hclip_jax.weights.lazy_array import LazyArray
-from hclip_jax.weights.model_directory import load_model, save_model
-from hclip_jax.weights.open_checkpoint import open_checkpoint
+from hclip_jax.weights.model_directory import load_model
 from hclip_jax.weights.safetensors_file import write_safetensors
 from hclip_jax.weights.torch_zip.writer import write_torch
 from hclip_jax.weights.weight_file import open_weights
@@ -57,13 +56,11 @@ def attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Attempt:
             shutil.rmtree(target)
         else:
             assert (status, out) == (2, "")
-            sentence, *rows = err.removesuffix("\n").split("\n")
+            sentence = err.removesuffix("\n")
             assert sentence.startswith("error: ")
-            assert str(tmp_path) in sentence
-            assert all(row.startswith("  ") for row in rows)
-            for line in (sentence, *rows):
-                assert line.isprintable(), line
-                assert len(line) < 700, line
+            assert sentence.count(str(tmp_path)) == 1
+            assert sentence.isprintable(), sentence
+            assert len(sentence) < 700, sentence
         assert sorted(tmp_path.rglob("*")) == before
         return err
 
@@ -84,14 +81,6 @@ def copy_config(file: str, folder: Path) -> Path:
     return folder / source.name
 
 
-def flip_bits(data: bytes, generator: random.Random, start: int = 0, end: int | None = None) -> bytes:
-    """Flips 1 to 8 bits between two positions."""
-    changed = bytearray(data)
-    for _ in range(generator.choice((1, 1, 2, 8))):
-        changed[generator.randrange(start, end or len(data))] ^= 1 << generator.randrange(8)
-    return bytes(changed)
-
-
 @pytest.mark.parametrize("file", SAFETENSORS + TORCH)
 def test_undamaged_files_convert(file: str, folder: Path, attempt: Attempt) -> None:
     path = copy_config(file, folder)
@@ -107,29 +96,13 @@ def test_truncated_files(file: str, folder: Path, attempt: Attempt) -> None:
         assert attempt(path)
 
 
-@pytest.mark.parametrize("file", SAFETENSORS + TORCH)
-def test_flipped_bits(file: str, folder: Path, attempt: Attempt) -> None:
-    path, data, generator = copy_config(file, folder), (FILES / file).read_bytes(), random.Random(1)
-    refusals = Counter()
-    for _ in range(12):
-        path.write_bytes(flip_bits(data, generator))
-        refusals[bool(attempt(path))] += 1
-    # A zip file has checksums, a safetensors file has none.
-    assert refusals[file not in SAFETENSORS]
-
-
 @pytest.mark.parametrize("file", SAFETENSORS)
-def test_damaged_safetensors_headers(file: str, folder: Path, attempt: Attempt) -> None:
-    path, data, generator = copy_config(file, folder), (FILES / file).read_bytes(), random.Random(2)
+def test_wrong_lengths_of_safetensors_headers(file: str, folder: Path, attempt: Attempt) -> None:
+    path, data = copy_config(file, folder), (FILES / file).read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     for claimed in (0, 1, length - 1, length + 1, len(data), len(data) + 1, 2**31, 2**40, 2**63, 2**64 - 1):
         path.write_bytes(struct.pack("<Q", claimed) + data[8:])
         assert attempt(path)
-    refused = 0
-    for _ in range(20):
-        path.write_bytes(flip_bits(data, generator, 8, 8 + length))
-        refused += bool(attempt(path))
-    assert refused > 10
 
 
 def rewrite_header(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -236,63 +209,3 @@ def test_copies_of_a_shared_tensor_must_agree(folder: Path, attempt: Attempt) ->
         tensors[name] = LazyArray.of(value)
         write_torch(folder / "other.pt", tensors)
         assert "hold different values" in attempt(folder / "other.pt")
-
-
-WRONG_VALUES: tuple[Any, ...] = (
-    *(None, True, -1, 0, 1, 2, 3, 7, 10**5, 10**9, 10**30, 0.5, -0.0, 1e308, float("inf"), float("nan")),
-    *("", "x", "\n\x1b[31m", "\ud800", "x" * 5000, [], [1], [1, 2], ["{}"], {}, {"a": 1}, [[[[[[]]]]]]),
-)
-
-
-def entries(tree: Any) -> Iterator[tuple[Any, Any]]:
-    """All (container, key or index) of a JSON tree."""
-    for key in tree if isinstance(tree, dict) else range(len(tree)):
-        yield tree, key
-        if isinstance(tree[key], dict | list):
-            yield from entries(tree[key])
-
-
-def mutate_json(text: str, generator: random.Random) -> bytes:
-    """Flips bits, truncates, or removes, renames or replaces one entry."""
-    match generator.randrange(6):
-        case 0:
-            return flip_bits(text.encode(), generator)
-        case 1:
-            return text.encode()[: generator.randrange(len(text))]
-        case kind:
-            tree = json.loads(text)
-            container, key = generator.choice(list(entries(tree)))
-            if kind == 2:
-                del container[key]
-            elif kind == 3 and isinstance(container, dict):
-                container[generator.choice(("", "\n", "x" * 5000, f"{key}s"))] = container.pop(key)
-            else:
-                container[key] = generator.choice(WRONG_VALUES)
-            return json.dumps(tree).encode()
-
-
-@pytest.mark.parametrize("file", ["openai.pt", "hclip.pth"])
-def test_config_json_of_model_directories(file: str, folder: Path, attempt: Attempt) -> None:
-    source = folder / "model"
-    save_model(source, open_checkpoint(FILES / file))
-    card, generator = (source / "config.json").read_text(), random.Random(5)
-    refusals = Counter()
-    for _ in range(70):
-        (source / "config.json").write_bytes(mutate_json(card, generator))
-        refusals[bool(attempt(source))] += 1
-    assert refusals[True] > 35
-    assert refusals[False]  # such as another source or class name
-
-
-@pytest.mark.parametrize("file", ["huggingface/model.safetensors", "open_clip/open_clip_model.safetensors"])
-def test_config_json_beside_weights(file: str, folder: Path, attempt: Attempt) -> None:
-    path = copy_config(file, folder)
-    path.write_bytes((FILES / file).read_bytes())
-    (config,) = folder.glob("*.json")
-    text, generator = config.read_text(), random.Random(6)
-    refusals = Counter()
-    for _ in range(50):
-        config.write_bytes(mutate_json(text, generator))
-        refusals[bool(attempt(path))] += 1
-    assert refusals[True]
-    assert refusals[False]  # most fields are not used

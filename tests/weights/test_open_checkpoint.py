@@ -10,10 +10,13 @@ from safetensors.numpy import save_file
 
 from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.config.schema import Activation, ClipConfig, ImageTower, TextTower
+from hclip_jax.errors import UserError
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.clip_features import ClipFeatures, clip_features
 from hclip_jax.weights.export import merge_adapters
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.open_checkpoint import open_checkpoint
+from hclip_jax.weights.torch_zip.writer import write_torch
 from hclip_jax.weights.weight_file import open_weights
 from tests import tolerance
 from tests.weights.sample_files import FILES
@@ -33,6 +36,7 @@ class Case(NamedTuple):
     activation: Activation
     parts: tuple[str, ...] = ("clip",)
     buffers: tuple[str, ...] = ()
+    origin: str = ""
 
 
 CASES = (
@@ -42,8 +46,8 @@ CASES = (
     Case("open_clip", "open_clip", OPENCLIP, (1, 1), 2, "gelu"),
     Case("open_clip/open_clip_pytorch_model.bin", "open_clip", OPENCLIP, (1, 1), 2, "gelu"),
     Case("open_clip_text", "open_clip_text", OPENCLIP, (1, 2), 2, "gelu"),
-    Case("epoch_1.pt", "epoch_1", OPENCLIP, (1, 1), 2, "gelu"),
-    Case("catseg.pth", "catseg", "CAT-Seg", (2, 2), 1, "quick_gelu", ("clip", "head")),
+    Case("epoch_1.pt", "epoch_1", OPENCLIP, (1, 1), 2, "gelu", origin='["state_dict"]'),
+    Case("catseg.pth", "catseg", "CAT-Seg", (2, 2), 1, "quick_gelu", ("clip", "head"), origin='["model"]'),
     Case(
         "hclip.pth",
         "hclip_frozen",
@@ -52,6 +56,7 @@ CASES = (
         1,
         "quick_gelu",
         ("clip", "adapters", "head"),
+        origin='["model"]',
     ),
 )
 
@@ -82,7 +87,7 @@ def max_difference(result: ClipFeatures, outputs: str) -> float:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
 def test_features_are_those_of_the_library(case: Case) -> None:
     model = open_case(case)
-    assert model.source == f"{case.kind}, {Path(model.where).name}"
+    assert model.source == f"{case.kind}, {Path(model.where).name}{case.origin}"
     assert model.clip == clip_config(case)
     assert model.parts == case.parts
     if case.file != "hclip.pth":  # layouts/test_hclip.py tests its many buffers
@@ -124,6 +129,32 @@ def test_heads_and_activation_change_the_features() -> None:
     assert not quick.activation_assumed
     assert quick.clip.activation == "quick_gelu"
     assert max_difference(features(quick), "epoch_1") > 0.01
+
+
+def test_a_segmenter_without_its_masks_has_the_published_window(tmp_path: Path) -> None:
+    tensors = {n: x for n, x in open_weights(FILES / "catseg.pth").tensors.items() if "attn_mask" not in n}
+    write_torch(tmp_path / "x.pth", tensors)
+    with pytest.warns(UserWarning, match=r"x.pth is read with windows of 12 on a grid of 24 as published"):
+        model = open_checkpoint(tmp_path / "x.pth")
+    assert "windows of 12 on a grid of 24 as published" in model.source
+    assert model.require_spec().architecture.model.image_size == 24 * 4
+
+
+def test_layers_that_share_their_tensors_are_bounded(tmp_path: Path) -> None:
+    """The model of a small file would have gigabytes."""
+    tensors = dict(open_weights(FILES / "epoch_1.pt").tensors)
+    large = LazyArray.of(np.zeros((100, 100), np.float32))
+    for layer in range(200):
+        shared = {n.replace(".0.", f".{layer}."): large for n in tensors if ".resblocks.0." in n}
+        tensors |= shared
+    write_torch(tmp_path / "x.pt", tensors)
+    message = "has [0-9,]+ bytes, but its model would have [0-9,]+, because layers share their tensors"
+    with pytest.raises(UserError, match=message):
+        open_checkpoint(tmp_path / "x.pt", activation="gelu")
+    more = {f"visual.transformer.resblocks.{i}.ln_1.weight": large for i in range(2000)}
+    write_torch(tmp_path / "x.pt", tensors | more)
+    with pytest.raises(UserError, match=r"has 2,000 layers visual\.transformer\.resblocks"):
+        open_checkpoint(tmp_path / "x.pt")
 
 
 def test_fields_of_both_configuration_files_count(tmp_path: Path) -> None:

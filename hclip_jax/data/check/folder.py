@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from hclip_jax.data.check.classes import check_class_list, check_class_use, check_ids
+from hclip_jax.data.check.classes import check_class_list, check_class_use
 from hclip_jax.data.check.files import file_issues
+from hclip_jax.data.check.ids import check_ids
 from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind, group_issues
 from hclip_jax.data.check.pair import CheckedPair, check_pair
 from hclip_jax.data.scan import scan_folder

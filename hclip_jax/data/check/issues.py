@@ -52,5 +52,10 @@ def group_issues(issues: Iterable[Issue], root: Path) -> list[IssueGroup]:
     items: dict[IssueKind, list[str]] = {}
     for kind, path, detail in issues:
         name = path.relative_to(root).as_posix()
-        items.setdefault(kind, []).append(f"{name} ({detail})" if detail else name)
+        items.setdefault(kind, []).append(_printable(f"{name} ({detail})" if detail else name))
     return [IssueGroup(kind.level, tuple(names), kind.message, kind.fix) for kind, names in items.items()]
+
+
+def _printable(name: str) -> str:
+    """Escapes line ends, terminal codes and bytes that are not UTF-8, which names of files may hold."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

@@ -1,5 +1,6 @@
 """Decodes one image and its label completely, and lists their issues."""
 
+import contextlib
 import dataclasses
 import hashlib
 from pathlib import Path
@@ -7,63 +8,39 @@ from pathlib import Path
 import numpy as np
 
 from hclip_jax.data.check.issues import Issue, IssueKind
+from hclip_jax.data.check.kinds import (
+    BROKEN,
+    COLOURS,
+    EMPTY,
+    FEWER_BITS,
+    IGNORE_16_BIT,
+    MAYBE_NOT_ROTATED,
+    MIN_IMAGE_SIZE,
+    NOT_PNG,
+    NOT_RGB,
+    NOT_ROTATED,
+    SEVERAL_FRAMES,
+    SIZE_MISMATCH,
+    SMALL,
+    UNLABELLED,
+)
+from hclip_jax.data.check.thin_lines import thin_lines_between
 from hclip_jax.data.image_io import (
+    FRAMES,
     LABEL_MODES,
+    Header,
     format_size,
     ignore_value,
     read_header,
     read_image,
     read_raw_label,
+    remarks,
 )
 from hclip_jax.data.scan import FilePair
 from hclip_jax.errors import UserError
+from hclip_jax.io.substitutes import substitute
 
-_MIN_IMAGE_SIZE = 32  # pixels: two of CLIP's 16-pixel patches
 _MAX_INVALID_IDS = 256  # a label of random 16-bit numbers should not fill the memory
-
-EMPTY = IssueKind("error", "empty files (0 bytes)", "copy them again from their source, or remove them")
-BROKEN = IssueKind(
-    "error",
-    "files that cannot be decoded completely: truncated, or not an image",
-    "copy them again from their source, or remove them",
-)
-NOT_RGB = IssueKind("error", "images that have no RGB form", "save them as 8-bit RGB")
-SMALL = IssueKind(
-    "warning",
-    f"images with a height or width under {_MIN_IMAGE_SIZE} pixels",
-    "use larger originals or remove them: a patch of CLIP has 16 pixels",
-)
-NOT_PNG = IssueKind(
-    "error",
-    "labels that are not stored as PNG; lossy formats such as JPEG change the ids",
-    "export them as PNG from the annotation itself: converting a JPEG does not restore its ids",
-)
-COLOURS = IssueKind(
-    "error",
-    "labels with colour channels, but a label has a single channel of class ids",
-    "map each colour to its class id (or keep one channel, if all are equal) and save an 8-bit grey PNG",
-)
-NOT_ROTATED = IssueKind(
-    "error",
-    "labels that are not rotated as their images: the image has an EXIF orientation, and the label has its "
-    "size before that rotation",
-    "rotate each label by the EXIF orientation of its image",
-)
-SIZE_MISMATCH = IssueKind(
-    "error",
-    "labels and (upright) images that differ in size",
-    "make each label as large as its image, without interpolating between ids",
-)
-UNLABELLED = IssueKind(
-    "warning",
-    "labels without a single labelled pixel",
-    "label them or remove the images, which show no class",
-)
-IGNORE_16_BIT = IssueKind(
-    "error",
-    "16-bit labels that hold 255, which means unlabelled with 8 bits only",
-    "write 65535 for unlabelled, or save them with 8 bits",
-)
 
 
 @dataclasses.dataclass
@@ -80,6 +57,8 @@ class CheckedPair:
         invalid_ids: ids that are no class (the smallest 256), without the 255 of IGNORE_16_BIT.
         is_palette: whether the ids of the label are the indices of a palette.
         sizes_match: whether both files could be decoded and have the same size.
+        may_be_rotated: whether the label may lack the EXIF orientation of the image (MAYBE_NOT_ROTATED).
+        thin_ids: ids as `thin_lines_between`.
         issues: the issues of both files.
     """
 
@@ -92,6 +71,8 @@ class CheckedPair:
     invalid_ids: tuple[int, ...] = ()
     is_palette: bool = False
     sizes_match: bool = False
+    may_be_rotated: bool = False
+    thin_ids: tuple[int, ...] = ()
     issues: list[Issue] = dataclasses.field(default_factory=list)
 
     @property
@@ -110,19 +91,21 @@ def check_pair(files: FilePair, num_classes: int) -> CheckedPair:
 
 
 def _check_image(pair: CheckedPair, path: Path) -> None:
-    if _is_empty(path):
-        pair.issues.append(Issue(EMPTY, path))
+    if issue := _substitute(path):
+        pair.issues.append(issue)
         return
     try:
         size = read_image(path).shape[:2]
     except UserError as error:
-        # Only errors of the decoder have a cause; without one, the image was decoded and has no RGB form.
-        pair.issues.append(Issue(BROKEN if error.__cause__ else NOT_RGB, path))
+        pair.issues.append(_image_error(path, error))
         return
     pair.image_size = size
     with path.open("rb") as file:
         pair.image_sha256 = hashlib.file_digest(file, "sha256").digest()
-    if min(size) < _MIN_IMAGE_SIZE:
+    for remark in remarks(path):
+        kind, detail = (SEVERAL_FRAMES, "") if remark == FRAMES else (FEWER_BITS, remark)
+        pair.issues.append(Issue(kind, path, detail))
+    if min(size) < MIN_IMAGE_SIZE:
         pair.issues.append(Issue(SMALL, path, format_size(size)))
 
 
@@ -130,8 +113,8 @@ def _check_label(pair: CheckedPair, path: Path, num_classes: int) -> None:
     def add(kind: IssueKind, detail: str = "") -> None:
         pair.issues.append(Issue(kind, path, detail))
 
-    if _is_empty(path):
-        add(EMPTY)
+    if issue := _substitute(path):
+        pair.issues.append(issue)
         return
     try:
         header = read_header(path)
@@ -146,13 +129,10 @@ def _check_label(pair: CheckedPair, path: Path, num_classes: int) -> None:
         add(BROKEN)
         return
 
-    pair.sizes_match = pair.image_size == header.size
-    if pair.image_size and not pair.sizes_match:
-        has_stored_size = header.size == read_header(pair.files.image).size
-        sizes = f"{format_size(header.size)}, not {format_size(pair.image_size)}"
-        add(NOT_ROTATED if has_stored_size else SIZE_MISMATCH, sizes)
+    _compare_orientations(pair, path, header, raw.shape)
     pair.is_palette = header.mode == "P"
     _count_pixels(pair, raw, num_classes)
+    pair.thin_ids = thin_lines_between(raw, ignore_value(raw))
     if pair.unlabelled_pixels == raw.size:
         add(UNLABELLED)
     if 255 in pair.invalid_ids and num_classes < 256:
@@ -170,5 +150,45 @@ def _count_pixels(pair: CheckedPair, raw: np.ndarray, num_classes: int) -> None:
     pair.invalid_ids = tuple(ids[~is_class & (ids != ignore)][:_MAX_INVALID_IDS].tolist())
 
 
-def _is_empty(path: Path) -> bool:
-    return path.stat().st_size == 0
+def _compare_orientations(pair: CheckedPair, path: Path, label: Header, size: tuple[int, ...]) -> None:
+    """Compares the upright label with the upright image.
+
+    Args:
+        pair: with the image's size; gets the issues.
+        path: of the label.
+        label: the header of the label.
+        size: (height, width) of the upright label.
+    """
+    if not pair.image_size:
+        return
+    pair.sizes_match = pair.image_size == size
+    image = read_header(pair.files.image)
+    if not pair.sizes_match:
+        sizes = f"{size[1]}x{size[0]}, not {format_size(pair.image_size)}"
+        pair.issues.append(Issue(NOT_ROTATED if label.size == image.size else SIZE_MISMATCH, path, sizes))
+    elif image.orientation > 1 == label.orientation and image.size == image.upright_size:
+        pair.may_be_rotated = True
+        pair.issues.append(Issue(MAYBE_NOT_ROTATED, path, f"EXIF orientation {image.orientation}"))
+
+
+def _image_error(path: Path, error: UserError) -> Issue:
+    if error.__cause__:  # only errors of the decoder have one
+        return Issue(BROKEN, path)
+    with contextlib.suppress(UserError):
+        if read_header(path).mode in ("F", "LAB", "I"):
+            return Issue(NOT_RGB, path)
+    reason, _, fix = str(error).removeprefix(f"{path} ").rpartition(": ")
+    return Issue(IssueKind("error", "images that are not read", fix), path, reason)
+
+
+def _substitute(path: Path) -> Issue | None:
+    """The issue of a file that holds no image at all."""
+    try:
+        found, _, fix = substitute(path).partition("; ")
+    except OSError as error:
+        found, fix = f"{error.strerror}", "give a file that you may read"
+    if not found:
+        return None
+    if found == "is empty":
+        return Issue(EMPTY, path)
+    return Issue(IssueKind("error", "files that are no image", fix), path, found)

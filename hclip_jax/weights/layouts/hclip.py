@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 from hclip_jax.adapters.relations import layer_index
-from hclip_jax.config.adapters import TARGETS, AdapterConfig, HClipConfig
-from hclip_jax.config.build import changed_fields, to_dict
+from hclip_jax.config.adapters import TARGETS, HClipConfig
 from hclip_jax.config.schema import Architecture, ClipConfig, HeadConfig
-from hclip_jax.errors import UserError
 from hclip_jax.weights.layouts.layout import Part, Tensor
 from hclip_jax.weights.layouts.openai import CONVOLUTION, LINEAR, clip_tensors, linear, norm
 
@@ -26,12 +25,12 @@ def is_buffer(name: str) -> bool:
 def hclip_tensors(architecture: Architecture) -> Iterator[Tensor]:
     """All parameters of the published model: 448 tensors, of which 14 have 24 (12 x 2) names.
 
-    Raises:
-        UserError: the adapters are not those of the published code.
+    Args:
+        architecture: with adapters of H-CLIP, of which only the block size differs from their defaults.
     """
-    adapters = _check_published(architecture.adapters)
+    block_size = cast(HClipConfig, architecture.adapters).block_size
     yield from clip_tensors(architecture.clip, CLIP_PREFIX)
-    yield from adapter_tensors(architecture.clip, adapters.block_size)
+    yield from adapter_tensors(architecture.clip, block_size)
     yield from head_tensors(architecture)
 
 
@@ -86,21 +85,6 @@ def head_tensors(architecture: Architecture) -> Iterator[Tensor]:
         yield from _spatial_aggregation(f"{layer}swin_block.", f"{path}/spatial{i + 1}", head)
         yield from _class_aggregation(f"{layer}attention.", f"{path}/classes{i + 1}", head)
     yield from _decoder(name, path, head)
-
-
-def _check_published(config: AdapterConfig) -> HClipConfig:
-    """Returns `config` if the published code can build it: there, only the block size can be chosen."""
-    changed = ["adapters.method"]
-    if isinstance(config, HClipConfig):
-        # The exact Cayley map does not use neumann_terms.
-        published = HClipConfig(block_size=config.block_size, neumann_terms=config.neumann_terms)
-        changed = changed_fields(to_dict(published), to_dict(config), "adapters.")
-        if not changed:
-            return config
-    raise UserError(
-        f"the published code has no names for adapters with other values of {', '.join(changed)}; "
-        f"fold the adapters into CLIP with hclip merge, and pass on that CLIP"
-    )
 
 
 def _shared(clip: ClipConfig, name: str, shape: tuple[int, ...], parts: tuple[Part, ...]) -> Tensor:

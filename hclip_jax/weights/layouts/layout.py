@@ -8,13 +8,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 from hclip_jax.weights.lazy_array import LazyArray
 
 Index = tuple[Any, ...]
 Shape = tuple[int, ...]
 
-_MAX_LISTED = 8  # names of one kind in an error message
+_MAX_LISTED = 150  # letters of the names of one kind in an error message
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def check(
     """
     tensors = list(tensors)
     known = {name for tensor in tensors for name in (tensor.name, *tensor.aliases)}
-    only_file = sorted(name for name in file if name not in known and not is_buffer(name))
+    only_file = sorted(printable(name) for name in file if name not in known and not is_buffer(name))
     only_model = sorted(tensor.name for tensor in tensors if tensor.name not in file)
     differ = [
         f"{t.name} {tuple(file[t.name].shape)} in the file, {t.shape} in the model"
@@ -82,9 +82,10 @@ def check(
     if only_file or only_model or differ:
         raise UserError(
             f"{where} does not fit the model"
-            + _list_rows("only in the file", only_file)
-            + _list_rows("only in the model", only_model)
-            + _list_rows("shape differs", differ)
+            + _listed("only in the file", only_file)
+            + _listed("only in the model", only_model)
+            + _listed("shape differs", differ)
+            + "; give a file with all tensors of one model and no others"
         )
     for tensor in tensors:
         dtype = file[tensor.name].dtype
@@ -137,10 +138,13 @@ def write(tensors: Iterable[Tensor], params: Mapping[str, Any]) -> dict[str, Laz
     return file
 
 
-def _list_rows(title: str, rows: list[str]) -> str:
-    hidden = len(rows) - _MAX_LISTED
-    rows = rows[:_MAX_LISTED] + ([f"... and {hidden} more"] if hidden > 0 else [])
-    return "".join(f"\n  {title}: {row}" for row in rows)
+def _listed(title: str, rows: list[str]) -> str:
+    """Up to three rows that take one line, and the number of all."""
+    shown = rows[:3]
+    while len(shown) > 1 and sum(map(len, shown)) > _MAX_LISTED:
+        shown.pop()
+    rest = f", ... ({len(rows):,} in all)" if len(rows) > len(shown) else ""
+    return f"; {title}: {', '.join(shown)}{rest}" if rows else ""
 
 
 def _check_aliases(tensor: Tensor, file: Mapping[str, Any], where: str) -> None:
@@ -163,9 +167,9 @@ def _assemble(
     name, value = "", param
     for tensor, part in sources:
         if tensor.name != name:  # parts of one tensor are neighbours, so each tensor is loaded once
-            name, value = tensor.name, np.asarray(file[tensor.name])
-            if not np.isfinite(value).all():
-                raise UserError(f"{where}: {name} holds values that are not finite; the file is broken")
+            name, source = tensor.name, file[tensor.name]
+            lazy = source if isinstance(source, LazyArray) else LazyArray.of(source)
+            value = np.asarray(lazy.finite(f"{where}: {name}"))
         region = value[part.source_index]
         param[part.target_index] = region if part.axes is None else region.transpose(part.axes)
     return param

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from hclip_jax.weights.lazy_array import LazyArray
 
-_MAX_STEPS = 4_000_000  # a checkpoint of a thousand tensors with its optimizer takes 160,000
+_MAX_STEPS = 600_000  # a second; a checkpoint of a thousand tensors with its optimizer takes 160,000
 _MAX_DEPTH = 64
 _MAX_NAME_LENGTH = 1000
 _MAX_INTEGER_BITS = 64
@@ -17,6 +17,9 @@ _LITERALS |= {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES",
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 
 ADVICE = "only plain tensors, numbers, text, lists and dicts can be read: save the model's state_dict()"
+
+# A call does more work than another instruction.
+_STEPS_OF_A_CALL = 10
 
 T = TypeVar("T")
 
@@ -29,9 +32,11 @@ class Module(dict[str, Any]):
     """A TorchScript module: its attributes by name."""
 
 
-# The classes of the result.
-_LEAVES = {str, int, float, bool, bytes, type(None), LazyArray}
-_CONTAINERS = {dict, list, tuple, Module}
+@dataclass(frozen=True)
+class Opaque:
+    """A class or function that is not data, or what it would make: only its name is kept, it is never run."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -42,21 +47,30 @@ class Function:
     call: Callable[[tuple], Any]
 
 
+# The classes of the result.
+_LEAVES = {str, int, float, bool, bytes, type(None), LazyArray, Opaque}
+_CONTAINERS = {dict, list, tuple, Module}
+_OPAQUE_ARGUMENTS = (_LEAVES | _CONTAINERS | {Function}) - {LazyArray}
+_MAX_SEARCHED = 8  # entries of a tuple, in which a storage stands first
+
+
 def run_pickle(data: bytes, find: Callable[[str], Any], persistent: Callable[[Any], Any]) -> Any:
     """The plain value that a pickle describes.
 
     Args:
         data: the pickle, protocol 2 or later.
         find: resolves a dotted global name to a `Function`, the class `Module`, or a value that `persistent`
-            and the functions accept; raises `Refused` for any other name.
+            and the functions accept; `Opaque` for any other name.
         persistent: resolves a persistent id.
 
     Returns:
-        Nested dicts (keys are printable text or int), lists, tuples, numbers, text, bytes, None and
-        `LazyArray`, without cycles, at most 64 levels deep. Parts may be shared.
+        Nested dicts (keys are printable text or int), lists, tuples, numbers, text, bytes, None,
+        `LazyArray`, and `Opaque` in place of other objects, without cycles, at most 64 levels deep. Parts
+        may be shared.
 
     Raises:
-        Refused: an instruction, name or value is not data, or a limit is exceeded.
+        Refused: an instruction or value is not data, an object that is not data holds a tensor or is the
+            whole value, or a limit is exceeded.
         ValueError, IndexError: the pickle is broken.
     """
     stack: list[Any] = []
@@ -101,39 +115,40 @@ def run_pickle(data: bytes, find: Callable[[str], Any], persistent: Callable[[An
                     stack.append([])
                 case "APPEND" | "APPENDS":
                     values = [stack.pop()] if name == "APPEND" else pop_to_mark()
-                    expect(stack[-1], list).extend(values)
+                    if type(stack[-1]) is not Opaque:
+                        expect(stack[-1], list).extend(values)
                 case "EMPTY_DICT":
                     stack.append({})
                 case "SETITEM" | "SETITEMS":
                     values = [stack.pop(), stack.pop()][::-1] if name == "SETITEM" else pop_to_mark()
-                    target = expect(stack[-1], dict)
-                    for key, value in zip(values[::2], values[1::2], strict=True):
-                        target[_key(key)] = value
+                    if type(stack[-1]) is not Opaque:
+                        target = expect(stack[-1], dict)
+                        for key, value in zip(values[::2], values[1::2], strict=True):
+                            target[_key(key)] = value
                 case "GLOBAL":
                     stack.append(find(expect(argument, str).replace(" ", ".")))
                 case "STACK_GLOBAL":
                     attribute, module = short_text(stack.pop()), short_text(stack.pop())
                     stack.append(find(f"{module}.{attribute}"))
                 case "BINPERSID":
+                    steps += _STEPS_OF_A_CALL
                     stack.append(persistent(stack.pop()))
-                case "REDUCE":
-                    arguments = expect(stack.pop(), tuple)
-                    stack.append(expect(stack.pop(), Function).call(arguments))
-                case "NEWOBJ":
-                    arguments, kind = expect(stack.pop(), tuple), stack.pop()
-                    if arguments or kind is not Module:
-                        raise ValueError("its pickle creates an object that is not a TorchScript module")
-                    stack.append(Module())
+                case "REDUCE" | "NEWOBJ":
+                    arguments, function = expect(stack.pop(), tuple), stack.pop()
+                    steps += _STEPS_OF_A_CALL + len(arguments)
+                    stack.append(_call(name, function, arguments))
                 case "BUILD":
                     state, target = stack.pop(), stack[-1]
                     # The state of a dict is the `_metadata` of a state dict (versions of layers): ignored.
-                    if type(target) is not dict:
+                    if type(target) not in (dict, Opaque):
                         attributes = expect(state, dict)
                         steps += len(attributes)
                         expect(target, Module).update(attributes)
                 case _:
                     raise Refused(f"uses the pickle instruction {name}, which no weights need; {ADVICE}")
     value = stack.pop()
+    if type(value) is Opaque:
+        raise _not_data(value)
     _check_plain(value, 0, {})
     return value
 
@@ -158,6 +173,24 @@ def short_text(value: Any) -> str:
     if len(expect(value, str)) > _MAX_NAME_LENGTH:
         raise ValueError(f"its pickle has a name of {len(value)} characters")
     return value
+
+
+def _call(instruction: str, function: Any, arguments: tuple) -> Any:
+    """The result of REDUCE or NEWOBJ."""
+    if type(function) is Opaque:
+        inner = [part for x in arguments if type(x) is tuple for part in x[:_MAX_SEARCHED]]
+        if not all(type(x) in _OPAQUE_ARGUMENTS for x in (*arguments, *inner)):
+            raise _not_data(function)  # it would make a tensor, such as a quantized one
+        return function
+    if instruction == "REDUCE":
+        return expect(function, Function).call(arguments)
+    if arguments or function is not Module:
+        raise ValueError("its pickle creates an object that is not a TorchScript module")
+    return Module()
+
+
+def _not_data(value: Opaque) -> Refused:
+    return Refused(f"asks for {value.name}, which is not data; {ADVICE}")
 
 
 def _literal(value: Any) -> Any:

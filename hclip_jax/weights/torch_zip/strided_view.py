@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,18 +12,26 @@ _MAX_DIMENSIONS = 64  # NumPy's limit
 _MAX_EMPTY_SHAPE = 2**31  # product of the nonzero sizes of an empty tensor, such as (0, 512)
 
 
+class View(NamedTuple):
+    """An array and the number of bytes from its first value in the storage to its last."""
+
+    array: LazyArray
+    num_bytes: int
+
+
 def strided_view(
-    read: Callable[[], bytes],
+    read: Callable[[int, int], bytes],
     dtype: np.dtype,
     numel: int,
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
-) -> LazyArray:
+) -> View:
     """A view of a flat storage.
 
     Args:
-        read: reads the storage, numel * dtype.itemsize bytes.
+        read: reads bytes of the storage, which has numel * dtype.itemsize; takes the first and the one after
+            the last.
         dtype: dtype of the storage.
         numel: number of values in the storage.
         offset: index of the view's first value in the storage.
@@ -32,10 +41,11 @@ def strided_view(
     Raises:
         ValueError: the view is not inside its storage, has more values than it, or is not a view.
     """
-    numbers = (offset, *shape, *strides)
-    is_view = all(type(n) is int and n >= 0 for n in numbers)
-    if not is_view or not len(shape) == len(strides) <= _MAX_DIMENSIONS:
+    # The lengths first: a pickle may name a tuple of a million numbers for each of its tensors.
+    is_view = len(shape) == len(strides) <= _MAX_DIMENSIONS
+    if not is_view or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
         raise ValueError("shape, strides and offset of a tensor must be whole numbers of 0 or more")
+    last = offset - 1
     if 0 in shape:
         fits = offset <= numel and math.prod(n or 1 for n in shape) <= _MAX_EMPTY_SHAPE
     else:
@@ -50,10 +60,7 @@ def strided_view(
     def load() -> np.ndarray:
         if 0 in shape:
             return np.empty(shape, dtype)
-        storage = read()
-        view = np.ndarray(shape, dtype, storage, offset * itemsize, byte_strides)
-        # A copy of any other view frees the rest of the storage.
-        is_whole_storage = view.flags.c_contiguous and view.nbytes == len(storage)
-        return view if is_whole_storage else view.copy()
+        view = np.ndarray(shape, dtype, read(offset * itemsize, (last + 1) * itemsize), 0, byte_strides)
+        return view if view.flags.c_contiguous else view.copy()
 
-    return LazyArray(shape, dtype, load)
+    return View(LazyArray(shape, dtype, load), (last + 1 - offset) * itemsize)

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -68,3 +69,33 @@ def test_ignored_files_and_folders(root: Path) -> None:
     for name in folders:
         (root / name).mkdir()
     only_issue(root, *sorted(files + folders), level="warning")
+
+
+def test_dead_links(root: Path) -> None:
+    path = root / "images/train/a.png"
+    path.unlink()
+    path.symlink_to("/gone/a.png")
+    issue = only_issue(root, "images/train/a.png (-> /gone/a.png)")
+    assert "lead to no file" in issue.message
+
+
+def test_files_without_permission(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != root / "labels/val/c.png")
+    assert "no permission" in only_issue(root, "labels/val/c.png").message
+
+
+def test_folders_with_images_below_a_split(root: Path) -> None:
+    for kind in ("images", "labels"):
+        (root / kind / "train").rename(root / kind / "city")
+        (root / kind / "train").mkdir()
+        (root / kind / "city").rename(root / kind / "train/city")
+    error, deeper = check_folder(root).issues
+    assert (error.level, error.items) == ("error", ("images/train",))
+    assert (deeper.level, deeper.items) == ("warning", ("images/train/city", "labels/train/city"))
+    assert "move their files up" in deeper.fix
+
+
+def test_names_that_no_terminal_shows_are_escaped(root: Path) -> None:
+    name = os.fsdecode(b"images/train/\xe9\x1b[1m\n.png")
+    (root / name).write_bytes((root / "images/train/a.png").read_bytes())
+    only_issue(root, r"images/train/\udce9\x1b[1m\n.png")

@@ -96,3 +96,61 @@ def test_255_is_a_class_of_a_long_list_with_16_bits(root: Path) -> None:
     assert issue.level == "warning"
     assert "no label shows" in issue.message
     assert len(issue.items) == 300 - 4  # labels hold 0, 1, 2 and 255
+
+
+def turn(path: Path, orientation: int) -> None:
+    """Gives a file an EXIF orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as image:
+        image.save(path, exif=exif)
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4])
+def test_orientation_that_keeps_the_size_is_a_warning(root: Path, orientation: int) -> None:
+    turn(root / "images/val/c.png", orientation)
+    item = f"labels/val/c.png (EXIF orientation {orientation})"
+    issue = only_issue(root, item, level="warning")
+    assert "may not be turned" in issue.message
+    turn(root / "labels/val/c.png", orientation)  # the label says it too
+    assert check_folder(root).issues == []
+
+
+def test_orientation_of_a_square_image_is_a_warning(root: Path) -> None:
+    for kind in ("images", "labels"):
+        with Image.open(root / f"{kind}/val/c.png") as image:
+            image.crop((0, 0, 40, 40)).save(root / f"{kind}/val/c.png")
+    assert check_folder(root).issues == []
+    turn(root / "images/val/c.png", 6)
+    only_issue(root, "labels/val/c.png (EXIF orientation 6)", level="warning")
+
+
+def test_label_turned_by_its_own_orientation_fits(root: Path) -> None:
+    for kind in ("images", "labels"):
+        turn(root / f"{kind}/train/a.png", 6)
+    assert check_folder(root).issues == []
+
+
+def test_several_frames(root: Path) -> None:
+    path = root / "images/train/a.png"
+    with Image.open(path) as image:
+        image.save(path, save_all=True, append_images=[Image.new("RGB", image.size)])
+    assert "pages or frames" in only_issue(root, "images/train/a.png", level="warning").message
+
+
+def test_fewer_than_16_bits(root: Path) -> None:
+    grey = np.linspace(0, 4000, SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint16)
+    Image.fromarray(grey).save(root / "images/train/a.png")
+    remark = "uses 12 of 16 bits: its values are scaled by their range, 0 to 4095"
+    only_issue(root, f"images/train/a.png ({remark})", level="warning")
+    Image.fromarray(grey * 16).save(root / "images/train/a.png")
+    assert check_folder(root).issues == []
+
+
+def test_files_that_stand_for_others(root: Path) -> None:
+    (root / "images/train/a.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    (root / "labels/train/b.png").write_text("<!DOCTYPE html><html>")
+    pointer, page = check_folder(root).issues
+    assert pointer.items == ("images/train/a.png (is a pointer of Git LFS, not the file)",)
+    assert (pointer.level, pointer.fix) == ("error", "run git lfs pull")
+    assert page.items == ("labels/train/b.png (is a web page, not the file)",)

@@ -1,7 +1,6 @@
 """The name table of the published H-CLIP."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +8,11 @@ import pytest
 from hclip_jax.config.adapters import HClipConfig
 from hclip_jax.config.schema import Config
 from hclip_jax.configs import vitb, vitl
-from hclip_jax.errors import UserError
 from hclip_jax.weights.checkpoint import PARTS, param_shapes
 from hclip_jax.weights.layouts import layout
 from hclip_jax.weights.layouts.hclip import adapter_tensors, hclip_tensors, is_buffer
 from tests import tolerance
-from tests.small_models import micro, micro_tuned, mini
+from tests.small_models import micro, mini
 from tests.weights.published_shapes import full_size, hclip_vitb
 
 
@@ -56,30 +54,3 @@ def test_towers_of_unequal_depth() -> None:
     assert (blocks[:, :, 8:, :2] == 0).all()  # there is no third text layer
     params_again = {path: np.asarray(x) for path, x in layout.read(tensors, file, shapes, "file").items()}
     tolerance.assert_same(params_again, params)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("method", "lora"),
-        ("method", "none"),
-        ("towers", ("text",)),
-        ("layers", (1,)),
-        ("targets", ("query",)),
-        ("orthogonal", ()),
-        ("parts", ("pop",)),
-        ("relation", "mlp"),
-        ("cayley", "neumann"),
-        ("coft_radius", 0.1),
-    ],
-)
-def test_adapters_that_the_published_code_cannot_build_are_refused(field: str, value: Any) -> None:
-    config = micro_tuned(**{field: value})
-    with pytest.raises(
-        UserError, match=rf"no names for adapters with other values of adapters.{field}.*hclip merge"
-    ):
-        list(hclip_tensors(config.architecture))
-
-
-def test_fields_without_effect_are_accepted() -> None:
-    assert list(hclip_tensors(micro_tuned(neumann_terms=3).architecture))

@@ -61,9 +61,10 @@ def test_long_lists_are_cut() -> None:
     tensors = list(clip_tensors(mini().clip))
     with pytest.raises(UserError) as error:
         layout.check(tensors, {}, "clip.pt")
-    lines = str(error.value).split("\n")
-    assert len(lines) == 10
-    assert lines[-1] == f"  only in the model: ... and {len(tensors) - 8} more"
+    message = str(error.value)
+    assert f", ... ({len(tensors)} in all)" in message
+    assert message.isprintable()
+    assert len(message) < 300
 
 
 def test_integers_are_refused() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from hclip_jax.errors import UserError
 from hclip_jax.weights.lazy_array import LazyArray
+from hclip_jax.weights.torch_zip.pickle_vm import Opaque
 from hclip_jax.weights.torch_zip.reader import read_torch
 
 MAX_MEMORY = 50 * 2**20
@@ -40,7 +41,7 @@ def values(content: Any) -> Any:
         return {key: values(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [values(value) for value in content]
-    assert type(content) in (str, int, float, bool, bytes, type(None))
+    assert type(content) in (str, int, float, bool, bytes, type(None), Opaque)
     return repr(content)  # makes NaN equal to itself
 
 

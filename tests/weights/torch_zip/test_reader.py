@@ -14,6 +14,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.torch_zip.reader import read_torch, tensors_by_name
 from tests.weights.sample_files import FILES
+from tests.weights.torch_zip import hostile
 
 
 def expected(file: str) -> dict[str, np.ndarray]:
@@ -93,6 +94,37 @@ def test_damaged_values_are_refused_when_loaded(tmp_path):
         np.asarray(tensors["float64"])
 
 
+def views(tmp_path: Path) -> Path:
+    """A file with 1,000 tensors of 1 kB, which lie in one storage of 1 MB."""
+    base = np.arange(256 * 1000, dtype="<f4")
+    pickle_ = b"\x80\x02]("
+    storage = hostile.STORAGE.replace(hostile.integer(5), hostile.integer(base.size))
+    for i in range(1000):
+        pickle_ += hostile.tensor(256 * i, hostile.integers(16, 16), hostile.integers(16, 1), storage)
+    with zipfile.ZipFile(tmp_path / "views.pt", "w") as archive:
+        archive.writestr("x/data.pkl", pickle_ + b"e.")
+        archive.writestr("x/data/0", base.tobytes())
+    return tmp_path / "views.pt"
+
+
+def test_a_storage_is_read_once_for_all_its_tensors(tmp_path, monkeypatch):
+    tensors, opened = read_torch(views(tmp_path)).content, []
+    open_entry = zipfile.ZipFile.open
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *args: opened.append(1) or open_entry(*args))
+    arrays = [np.asarray(tensor) for tensor in tensors]
+    assert np.array_equal(np.concatenate(arrays).ravel(), np.arange(256 * 1000))
+    assert len(opened) == 1  # for the checksum
+
+
+def test_a_part_of_damaged_values_is_refused(tmp_path):
+    path = views(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[data.index(np.arange(256 * 999, 256 * 1000, dtype="<f4").tobytes())] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"views\.pt is broken .*CRC"):
+        np.asarray(read_torch(path).content[0])
+
+
 def test_the_file_may_be_deleted_before_its_tensors_are_loaded(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes((FILES / "plain.pth").read_bytes())
@@ -163,9 +195,10 @@ def test_other_formats_are_refused(tmp_path, content, match):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "none.pt", tmp_path):
-        with pytest.raises(UserError, match="is not a file"):
-            read_torch(path)
+    with pytest.raises(UserError, match=r"none.pt cannot be read \(No such file"):
+        read_torch(tmp_path / "none.pt")
+    with pytest.raises(UserError, match="is a folder, not a file"):
+        read_torch(tmp_path)
 
 
 def test_another_zip_file_is_refused(tmp_path):
