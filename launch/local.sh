@@ -32,6 +32,7 @@ export JAX_PLATFORMS=cpu JAX_COORDINATOR_ADDRESS=127.0.0.1:$port JAX_NUM_PROCESS
 export XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=$devices"
 
 workers=()
+# shellcheck disable=SC2329 # a trap calls it
 forward() {
   for worker in ${workers[@]+"${workers[@]}"}; do
     kill "-$1" "$worker" 2>/dev/null || true # it may have ended

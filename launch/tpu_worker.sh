@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-is_running() { [ -f pid ] && kill -0 -- "-$(cat pid)" 2>/dev/null; }
+is_running() { [ -f pid ] && [ ! -f status ] && kill -0 -- "-$(cat pid)" 2>/dev/null; }
 
 case ${1:-} in
   setup) # uv brings a Python, since the one of the image may be older than 3.11

@@ -1,4 +1,4 @@
-"""Stand-ins for programs that the scripts of launch/ call: shell scripts, first on PATH, that record their calls."""
+"""Stand-ins for programs that the scripts of launch/ call. They are first on PATH and record their calls."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ class Stubs:
     def start(self, script: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Starts a script."""
         return subprocess.Popen(
-            [sys.executable, "-c", _TAKE_SIGNALS, "bash", str(self.scripts / script), *arguments],
+            [sys.executable, "-IS", "-c", _TAKE_SIGNALS, "bash", str(self.scripts / script), *arguments],
             env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

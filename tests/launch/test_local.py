@@ -13,10 +13,11 @@ from tests.launch.stubs import Stubs
 # Prints what a process finds; then ends as its part of STATUSES says, after its part of SECONDS.
 PYTHON = r"""
 if [ "$1" = -c ]; then echo 4321; exit; fi
+end() { kill "$!"; echo "process $JAX_PROCESS_ID: $1"; exit "$2"; }
 part() { set -- $1; shift "$JAX_PROCESS_ID"; echo "$1"; }
-trap 'echo "process $JAX_PROCESS_ID: TERM"; exit 143' TERM
-trap 'echo "process $JAX_PROCESS_ID: INT"; exit 130' INT
-trap 'echo "process $JAX_PROCESS_ID: HUP"; exit 143' HUP
+trap 'end TERM 143' TERM
+trap 'end INT 130' INT
+trap 'end HUP 143' HUP
 echo "process $JAX_PROCESS_ID of $JAX_NUM_PROCESSES at $JAX_COORDINATOR_ADDRESS on $JAX_PLATFORMS" \
   "with $XLA_FLAGS: $(printf '<%s>' "$@")"
 touch "$STUB_FOLDER/started_$JAX_PROCESS_ID"
@@ -57,7 +58,12 @@ def test_one_device_is_the_default(stubs: Stubs) -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "seconds", "status"),
-    [("0 0 0", "0 0 0", 0), ("2 0 134", "0.5 0 0", 134), ("2 0 134", "0 0 0.5", 2), ("0 0 143", "0 0 0", 143)],
+    [
+        ("0 0 0", "0 0 0", 0),
+        ("2 0 134", "0.5 0 0", 134),
+        ("2 0 134", "0 0 0.5", 2),
+        ("0 0 143", "0 0 0", 143),
+    ],
 )
 def test_status_is_the_first_in_time_that_is_not_0(
     stubs: Stubs, statuses: str, seconds: str, status: int

@@ -74,8 +74,8 @@ def test_create_requests_waits_and_installs(cloud: Cloud) -> None:
         next(call for call in cloud.called() if word in call) for word in ("create", "archive", "scp")
     )
     assert request == (
-        f"gcloud compute tpus queued-resources create pod {ZONE} --node-id=pod --accelerator-type=v5litepod-16 "
-        f"--runtime-version=v2-alpha-tpuv5-lite --spot"
+        f"gcloud compute tpus queued-resources create pod {ZONE} --node-id=pod "
+        f"--accelerator-type=v5litepod-16 --runtime-version=v2-alpha-tpuv5-lite --spot"
     )
     assert re.search("archive --format=tar.gz --output=.*/hclip.tar.gz HEAD", archive)
     assert re.fullmatch(rf"gcloud compute tpus tpu-vm scp /.*/hclip.tar.gz pod: {ZONE} --worker=all", copy)
