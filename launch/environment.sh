@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: activates .venv, and installs the package with the extras in EXTRAS.
 # PYTHON=python3.12 chooses the interpreter (3.11 or newer); an active virtual environment is used instead.
 check_version() {
