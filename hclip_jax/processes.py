@@ -10,6 +10,7 @@ each process polls it, so that one worker's failure is everyone's sentence, what
 import atexit
 import contextlib
 import faulthandler
+import importlib.util
 import json
 import os
 import socket
@@ -174,7 +175,10 @@ _NO_DETECTION = {"cluster_detection_method": "deactivate"}
 def _on_tpu_vm(environment: Mapping[str, str]) -> bool:
     """Whether this is a Cloud TPU host, where JAX itself knows the other workers."""
     platforms = environment.get("JAX_PLATFORMS", "")
-    return Path("/dev/accel0").exists() and (not platforms or "tpu" in platforms)
+    has_chips = Path("/dev/accel0").exists() or "TPU_ACCELERATOR_TYPE" in environment
+    has_libtpu = importlib.util.find_spec("libtpu") is not None  # newer hosts have only /dev/vfio, as GPUs do
+    is_tpu = has_chips or (has_libtpu and Path("/dev/vfio/0").exists())
+    return is_tpu and (not platforms or "tpu" in platforms)
 
 
 class _Watch(threading.Thread):

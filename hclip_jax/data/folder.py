@@ -84,10 +84,6 @@ class FolderSource:
 
 _SIZE_FIX = "make each label as large as its (upright) image"
 
-    def digest(self) -> str:
-        """See `digest_files`."""
-        return digest_files([path for pair in self._pairs for path in pair])
-
 
 def _refuse(issues: Sequence[ScanIssue]) -> None:
     """Raises UserError for files that are lost, or that make the pairs ambiguous."""

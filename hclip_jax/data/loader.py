@@ -129,7 +129,7 @@ def evaluation_examples(
 
 
 class _RowsOfBatches(grain.MapDataset):
-    """Of every `batch_size` elements, those in `rows`."""
+    """The elements in `rows` of every `batch_size`."""
 
     def __init__(self, parent: grain.MapDataset, batch_size: int, rows: range) -> None:
         super().__init__(parent)

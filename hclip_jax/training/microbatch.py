@@ -26,7 +26,7 @@ def sum_over_microbatches(loss: Loss, variables: Any, batch: Any, size: int) -> 
         variables: a tree that the loss is differentiated by; leaves without a gradient cost nothing.
         batch: a tree of arrays with the same leading axis; it gets no gradient.
         size: the largest number of images at a time; the largest divisor of the batch that is not larger is
-            taken. 0 = all images at once.
+            taken. 0 = all images.
     """
     rows = len(jax.tree.leaves(batch)[0])
     if size == 0 or rows <= size:
