@@ -43,8 +43,10 @@ def start() -> None:
     of Kubernetes JOB_COMPLETION_INDEX); a step of Slurm with several tasks; a TPU host. Call it before JAX
     opens a backend.
 
+    If not all processes come in HCLIP_JAX_JOIN_SECONDS (300), this one ends with a sentence and status 2.
+
     Raises:
-        UserError: the environment is incomplete, or not all processes came in HCLIP_JAX_JOIN_SECONDS (300).
+        UserError: the environment is incomplete.
     """
     arguments = _join_arguments(os.environ)
     if arguments is None:
@@ -54,16 +56,14 @@ def start() -> None:
     seconds = int(os.environ.get("HCLIP_JAX_JOIN_SECONDS", "300"))
     # Its handler would swallow SIGTERM; training/stop.py takes signals.
     jax.config.update("jax_enable_preemption_service", False)
-    try:
-        jax.distributed.initialize(
-            **arguments, initialization_timeout=seconds, shutdown_timeout_seconds=_SHUTDOWN_SECONDS
-        )
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"not all processes of this training came within {seconds} s ({reason}); start the same command "
-            f"on every worker"
-        ) from error
+    # JAX's own timeout aborts the process with a C++ trace.
+    timeout = threading.Timer(seconds, _give_up, (seconds,))
+    timeout.daemon = True
+    timeout.start()
+    jax.distributed.initialize(
+        **arguments, initialization_timeout=2 * seconds + 60, shutdown_timeout_seconds=_SHUTDOWN_SECONDS
+    )
+    timeout.cancel()
     if jax.process_count() > 1:
         _Watch.current = _Watch(jax.process_index(), jax.process_count())
         _Watch.current.start()
@@ -146,6 +146,12 @@ def failing_together() -> Iterator[None]:
             traceback.print_exc()
             _Watch.current.fail(f"{type(error).__name__}: {printable(str(error))}", 1)
         raise
+
+
+def _give_up(seconds: int) -> NoReturn:
+    message = f"not all processes of this training came within {seconds} s"
+    print(f"error: {message}; start the same command on every worker", file=sys.stderr, flush=True)
+    os._exit(2)
 
 
 def _join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
