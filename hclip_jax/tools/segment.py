@@ -21,36 +21,28 @@ Exit status: 0 = all images are segmented; 1 = some were skipped (unreadable, de
 """
 
 import argparse
-import contextlib
-import glob
-import json
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
 
 from hclip_jax.config.schema import Dtype
 from hclip_jax.data.bands import LARGE_PIXELS
 from hclip_jax.data.image_io import read_image, remarks
-from hclip_jax.data.listing import list_images
 from hclip_jax.data.open_image import MAX_MEGAPIXELS
 from hclip_jax.errors import UserError, one_line, printable
 from hclip_jax.inference.segmentation import check_num_classes
-from hclip_jax.io.files import check_writable, replace_atomically, write_atomically, write_png
+from hclip_jax.io.files import check_writable
 from hclip_jax.io.progress import bar
 from hclip_jax.text.class_groups import SYNONYMS
 from hclip_jax.text.class_list import check_forms
 from hclip_jax.text.class_names import check_class_names, read_class_names
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.segment_files import check_outputs, check_targets, image_paths, write_results
 
-if TYPE_CHECKING:
-    from hclip_jax.inference.segmentation import Segmentation
-
-_SUFFIXES = (".npz", "_overlay.png", ".json", ".png")
 _TILE_HINT = (
     "note: images of more than 33 megapixels were resized to the input of the model as a whole; --tile=1280 "
     "finds smaller things"
@@ -74,8 +66,8 @@ def main(argv: list[str]) -> int:
         raise UserError("--classes and --classes_file are both given; give one of them")
     if not 0 <= args.opacity <= 1:
         raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
-    paths, left_out, num_lost = _image_paths(args.images, args.output)
-    _check_outputs(paths, args.output)
+    paths, left_out, num_lost = image_paths(args.images, args.output)
+    check_outputs(paths, args.output)
     class_names = _split_names(args.classes, "--classes")
     if args.classes_file:
         class_names = read_class_names(args.classes_file)
@@ -123,7 +115,7 @@ def main(argv: list[str]) -> int:
                 except UserError as error:
                     say(f"skipped: {path}: {error}")
                     continue
-                _write(segmentation, probabilities, path, args)
+                write_results(segmentation, probabilities, path, args)
                 num_done += 1
                 num_large += segmentation.ids.size > LARGE_PIXELS
                 # Large images: the next is read without these in memory.
@@ -228,53 +220,6 @@ def _split_names(text: str, option: str) -> tuple[str, ...]:
     return names
 
 
-def _image_paths(arguments: Sequence[str], output: Path) -> tuple[list[Path], list[str], int]:
-    """The files that the arguments name, in their order, each once.
-
-    Returns:
-        The files; a line for each folder that holds more than images, and the number of lost images in them.
-    """
-    paths: dict[Path, None] = {}
-    lines, num_lost = [], 0
-    for argument in arguments:
-        path, left_out = Path(argument), ""
-        if path.is_dir():
-            listing = list_images(path)
-            matches, left_out = listing.images, listing.summary(without=output)
-            num_lost += len(listing.lost())
-        else:
-            matches = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
-        if not matches:
-            reason = (
-                f"holds no images{left_out and ', only '}{left_out}" if path.is_dir() else "does not exist"
-            )
-            raise UserError(f"{argument} {reason}; give an image, a folder of images or a pattern")
-        lines += [f"left out of {path}: {left_out}"] * bool(left_out)
-        paths |= dict.fromkeys(matches)
-    return list(paths), lines, num_lost
-
-
-def _check_outputs(paths: Sequence[Path], output: Path) -> None:
-    """Raises UserError if a file would be written twice, or over one of the images."""
-    if os.path.isfile(output):
-        raise UserError(f"--output={output} is a file; give a folder")
-    inputs = {os.path.realpath(path) for path in paths}
-    input_of: dict[str, Path] = {}
-    for path in paths:
-        for suffix in (".png", "_overlay.png"):
-            target = os.path.realpath(output / f"{path.stem}{suffix}")
-            if target in inputs:
-                raise UserError(
-                    f"{target} is one of the images and would be overwritten; give another --output"
-                )
-            if target in input_of:
-                raise UserError(
-                    f"{input_of[target]} and {path} would both be written to {target}; rename one, or "
-                    f"segment them in two runs with two outputs"
-                )
-            input_of[target] = path
-
-
 def _read_images(
     paths: Sequence[Path],
     args: argparse.Namespace,
@@ -285,7 +230,7 @@ def _read_images(
     """Yields the readable images and appends their paths to `pending`; passes remarks and errors on."""
     for path in paths:
         try:
-            _check_targets(path, args.output)
+            check_targets(path, args.output)
             image = read_image(path, args.max_megapixels)
             found = remarks(path, args.max_megapixels)
         except UserError as error:
@@ -296,44 +241,6 @@ def _read_images(
         pending.append(path)
         yield image
         del image  # large images: the next is read without this one in memory
-
-
-def _check_targets(path: Path, output: Path) -> None:
-    """Raises UserError if a result of the image at `path` cannot be a file of `output`."""
-    for suffix in _SUFFIXES:
-        target = output / f"{path.stem}{suffix}"
-        try:
-            is_folder = stat.S_ISDIR(target.stat().st_mode)
-        except FileNotFoundError:
-            continue
-        except OSError as error:  # such as a name that is too long with the suffix
-            raise UserError(
-                f"{path}: its result NAME{suffix} cannot be written to {output} ({error.strerror}); rename it"
-            ) from error
-        if is_folder:
-            raise UserError(f"{path}: its result {target} is a folder; remove the folder or rename the image")
-
-
-def _write(
-    segmentation: "Segmentation", probabilities: np.ndarray | None, path: Path, args: argparse.Namespace
-) -> None:
-    """Writes NAME.png and its companions for the image at `path`: all of them, or none."""
-    npz, overlay, summary, label = (args.output / f"{path.stem}{suffix}" for suffix in _SUFFIXES)
-    try:
-        if probabilities is not None:
-            with replace_atomically(npz) as temporary, temporary.open("wb") as file:
-                np.savez(file, probabilities=probabilities, classes=np.array(segmentation.class_names))
-        write_png(overlay, segmentation.overlay(args.opacity))
-        content = {"image": str(path), "model": str(args.model), **segmentation.summary()}
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        # Bytes of a name that are not UTF-8 become "\\udcxx", as JSON escapes them.
-        write_atomically(summary, text.encode(errors="backslashreplace"))
-        write_png(label, segmentation.label_image())
-    except UserError:
-        for target in (npz, overlay, summary, label):
-            with contextlib.suppress(OSError):
-                target.unlink()
-        raise
 
 
 if __name__ == "__main__":
