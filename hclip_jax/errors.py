@@ -15,6 +15,14 @@ def printable(text: str) -> str:
     return ascii(text[:100])[1:-1]
 
 
+def one_line(text: str, max_length: int = 500) -> str:
+    """Escapes control characters and other unprintable ones, and leaves out the middle of a long text."""
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    if len(text) <= max_length:
+        return text
+    return f"{text[: max_length // 2]} ... {text[-max_length // 2 :]}"
+
+
 def some(items: Iterable[str]) -> str:
     """Joins up to three items; more are counted: "a, b, c, ... (1,234 in all)"."""
     items = list(items)

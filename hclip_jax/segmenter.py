@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +11,12 @@ import jax
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh
-from PIL import Image
 
 from hclip_jax import runtime
 from hclip_jax.config.schema import InferenceProtocol
-from hclip_jax.data.image_io import read_image, to_rgb_array
+from hclip_jax.data.bands import row_bands
+from hclip_jax.data.image_like import ImageLike, as_rgb
+from hclip_jax.data.open_image import MAX_MEGAPIXELS
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
@@ -23,6 +24,7 @@ from hclip_jax.inference.predictor import Prediction, Predictor
 from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.inference.sliding_window import resize_square
 from hclip_jax.inference.text_cache import TextCache
+from hclip_jax.inference.tiles import MIN_TILE, predict_tiles, tile_probabilities
 from hclip_jax.load import open_model
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -31,9 +33,6 @@ from hclip_jax.sharding import make_mesh, place
 from hclip_jax.text.class_groups import ClassGroups, group_class_names
 from hclip_jax.text.prompts import make_prompts
 from hclip_jax.version import __version__
-
-ImageLike = str | Path | Image.Image | np.ndarray
-"""A path, a PIL image, or uint8 [H, W], [H, W, 3] or [H, W, 4] of any size."""
 
 _MAX_PROBABILITY_BYTES = 2**32  # of one image
 
@@ -132,10 +131,22 @@ class Segmenter:
         synonyms: str = "",
         threshold: float = 0.0,
         fast: bool = False,
+        tile: int = 0,
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> Segmentation:
         """Segments one image; arguments and errors as in `many`."""
-        options = {"background": background, "synonyms": synonyms, "threshold": threshold, "fast": fast}
-        return next(self.many([image], class_names, batch_size=1, **options))
+        results = self.many(
+            [image],
+            class_names,
+            batch_size=1,
+            background=background,
+            synonyms=synonyms,
+            threshold=threshold,
+            fast=fast,
+            tile=tile,
+            max_megapixels=max_megapixels,
+        )
+        return next(results)
 
     def many(
         self,
@@ -147,6 +158,9 @@ class Segmenter:
         synonyms: str = "",
         threshold: float = 0.0,
         fast: bool = False,
+        tile: int = 0,
+        max_megapixels: float = MAX_MEGAPIXELS,
+        on_progress: Callable[[float], None] = lambda share: None,
     ) -> Iterator[Segmentation]:
         """Segments images lazily, `batch_size` at a time.
 
@@ -154,22 +168,33 @@ class Segmenter:
             images: the images, see `ImageLike`.
             class_names: T names in the order of their ids, with synonyms separated by ", "; by default those
                 of the training.
-            batch_size: images in a batch on the devices; memory grows with it.
+            batch_size: images or tiles in a batch on the devices; memory grows with it.
             background: names that are none of the classes; together they become one more class, the last.
             synonyms: first | mean | max, see `group_class_names`; by default that of the training.
             threshold: pixels whose most probable class has a lower probability are unknown.
             fast: one view of the whole image instead of the published sliding window.
+            tile: images with a longer edge are segmented in overlapping tiles of this size in pixels, each as
+                an image of its own, which finds smaller things; 0 = whole images.
+            max_megapixels: larger images are refused.
+            on_progress: called with the share of an image that has been segmented since the last call.
 
         Raises:
-            UserError: an image cannot be read, a class name cannot be used, or an option is out of range.
+            UserError: an image cannot be read or is too large, a class name cannot be used, or an option is
+                out of range.
         """
         if not 0 <= threshold <= 1:
             raise UserError(f"threshold is {threshold}; it must be a probability, from 0 to 1")
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size}; it must be 1 or more")
+        if tile != 0 and tile < MIN_TILE:
+            raise UserError(f"tile is {tile}; it must be {MIN_TILE} pixels or more, or 0 for whole images")
+        if not max_megapixels > 0:
+            raise UserError(f"max_megapixels is {max_megapixels}; it must be more than 0")
         groups = self._group(class_names, background, synonyms)
         predictor = self._predictor(groups, fast=fast)
-        return self._segment(iter(images), groups, predictor, batch_size, threshold)
+        arrays = map(functools.partial(as_rgb, max_megapixels=max_megapixels), images)
+        settings = _Settings(groups, predictor, batch_size, threshold, tile, on_progress)
+        return _segment_tiled(arrays, settings) if tile else _segment_batches(arrays, settings)
 
     def embed_text(self, class_names: Sequence[str], synonyms: str = "") -> np.ndarray:
         """Text features float32 [T, P, D_e] of length 1, for P templates.
@@ -226,52 +251,65 @@ class Segmenter:
         protocol = replace(self._protocol, kind="single") if fast else self._protocol
         return Predictor(self._model, self._params, prompts, self._mesh, protocol, self._text_cache)
 
-    def _segment(
-        self,
-        images: Iterator[ImageLike],
-        groups: ClassGroups,
-        predictor: Predictor,
-        batch_size: int,
-        threshold: float,
-    ) -> Iterator[Segmentation]:
-        is_first_batch = True
-        while batch := [as_rgb(image) for image in itertools.islice(images, batch_size)]:
-            # A smaller last batch is filled up, so that it uses the compiled program of the others.
-            padding = [] if is_first_batch else [batch[-1]] * (batch_size - len(batch))
-            is_first_batch = False
-            predictions = predictor.segment(batch + padding, [image.shape[:2] for image in batch])
-            for image, prediction in zip(batch, predictions, strict=True):
-                yield _to_segmentation(image, prediction, groups, predictor, threshold)
+
+class _Settings(NamedTuple):
+    """Settings of a call of `many`, for all its images."""
+
+    groups: ClassGroups
+    predictor: Predictor
+    batch_size: int
+    threshold: float
+    tile: int
+    on_progress: Callable[[float], None]
 
 
-def as_rgb(image: ImageLike) -> np.ndarray:
-    """An image as uint8 [H, W, 3] RGB, upright.
+def _segment_batches(images: Iterator[np.ndarray], settings: _Settings) -> Iterator[Segmentation]:
+    """Segments whole images, a batch at a time."""
+    is_first_batch = True
+    while batch := list(itertools.islice(images, settings.batch_size)):
+        # A smaller last batch is filled up, so that it uses the compiled program of the others.
+        padding = [] if is_first_batch else [batch[-1]] * (settings.batch_size - len(batch))
+        is_first_batch = False
+        yield from _segment_batch(batch, padding, settings)
+        del batch, padding  # large images: the next are read without these in memory
 
-    Raises:
-        UserError: the image cannot be read, or is an array of another shape or dtype.
-    """
-    if isinstance(image, (str, Path)):
-        return read_image(image)
-    if isinstance(image, Image.Image):
-        return to_rgb_array(image, "the image")
-    array = np.asarray(image)
-    has_channels = array.shape[2:] in ((), (3,), (4,))
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or not has_channels or not array.size:
-        raise UserError(
-            f"the image is an array {array.dtype} {array.shape}; give uint8 [H, W, 3], RGB from 0 to 255"
-        )
-    return to_rgb_array(Image.fromarray(array), "the image")
+
+def _segment_batch(
+    batch: list[np.ndarray], padding: list[np.ndarray], settings: _Settings
+) -> Iterator[Segmentation]:
+    predictor = settings.predictor
+
+    def probabilities(image: np.ndarray) -> np.ndarray:
+        return predictor.probabilities([image], [image.shape[:2]])[0]
+
+    predictions = predictor.segment(batch + padding, [image.shape[:2] for image in batch])
+    for image, prediction in zip(batch, predictions, strict=True):
+        settings.on_progress(1.0)
+        yield _to_segmentation(image, prediction, probabilities, settings)
+
+
+def _segment_tiled(images: Iterator[np.ndarray], settings: _Settings) -> Iterator[Segmentation]:
+    """Segments images one after another, a batch of tiles at a time."""
+    predictor, tile, batch_size = settings.predictor, settings.tile, settings.batch_size
+
+    def probabilities(image: np.ndarray) -> np.ndarray:
+        return tile_probabilities(predictor, image, tile, batch_size)
+
+    def segment(image: np.ndarray) -> Segmentation:
+        prediction = predict_tiles(predictor, image, tile, batch_size, settings.on_progress)
+        return _to_segmentation(image, prediction, probabilities, settings)
+
+    return map(segment, images)
 
 
 def _to_segmentation(
     image: np.ndarray,
     prediction: Prediction,
-    groups: ClassGroups,
-    predictor: Predictor,
-    threshold: float,
+    compute_probabilities: Callable[[np.ndarray], np.ndarray],
+    settings: _Settings,
 ) -> Segmentation:
-    """Converts the prediction of members of `groups` to a segmentation with its classes."""
-    height, width = image.shape[:2]
+    """Converts the prediction of members of the groups to a segmentation with their classes."""
+    groups, (height, width) = settings.groups, image.shape[:2]
 
     def probabilities() -> np.ndarray:
         num_bytes = 4 * len(groups.members) * height * width
@@ -280,11 +318,17 @@ def _to_segmentation(
                 f"probabilities of {len(groups.members)} names at {width} x {height} pixels take "
                 f"{num_bytes / 2**30:.1f} GB; give fewer names or a smaller image"
             )
-        return groups.to_class_probabilities(predictor.probabilities([image], [(height, width)])[0])
+        return groups.to_class_probabilities(compute_probabilities(image))
 
-    ids = groups.to_class_ids(prediction.ids)
-    ids = np.where(prediction.probability < threshold, np.int32(IGNORE), ids)
-    return Segmentation(image, groups.class_names, ids, prediction.probability, probabilities)
+    ids, confidence = prediction
+    # Classes that share a member are more than the members.
+    narrowest = np.min_scalar_type(-len(groups.class_names))
+    ids = ids.astype(np.promote_types(ids.dtype, narrowest), copy=False)
+    class_by_member = groups.to_class_ids(np.arange(len(groups.members)))
+    for rows in row_bands(height, width):
+        ids[rows] = class_by_member[ids[rows]]
+        ids[rows][confidence[rows] < settings.threshold] = IGNORE
+    return Segmentation(image, groups.class_names, ids, confidence, probabilities)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -13,6 +13,7 @@ from hclip_jax import segmenter as module
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference import predictor as predictor_module
+from hclip_jax.inference.tiles import split_into_tiles
 from hclip_jax.io import cache
 from hclip_jax.segmenter import ImageLike, as_rgb
 from hclip_jax.text.prompts import Prompts
@@ -104,6 +105,18 @@ def test_a_large_image(segmenter: Segmenter) -> None:
     # The large image is the small one enlarged, so the probabilities are nearly the same.
     small = segmenter(np.ascontiguousarray(RGB), CLASS_NAMES[:2], fast=True)
     assert np.abs(result.probabilities[:, 25::50, 27::54] - small.probabilities).mean() < 0.02
+
+
+def test_each_tile_is_segmented_as_an_image_of_its_own(segmenter: Segmenter) -> None:
+    image = np.tile(RGB, (3, 2, 1))[:100, :110]
+    tiled = segmenter(image, CLASS_NAMES, fast=True, tile=64, threshold=0.45)
+    assert 0 < (tiled.ids == IGNORE).mean() < 1
+    source, kept, kept_in_tile = split_into_tiles((100, 110), 64)[3]
+    alone = segmenter(image[source], CLASS_NAMES, fast=True, threshold=0.45)
+    np.testing.assert_array_equal(tiled.ids[kept], alone.ids[kept_in_tile])
+    np.testing.assert_array_equal(tiled.confidence[kept], alone.confidence[kept_in_tile])
+    probabilities = alone.probabilities[(slice(None), *kept_in_tile)]
+    np.testing.assert_array_equal(tiled.probabilities[(slice(None), *kept)], probabilities)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +261,8 @@ def test_many_reads_images_lazily(segmenter: Segmenter) -> None:
             "the background list: name 1 and name 2 are both 'sea'",
         ),
         (CLASS_NAMES, {"synonyms": "best"}, "synonyms is 'best'"),
+        (CLASS_NAMES, {"tile": 63}, "tile is 63; it must be 64 pixels or more, or 0"),
+        (CLASS_NAMES, {"max_megapixels": 0}, "max_megapixels is 0; it must be more than 0"),
         (("cat " * 80,), {}, "at most 77 fit"),
         ("cat", {}, "is the text 'cat': give a list of names"),
     ],

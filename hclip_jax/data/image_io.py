@@ -1,38 +1,35 @@
 """Reads image and label files of any mode, bit depth or rotation into arrays."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from hclip_jax.data.bands import upright_rgb
 from hclip_jax.data.bit_depth import bit_depth_remark, has_16_bits, to_8_bits
 from hclip_jax.data.frames import has_several_frames
+from hclip_jax.data.open_image import MAX_MEGAPIXELS, open_image
 from hclip_jax.data.orientation import orientation, turned, upright
-from hclip_jax.data.quiet import quiet_pillow
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
-# Whatever a file is named: of Pillow's other formats, some start programs (EPS starts Ghostscript).
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 LABEL_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 FRAMES = "has several pages or frames, of which only the first is used"
 """The remark on an animation or a document."""
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
     """Reads an image as uint8 RGB [H, W, 3], upright according to its EXIF orientation.
 
     16 bits are scaled to 8, by the bits in use (`data/bit_depth.py`). Transparency is dropped, as in
     detectron2's `read_image`. Of several frames or pages, the first is read.
 
     Raises:
-        UserError: the file is missing, not an image, truncated, too large to be safe, or of a mode that has
-            no RGB form.
+        UserError: the file is missing, not an image, truncated, larger than `max_megapixels`, or of a mode
+            that has no RGB form.
     """
-    with _open_image(path) as image:
+    with open_image(path, max_megapixels) as image:
         return to_rgb_array(image, str(path))
 
 
@@ -47,23 +44,22 @@ def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
         UserError: the image has a mode that has no RGB form.
     """
     is_16_bit = has_16_bits(image)  # known before the pixels are decoded
-    image = upright(image)
+    image.load()
+    turn = orientation(image)
     if is_16_bit:
         image = to_8_bits(image, name)
     elif image.mode in ("F", "LAB"):
         raise UserError(f"{name} has the mode {image.mode}, which has no fixed RGB form: save it as RGB")
-    elif image.mode in ("P", "PA"):
-        image = image.convert("RGBA")  # palette entries can have their own transparency
-    return np.asarray(image.convert("RGB"))
+    return upright_rgb(image, turn)
 
 
-def remarks(path: str | Path) -> list[str]:
+def remarks(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> list[str]:
     """Describes what was perhaps not meant in an image that can be read: clauses without its name.
 
     Raises:
         UserError: as `read_image`.
     """
-    with _open_image(path) as image:
+    with open_image(path, max_megapixels) as image:
         found = bit_depth_remark(image, str(path)), FRAMES * has_several_frames(image)
         return [remark for remark in found if remark]
 
@@ -86,7 +82,7 @@ def read_raw_label(path: str | Path) -> np.ndarray:
     Raises:
         UserError: the file is unreadable or has colour channels.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         _check_label_mode(path, image.mode)
         raw = np.asarray(upright(image))
     return raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
@@ -149,7 +145,7 @@ def read_header(path: str | Path) -> Header:
     Raises:
         UserError: the file is missing or not an image.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         value = orientation(image, header_only=True)
         size = image.height, image.width
         if image.format == "TIFF":  # Pillow gives the upright size of this format
@@ -174,7 +170,7 @@ def read_image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         UserError: the file is missing or not an image.
     """
-    with _open_image(path) as image:
+    with open_image(path) as image:
         size = image.height, image.width
         return size if image.format == "TIFF" else turned(size, orientation(image))
 
@@ -200,17 +196,3 @@ def _check_label_mode(path: str | Path, mode: str) -> None:
             f"the label {path} has the mode {mode}, but a label has a single channel of class ids: "
             "save it as an 8-bit or 16-bit grey PNG, or as a palette PNG"
         )
-
-
-@contextlib.contextmanager
-def _open_image(path: str | Path) -> Iterator[Image.Image]:
-    try:
-        with quiet_pillow(), Image.open(path, formats=_FORMATS) as image:
-            yield image
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist: check the path") from error
-    # Pillow raises many exceptions for broken files: OSError, SyntaxError, struct.error, ...
-    except Exception as error:
-        raise UserError(f"cannot read {path} as an image ({error}): replace the file or remove it") from error

@@ -7,6 +7,7 @@ Source: CAT-Seg's configuration of detectron2 (`ResizeShortestEdge`, `RandomCrop
 import numpy as np
 from PIL import Image
 
+from hclip_jax.data.bands import resize_bilinear
 from hclip_jax.data.types import IGNORE, Example
 
 _LONGEST_EDGE = 1333  # detectron2's INPUT.MAX_SIZE_TRAIN; only panoramas reach it and need padding
@@ -62,7 +63,7 @@ def resize_shortest(image: np.ndarray, shortest_edge: int, longest_edge: int) ->
     height, width = _resized_shape(image.shape, shortest_edge, longest_edge)
     if (height, width) == image.shape[:2]:
         return image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    return resize_bilinear(image, (height, width))
 
 
 def _resized_shape(shape: tuple[int, ...], shortest_edge: int, longest_edge: int) -> tuple[int, int]:

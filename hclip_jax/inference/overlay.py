@@ -9,11 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from hclip_jax.data.bands import resize_bilinear, row_bands
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference.palette import palette
 
 _MIN_LONG_EDGE = 480  # pixels; smaller images are enlarged by a whole factor
+_MAX_LONG_EDGE = 4096  # larger ones are reduced; the legend grows with the image, and so does memory
 _MAX_LEGEND_ROWS = 20
 _MAX_TEXT_WIDTH = 18  # em
 _WHITE, _BLACK, _GREY = (255, 255, 255), (28, 28, 28), (120, 120, 120)
@@ -41,8 +43,9 @@ def overlay(
         unknown: name of IGNORE pixels in the last row of the legend; "" leaves that row out.
 
     Returns:
-        The painted image, enlarged if it is small, and a legend of the largest classes with their share of
-        the image. The legend is below the image, or beside it if the image is taller than wide.
+        The painted image, enlarged if it is small and reduced if an edge is longer than 4,096 pixels, and a
+        legend of the largest classes with their share of the image. The legend is below the image, or beside
+        it if the image is taller than wide.
 
     Raises:
         UserError: a shape, dtype, class id or the opacity is not as described above.
@@ -50,10 +53,11 @@ def overlay(
     _check_inputs(image, {"label": label}, len(class_names), opacity)
     shares = _class_shares(label, len(class_names))
     values = [f"{_percent(share)} %" for share in shares]
-    painted = _paint(image, label, len(class_names), opacity)
+    small_image, small_label = _reduce(image, label)
+    painted = _paint(small_image, small_label, len(class_names), opacity)
     em = _em(max(painted.size))
-    ignored = 100 * float((label == IGNORE).mean()) if unknown else 0.0
-    unknown_rows = [_LegendRow(_WHITE, unknown, f"{_percent(ignored)} %")] if ignored else []
+    has_unknown = bool(unknown) and label.min() == IGNORE
+    unknown_rows = [_LegendRow(_WHITE, unknown, f"{_percent(100 - shares.sum())} %")] if has_unknown else []
     rows = _legend_rows(shares, values, class_names, _MAX_LEGEND_ROWS - len(unknown_rows))
     rows += unknown_rows
     return _with_legend(painted, rows, em) if rows else painted
@@ -71,18 +75,19 @@ def comparison(
         class_names: T names.
 
     Returns:
-        The three panels, enlarged if they are small, and a legend of the largest classes of either label
-        map with their share of the image in the ground truth and in the prediction.
+        The three panels, enlarged or reduced as in `overlay`, and a legend of the largest classes of either
+        label map with their share of the image in the ground truth and in the prediction.
 
     Raises:
         UserError: a shape, dtype or class id is not as described above.
     """
     T, opacity = len(class_names), 0.7
     _check_inputs(image, {"truth": truth, "prediction": prediction}, T, opacity)
+    small_image, small_truth, small_prediction = _reduce(image, truth, prediction)
     panels = {
-        "image": _enlarge(Image.fromarray(image)),
-        "truth": _paint(image, truth, T, opacity),
-        "prediction": _paint(image, prediction, T, opacity),
+        "image": _enlarge(Image.fromarray(small_image)),
+        "truth": _paint(small_image, small_truth, T, opacity),
+        "prediction": _paint(small_image, small_prediction, T, opacity),
     }
     width, height = panels["image"].size
     em = _em(max(3 * width, height))
@@ -110,15 +115,30 @@ def _check_inputs(image: np.ndarray, labels: dict[str, np.ndarray], T: int, opac
                 f"the {name} is {label.shape} but the image is {image.shape[:2]}; resize the {name} to the "
                 f"size of the image"
             )
-        ids = np.unique(label)
-        invalid = ids[(ids != IGNORE) & ((ids < 0) | (ids >= T))]
-        if invalid.size:
+        invalid = [i for i in (int(label.min()), int(label.max())) if not IGNORE <= i < T]
+        if invalid:
             raise UserError(
                 f"the {name} holds class id {invalid[0]}, but the {T} classes have ids 0 to {T - 1} "
                 f"({IGNORE} = ignore); use the class list that the {name} belongs to"
             )
     if not 0 <= opacity <= 1:
         raise UserError(f"opacity is {opacity}; it must be from 0 to 1")
+
+
+def _reduce(image: np.ndarray, *labels: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The image [H, W, 3] and its label maps [H, W], reduced to a longest edge of _MAX_LONG_EDGE."""
+    height, width = image.shape[:2]
+    scale = _MAX_LONG_EDGE / max(height, width)
+    if scale >= 1:
+        return image, *labels
+    size = max(1, round(scale * height)), max(1, round(scale * width))
+    nearest = np.ix_(_nearest(size[0], height), _nearest(size[1], width))
+    return resize_bilinear(image, size), *(label[nearest] for label in labels)
+
+
+def _nearest(new: int, old: int) -> np.ndarray:
+    """The index of the nearest of `old` samples for each of `new` samples."""
+    return ((np.arange(new) + 0.5) * old / new).astype(np.int64)
 
 
 def _enlarge(image: Image.Image) -> Image.Image:
@@ -132,22 +152,26 @@ def _paint(image: np.ndarray, label: np.ndarray, T: int, opacity: float) -> Imag
     """The enlarged image with class colours and borders blended over it."""
     canvas = _enlarge(Image.fromarray(image))
     factor = canvas.width // image.shape[1]
-    label = label.astype(np.int32).repeat(factor, axis=0).repeat(factor, axis=1)
-    # IGNORE (-1) indexes the extra colour at the end; the mask below removes it again.
+    label = label.repeat(factor, axis=0).repeat(factor, axis=1)
+    # IGNORE (-1) indexes the extra colour at the end; the mask leaves it out again.
     colours = Image.fromarray(palette(T + 1)[label])
-    blended = Image.composite(Image.blend(canvas, colours, opacity), canvas, Image.fromarray(label != IGNORE))
+    canvas.paste(Image.blend(canvas, colours, opacity), mask=Image.fromarray(label != IGNORE))
     thickness = max(1, round(min(canvas.size) / 480))
     border = np.zeros(label.shape, bool)
     border[thickness:] |= label[thickness:] != label[:-thickness]
     border[:, thickness:] |= label[:, thickness:] != label[:, :-thickness]
     # Not fully opaque, so that a speckled label map still shows its colours.
-    strength = Image.fromarray(border.astype(np.uint8) * 200)
-    return Image.composite(Image.new("RGB", canvas.size, _WHITE), blended, strength)
+    canvas.paste(_WHITE, (0, 0, *canvas.size), Image.fromarray(border.astype(np.uint8) * 200))
+    return canvas
 
 
 def _class_shares(label: np.ndarray, T: int) -> np.ndarray:
     """Percentage of the image that each class covers, float64 [T]."""
-    return 100 * np.bincount(label[label != IGNORE].astype(np.int64), minlength=T) / label.size
+    pixels = np.zeros(T, np.int64)
+    for rows in row_bands(*label.shape):
+        known = label[rows][label[rows] != IGNORE]
+        pixels += np.bincount(known.astype(np.int64), minlength=T)
+    return 100 * pixels / label.size
 
 
 def _percent(share: float) -> str:

@@ -11,8 +11,10 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax.config.schema import InferenceProtocol
+from hclip_jax.data.bands import LARGE_PIXELS
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.inference import sliding_window
+from hclip_jax.inference.blocks import Block, output_blocks
 from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -21,17 +23,26 @@ from hclip_jax.ops.resize import BilinearWeights
 from hclip_jax.sharding import named_sharding, place
 from hclip_jax.text.prompts import Prompts, pad_prompts
 
-# Output sizes are padded to a multiple of this, so that images of many sizes share few compiled programs.
-_SIZE_MULTIPLE = 128
 # Probabilities at the output size that are in memory together: 2**24 float32 values are 64 MB.
 _MAX_VALUES = 2**24
 
 
 class Prediction(NamedTuple):
-    """The most probable class of each pixel."""
+    """The most probable class of each pixel: arrays of `empty_prediction`."""
 
-    ids: np.ndarray  # int32 [H, W]
-    probability: np.ndarray  # float32 [H, W], of that class
+    ids: np.ndarray  # [H, W]
+    probability: np.ndarray  # [H, W], of that class
+
+
+def empty_prediction(size: tuple[int, int], num_classes: int) -> Prediction:
+    """Uninitialised arrays of `size` = (height, width): int32 and float32.
+
+    From 33 megapixels on, memory matters more than precision: they have the narrowest signed dtype for the
+    ids, and float16.
+    """
+    if size[0] * size[1] <= LARGE_PIXELS:
+        return Prediction(np.empty(size, np.int32), np.empty(size, np.float32))
+    return Prediction(np.empty(size, np.min_scalar_type(-num_classes)), np.empty(size, np.float16))
 
 
 class Predictor:
@@ -89,9 +100,13 @@ class Predictor:
                 only fill up the batch and have no result.
         """
         predictions = []
-        for logits, (height, width), weights in self._predict(images, sizes):
-            prediction = _most_probable(self._protocol, logits, *weights)
-            predictions.append(Prediction(*(np.asarray(x)[:height, :width] for x in prediction)))
+        for logits, size, blocks in self._predict(images, sizes):
+            prediction = empty_prediction(size, logits.shape[1])
+            for block, rows, columns in blocks:
+                found = _most_probable(self._protocol, logits, rows, columns)
+                for whole, part in zip(prediction, found, strict=True):
+                    whole[block] = _cropped(part, whole[block].shape)
+            predictions.append(prediction)
         return predictions
 
     def probabilities(
@@ -108,13 +123,15 @@ class Predictor:
             a pixel need not sum to 1.
         """
         results = []
-        for logits, (height, width), (rows, columns) in self._predict(images, sizes):
-            result = np.empty((logits.shape[1], height, width), np.float32)
-            chunk_size = _class_chunk_size(self._protocol, rows, columns)
-            for first in range(0, len(result), chunk_size):
-                chunk = logits[:, first : first + chunk_size]
-                resized = _resized_probabilities(self._protocol, chunk, rows, columns)
-                result[first : first + chunk_size] = np.asarray(resized)[:, :height, :width]
+        for logits, size, blocks in self._predict(images, sizes):
+            result = np.empty((logits.shape[1], *size), np.float32)
+            for block, rows, columns in blocks:
+                chunk_size = _class_chunk_size(self._protocol, rows, columns)
+                for first in range(0, len(result), chunk_size):
+                    target = result[(slice(first, first + chunk_size), *block)]
+                    chunk = logits[:, first : first + chunk_size]
+                    resized = _resized_probabilities(self._protocol, chunk, rows, columns)
+                    target[:] = _cropped(resized, target.shape[1:])
             results.append(result)
         return results
 
@@ -131,16 +148,12 @@ class Predictor:
 
     def _predict(
         self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
-    ) -> Iterator[tuple[Array, tuple[int, int], tuple[BilinearWeights, BilinearWeights]]]:
-        """For each image: logits [V, T, 4h, 4w], output size, weights of the resize to the padded size."""
+    ) -> Iterator[tuple[Array, tuple[int, int], Iterator[Block]]]:
+        """For each image with an output size: logits [V, T, 4h, 4w], that size, and its blocks."""
         logits = self.logits(images)
         grid_size = logits.shape[-1] if self._protocol.kind == "single" else self._protocol.canvas_size
         for i, size in enumerate(sizes):
-            rows, columns = (
-                resize.bilinear_weights(new, grid_size, -(-new // _SIZE_MULTIPLE) * _SIZE_MULTIPLE)
-                for new in size
-            )
-            yield logits[i], size, (rows, columns)
+            yield logits[i], size, output_blocks(size, grid_size)
 
     def _views(self, image: np.ndarray) -> np.ndarray:
         """Inputs of the model for one image: float32 [V, size, size, 3] from 0 to 255."""
@@ -209,6 +222,11 @@ def _most_probable(
     initial = (jnp.zeros(shape, jnp.int32), jnp.full(shape, -1.0))
     best, _ = jax.lax.scan(update_best, initial, jnp.asarray(starts))
     return best
+
+
+def _cropped(padded: Array, size: tuple[int, int]) -> np.ndarray:
+    """The top left [..., height, width] of an array [..., H, W]."""
+    return np.asarray(padded)[..., : size[0], : size[1]]
 
 
 def _class_chunk_size(protocol: InferenceProtocol, rows: BilinearWeights, columns: BilinearWeights) -> int:

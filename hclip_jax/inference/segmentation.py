@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from hclip_jax.data.bands import row_bands
 from hclip_jax.data.types import IGNORE
+from hclip_jax.errors import UserError
 from hclip_jax.inference.overlay import overlay
+
+MAX_LABEL_CLASSES = 65534
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +25,8 @@ class Segmentation:
         class_names: class names in the order of their ids; the last may be "background".
         ids: int32 [H, W], -1 (unknown) where the most probable class is below the threshold.
         confidence: float32 [H, W], probability of the most probable class.
+
+    From 33 megapixels on, ids have the narrowest signed dtype and confidence is float16, to save memory.
     """
 
     image: np.ndarray
@@ -52,10 +58,7 @@ class Segmentation:
             JSON types. "area" and "unknown_area" are shares from 0 to 1; "mean_probability" is None for a
             class without pixels.
         """
-        known = self.ids != IGNORE
-        ids, num_classes = self.ids[known], len(self.class_names)
-        pixels = np.bincount(ids, minlength=num_classes)
-        total = np.bincount(ids, weights=self.confidence[known], minlength=num_classes)
+        pixels, total = self._pixels_and_confidence()
         rows = [
             {
                 "id": t,
@@ -70,12 +73,36 @@ class Segmentation:
         return {
             "width": width,
             "height": height,
-            "unknown_area": float(1 - known.mean()),
+            "unknown_area": float(1 - pixels.sum() / self.ids.size),
             "classes": rows,
         }
 
     def label_image(self) -> Image.Image:
-        """The ids as a single-channel image; unknown is 255, or 65535 (16 bits) from 256 classes on."""
-        wide = len(self.class_names) > 255
-        ids = np.where(self.ids == IGNORE, 65535 if wide else 255, self.ids)
-        return Image.fromarray(ids.astype(np.uint16 if wide else np.uint8))
+        """The ids as a single-channel image; unknown is 255, or 65535 (16 bits) from 256 classes on.
+
+        Raises:
+            UserError: there are more than MAX_LABEL_CLASSES classes.
+        """
+        check_num_classes(len(self.class_names))
+        # -1 (unknown) becomes the largest value.
+        return Image.fromarray(self.ids.astype(np.uint16 if len(self.class_names) > 255 else np.uint8))
+
+    def _pixels_and_confidence(self) -> tuple[np.ndarray, np.ndarray]:
+        """The number of pixels of each class [T], and the sum of their confidence."""
+        num_classes = len(self.class_names)
+        pixels, total = np.zeros(num_classes, np.int64), np.zeros(num_classes)
+        for rows in row_bands(*self.ids.shape):
+            known = self.ids[rows] != IGNORE
+            ids = self.ids[rows][known]
+            pixels += np.bincount(ids, minlength=num_classes)
+            total += np.bincount(ids, weights=self.confidence[rows][known], minlength=num_classes)
+        return pixels, total
+
+
+def check_num_classes(num_classes: int) -> None:
+    """Raises UserError if there are too many classes for a label image."""
+    if num_classes > MAX_LABEL_CLASSES:
+        raise UserError(
+            f"there are {num_classes:,} classes, but a label image of 16 bits holds at most "
+            f"{MAX_LABEL_CLASSES:,}: give fewer class names"
+        )

@@ -5,9 +5,10 @@ import hashlib
 import io
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,20 @@ def replace_atomically(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Raises UserError if no file can be created in `folder`, which may be missing; nothing remains."""
+    missing = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
+    with _os_errors_name(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"x")
+        finally:
+            for path in missing:
+                with suppress(OSError):
+                    path.rmdir()
 
 
 def check_absent(target: Path) -> None:
@@ -152,7 +167,10 @@ def _os_errors_name(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}); "
-            f"choose a folder with space that you may write to."
-        ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            fix = "choose a shorter name"
+        elif error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP):
+            fix = "choose another name or folder"
+        else:
+            fix = "choose a folder with space that you may write to"
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); {fix}") from error

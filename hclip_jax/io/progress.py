@@ -12,7 +12,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True)
+# File names are printed unchanged: rich would read "[red]" as markup and ":cat:" as an emoji.
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 class _RateColumn(ProgressColumn):

@@ -11,36 +11,42 @@ segmentation/) gets
     NAME.json          area and mean probability of each class
     NAME.npz           with --probabilities: `probabilities` float32 [T, H, W], and `classes`
 
+An overlay is reduced to 4,096 pixels. A whole image is resized to the input of the model; --tile=1280
+segments larger images in overlapping tiles instead, which finds smaller things.
+
 Exit status: 0 = all images are segmented; 1 = some were skipped (unreadable, dead links, or too large for
---probabilities); 2 = wrong use. Example:
+--probabilities); 2 = wrong use, or the results cannot be written. Example:
 
     hclip segment holiday/ --model=runs/vitb --classes="person,sea,sand,sky" --output=holiday_labels
 """
 
 import argparse
-import glob
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
 
 from hclip_jax.config.schema import Dtype
+from hclip_jax.data.bands import LARGE_PIXELS
 from hclip_jax.data.image_io import read_image, remarks
-from hclip_jax.data.listing import list_images
-from hclip_jax.errors import UserError, printable
-from hclip_jax.io.files import replace_atomically, write_atomically, write_png
-from hclip_jax.io.progress import bar, console
+from hclip_jax.data.open_image import MAX_MEGAPIXELS
+from hclip_jax.errors import UserError, one_line, printable
+from hclip_jax.inference.segmentation import check_num_classes
+from hclip_jax.io.files import check_writable
+from hclip_jax.io.progress import bar
 from hclip_jax.text.class_groups import SYNONYMS
 from hclip_jax.text.class_list import check_forms
 from hclip_jax.text.class_names import check_class_names, read_class_names
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.segment_files import check_outputs, check_targets, image_paths, write_results
 
-if TYPE_CHECKING:
-    from hclip_jax.inference.segmentation import Segmentation
+_TILE_HINT = (
+    "note: images of more than 33 megapixels were resized to the input of the model as a whole; --tile=1280 "
+    "finds smaller things"
+)
 
 
 def main(argv: list[str]) -> int:
@@ -60,49 +66,64 @@ def main(argv: list[str]) -> int:
         raise UserError("--classes and --classes_file are both given; give one of them")
     if not 0 <= args.opacity <= 1:
         raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
-    paths, left_out, num_lost = _image_paths(args.images, args.output)
-    _check_outputs(paths, args.output)
+    paths, left_out, num_lost = image_paths(args.images, args.output)
+    check_outputs(paths, args.output)
     class_names = _split_names(args.classes, "--classes")
     if args.classes_file:
         class_names = read_class_names(args.classes_file)
     background = _split_names(args.background, "--background")
+    check_num_classes(len(class_names) + bool(background))
+    check_writable(args.output)
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.segmenter import Segmenter
 
     segmenter = Segmenter.load(args.model, args.base, args.dtype, args.checkpoint)
-    for line in left_out:
-        console.print(line, markup=False)
-    num_done = 0
+    check_num_classes(len(class_names or segmenter.class_names) + bool(background))
+    num_images, num_done, num_large = len(paths) + num_lost, 0, 0
     with bar() as progress:
         task = progress.add_task("segmenting", total=len(paths))
 
-        def skip(reason: object) -> None:
-            progress.console.print(f"skipped: {reason}", markup=False)
+        def say(line: str) -> None:
+            progress.console.print(one_line(line))
+
+        def skip(reason: str) -> None:
+            say(f"skipped: {reason}")
             progress.advance(task)
 
         pending: list[Path] = []  # read, and not yet segmented
         segmentations = segmenter.many(
-            _read_images(paths, pending, skip, lambda line: progress.console.print(line, markup=False)),
+            _read_images(paths, args, pending, skip, say),
             class_names,
             batch_size=args.batch_size,
             background=background,
             synonyms=args.synonyms,
             threshold=args.threshold,
             fast=args.fast,
+            tile=args.tile,
+            max_megapixels=args.max_megapixels,
+            on_progress=lambda share: progress.advance(task, share),
         )
-        for segmentation in segmentations:
-            path = pending.pop(0)
-            try:
-                probabilities = segmentation.probabilities if args.probabilities else None
-            except UserError as error:
-                skip(f"{path}: {error}")
-                continue
-            _write(segmentation, probabilities, path, args)
-            num_done += 1
-            progress.advance(task)
-    num_images = len(paths) + num_lost
-    console.print(f"{num_done} of {num_images} images are segmented, in {args.output}/", markup=False)
+        args.output.mkdir(parents=True, exist_ok=True)
+        for line in left_out:
+            say(line)
+        try:
+            for segmentation in segmentations:
+                path = pending.pop(0)
+                try:
+                    probabilities = segmentation.probabilities if args.probabilities else None
+                except UserError as error:
+                    say(f"skipped: {path}: {error}")
+                    continue
+                write_results(segmentation, probabilities, path, args)
+                num_done += 1
+                num_large += segmentation.ids.size > LARGE_PIXELS
+                # Large images: the next is read without these in memory.
+                del segmentation, probabilities
+        finally:  # also if a result cannot be written: the others are whole
+            if num_large and not args.tile:
+                say(_TILE_HINT)
+            say(f"{num_done} of {num_images} images are segmented, in {args.output}/")
     return 0 if num_done == num_images else 1
 
 
@@ -159,7 +180,21 @@ def _parser() -> Parser:
         type=int,
         default=1,
         metavar="B",
-        help="images the devices process together (default: 1)",
+        help="images or tiles the devices process together (default: 1)",
+    )
+    add(
+        "--tile",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="segment larger images in overlapping tiles of this size (default: 0 = whole images)",
+    )
+    add(
+        "--max_megapixels",
+        type=float,
+        default=MAX_MEGAPIXELS,
+        metavar="N",
+        help=f"larger images are skipped; memory grows with it (default: {MAX_MEGAPIXELS:g})",
     )
     add("--probabilities", action="store_true", help="write NAME.npz too")
     add("--opacity", type=float, default=0.55, metavar="A", help="of the overlay, 0 to 1 (default: 0.55)")
@@ -186,87 +221,27 @@ def _split_names(text: str, option: str) -> tuple[str, ...]:
     return names
 
 
-def _image_paths(arguments: Sequence[str], output: Path) -> tuple[list[Path], list[str], int]:
-    """The files that the arguments name, in their order, each once.
-
-    Returns:
-        The files; a line for each folder that holds more than images, and the number of lost images in them.
-    """
-    paths: dict[Path, None] = {}
-    lines, num_lost = [], 0
-    for argument in arguments:
-        path, left_out = Path(argument), ""
-        if path.is_dir():
-            listing = list_images(path)
-            matches, left_out = listing.images, listing.summary(without=output)
-            num_lost += len(listing.lost())
-        else:
-            matches = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
-        if not matches:
-            reason = (
-                f"holds no images{left_out and ', only '}{left_out}" if path.is_dir() else "does not exist"
-            )
-            raise UserError(f"{argument} {reason}; give an image, a folder of images or a pattern")
-        lines += [f"left out of {path}: {left_out}"] * bool(left_out)
-        paths |= dict.fromkeys(matches)
-    return list(paths), lines, num_lost
-
-
-def _check_outputs(paths: Sequence[Path], output: Path) -> None:
-    """Raises UserError if a file would be written twice, or over one of the images."""
-    if output.exists() and not output.is_dir():
-        raise UserError(f"--output={output} is a file; give a folder")
-    inputs = {path.resolve() for path in paths}
-    input_of: dict[Path, Path] = {}
-    for path in paths:
-        for suffix in (".png", "_overlay.png"):
-            target = (output / f"{path.stem}{suffix}").resolve()
-            if target in inputs:
-                raise UserError(
-                    f"{target} is one of the images and would be overwritten; give another --output"
-                )
-            if target in input_of:
-                raise UserError(
-                    f"{input_of[target]} and {path} would both be written to {target}; rename one, or "
-                    f"segment them in two runs with two outputs"
-                )
-            input_of[target] = path
-
-
 def _read_images(
     paths: Sequence[Path],
+    args: argparse.Namespace,
     pending: list[Path],
-    skip: Callable[[object], None],
-    tell: Callable[[str], None],
+    skip: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> Iterator[np.ndarray]:
     """Yields the readable images and appends their paths to `pending`; passes remarks and errors on."""
     for path in paths:
         try:
-            image, found = read_image(path), remarks(path)
+            check_targets(path, args.output)
+            image = read_image(path, args.max_megapixels)
+            found = remarks(path, args.max_megapixels)
         except UserError as error:
-            skip(error)
+            skip(str(error))
             continue
         for remark in found:
-            tell(f"{path} {remark}")
+            say(f"{path} {remark}")
         pending.append(path)
         yield image
-
-
-def _write(
-    segmentation: "Segmentation", probabilities: np.ndarray | None, path: Path, args: argparse.Namespace
-) -> None:
-    """Writes NAME.png and its companions for the image at `path`."""
-
-    def target(suffix: str) -> Path:
-        return args.output / f"{path.stem}{suffix}"
-
-    if probabilities is not None:
-        with replace_atomically(target(".npz")) as temporary, temporary.open("wb") as file:
-            np.savez(file, probabilities=probabilities, classes=np.array(segmentation.class_names))
-    write_png(target("_overlay.png"), segmentation.overlay(args.opacity))
-    summary = {"image": str(path), "model": str(args.model), **segmentation.summary()}
-    write_atomically(target(".json"), json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-    write_png(target(".png"), segmentation.label_image())
+        del image  # large images: the next is read without this one in memory
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -178,3 +179,61 @@ def test_only_image_formats_are_opened_whatever_the_suffix(tmp_path: Path) -> No
     path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n%%EOF\n")
     with pytest.raises(UserError, match=r"photo\.jpg as an image \(cannot identify"):
         read_image_size(path)
+
+
+def test_a_too_large_image_is_refused_with_its_size_and_the_limit(tmp_path: Path) -> None:
+    message = (
+        r"bomb\.png has 40,000 x 40,000 pixels \(1,600.0 megapixels\), but at most 180 megapixels .*tiles"
+    )
+    for read in (read_image, read_image_size, read_label_size):
+        with pytest.raises(UserError, match=message):
+            read(bomb(tmp_path / "bomb.png"))
+
+
+def test_an_image_below_the_limit_is_read_without_a_warning(tmp_path: Path) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    path = saved(tmp_path / "large.png", Image.new("1", (9600, 9500)))  # 91 megapixels: Pillow warns
+    assert read_image_size(path) == (9500, 9600)
+    assert limit == Image.MAX_IMAGE_PIXELS  # belongs to the user's program
+    with pytest.raises(
+        UserError, match=r"9,600 x 9,500 pixels \(91.2 megapixels\), but at most 91 megapixels"
+    ):
+        read_image(path, max_megapixels=91)
+
+
+def test_a_very_long_image_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "long.png", Image.new("1", (2**22 + 1, 1)))
+    with pytest.raises(UserError, match=r"4,194,305 x 1 pixels .* 4,194,304 pixels a side"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a pointer of Git LFS"),
+        (b"<!DOCTYPE html><html></html>", "it is a web page"),
+        (b"%PDF-1.7", r"\(cannot identify its format\): give one of BMP, GIF, JPEG"),
+    ],
+)
+def test_things_in_place_of_an_image_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"cannot read .*photo.jpg as an image:? {message}") as caught:
+        read_image(path)
+    assert str(caught.value).count(str(path)) == 1
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(UserError, match=r"pipe\.png as an image: it is a device or pipe, not a file"):
+        read_image(tmp_path / "pipe.png")
+
+
+def test_the_reason_of_the_system_is_named_and_the_path_once(tmp_path: Path) -> None:
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    too_long = tmp_path / ("n" * 300)
+    for path, reason in ((tmp_path / "loop.png", "symbolic links"), (too_long, "File name too long")):
+        with pytest.raises(UserError, match=rf"cannot read .* \(.*{reason}.*\): give a file") as caught:
+            read_image(path)
+        assert str(caught.value).count(str(path)) == 1

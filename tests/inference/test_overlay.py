@@ -181,3 +181,20 @@ def test_wrong_input_is_refused(change: dict[str, Any], message: str) -> None:
 def test_comparison_names_the_wrong_label_map() -> None:
     with pytest.raises(UserError, match="prediction holds class id 7"):
         comparison(GREY, halves(0, 1), np.full((480, 640), 7), NAMES)
+
+
+@pytest.mark.parametrize("shape", [(100, 9000), (9000, 100), (5000, 4200), (1, 400_000)])
+def test_a_large_image_is_reduced(shape: tuple[int, int]) -> None:
+    label = np.zeros(shape, np.int8)
+    label[:, shape[1] // 2 :] = 1
+    sheet = overlay(np.full((*shape, 3), 100, np.uint8), label, NAMES, opacity=1.0)
+    assert max(sheet.size) < 4096 + 5 * 68  # and margins, and a legend beside a tall image
+    first, second = (find(sheet, palette(3)[t]).sum() for t in (0, 1))
+    assert min(first, second) > 0.4 * np.prod(shape) * (4096 / max(shape)) ** 2 - 4096
+
+
+def test_the_legend_of_a_large_image_has_the_shares_of_all_pixels() -> None:
+    label = np.zeros((8, 9000), np.int8)
+    label[0, 0] = 2  # between the samples of the reduced label
+    legend = np.asarray(overlay(np.full((8, 9000, 3), 100, np.uint8), label, NAMES))
+    assert find(legend, palette(3)[2]).any()

@@ -106,6 +106,25 @@ def test_images_of_a_batch_are_independent(params: Params, kind: str) -> None:
         tolerance.assert_within(alone, probabilities, 1e-5)
 
 
+@every_protocol
+def test_large_images_have_narrow_results(params: Params, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (expected,) = make_predictor(params, kind).segment(IMAGES[1:2], SIZES[1:2])
+    monkeypatch.setattr(module, "LARGE_PIXELS", 0)
+    (result,) = make_predictor(params, kind).segment(IMAGES[1:2], SIZES[1:2])
+    assert (result.ids.dtype, result.probability.dtype) == (np.int8, np.float16)
+    np.testing.assert_array_equal(result.ids, expected.ids)
+    tolerance.assert_within(result.probability.astype(np.float32), expected.probability, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype"), [(1, np.int8), (128, np.int8), (129, np.int16), (40_000, np.int32)]
+)
+def test_the_narrowest_dtype_holds_all_ids(count: int, dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module.empty_prediction((2, 3), count).ids.dtype == np.int32
+    monkeypatch.setattr(module, "LARGE_PIXELS", 5)
+    assert module.empty_prediction((2, 3), count).ids.dtype == dtype
+
+
 def test_the_output_size_is_free(params: Params) -> None:
     predictor = make_predictor(params, "single")
     (small,) = predictor.probabilities(IMAGES[1:2], [(40, 32)])

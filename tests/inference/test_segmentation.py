@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hclip_jax.data import bands
 from hclip_jax.data.types import IGNORE
+from hclip_jax.errors import UserError
 from hclip_jax.inference.overlay import overlay
 from hclip_jax.inference.segmentation import Segmentation
 
@@ -43,6 +45,23 @@ def test_the_summary_of_a_constant_label_map(value: int, unknown: float) -> None
     summary = segmentation(np.full((4, 6), value, np.int32)).summary()
     assert summary["unknown_area"] == unknown
     assert sum(row["area"] for row in summary["classes"]) == 1 - unknown
+
+
+def test_the_summary_does_not_depend_on_the_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = segmentation(RNG.integers(IGNORE, 3, (30, 50), dtype=np.int8))
+    expected = result.summary()
+    monkeypatch.setattr(bands, "BAND_PIXELS", 70)
+    for row, row_expected in zip(result.summary()["classes"], expected["classes"], strict=True):
+        assert row == pytest.approx(row_expected)
+
+
+def test_more_classes_than_a_label_image_holds_are_refused() -> None:
+    result = segmentation(np.array([[IGNORE, 65533]]), tuple(map(str, range(65534))))
+    assert np.asarray(result.label_image()).tolist() == [[65535, 65533]]
+    with pytest.raises(
+        UserError, match="there are 65,535 classes, but a label image of 16 bits holds at most 65,534"
+    ):
+        segmentation(result.ids, tuple(map(str, range(65535)))).label_image()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import (
+    check_writable,
     create_atomically,
     create_dir_atomically,
     replace_atomically,
@@ -138,6 +139,29 @@ def test_a_failed_creation_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match=r"model cannot be written \(No space left\)"):
         create()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_checking_a_folder_leaves_nothing(tmp_path):
+    check_writable(tmp_path / "new" / "folder")
+    check_writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("file/folder", "folder cannot be written .*; choose another name or folder"),
+        ("loop/folder", "folder cannot be written .*; choose another name or folder"),
+        ("n" * 256, "cannot be written .*; choose a shorter name"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_a_user_error(tmp_path, name, message):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match=message):
+        check_writable(tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_sha256(tmp_path):

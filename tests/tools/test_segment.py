@@ -1,7 +1,9 @@
 """`hclip segment`: files, options, and refused arguments."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -153,14 +155,14 @@ def test_default_is_the_published_protocol(photos: Path, models: Path) -> None:
 def test_broken_image_is_skipped(segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = (photos / "a.png").read_bytes()
     (photos / "[bold]torn.png").write_bytes(whole[: len(whole) // 2])
-    (photos / "empty.jpg").write_bytes(b"")
+    (photos / "empty:cat:.jpg").write_bytes(b"")
     assert segment(photos) == 1
     out, err = capsys.readouterr()
     assert err == ""
     lines = out.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith(f"skipped: cannot read {photos / '[bold]torn.png'} as an image")
-    assert lines[1].startswith(f"skipped: cannot read {photos / 'empty.jpg'} as an image")
+    assert lines[1].startswith(f"skipped: cannot read {photos / 'empty:cat:.jpg'} as an image: it is empty")
     assert lines[2].startswith("3 of 5 images are segmented")
     assert written(photos) == names("a", "b [1]", "c")
 
@@ -181,6 +183,83 @@ def test_image_whose_probabilities_are_too_large_is_skipped(
     assert lines[0].startswith(f"skipped: {photos / 'b [1].PNG'}: probabilities of 2 names at 32 x 44 pixels")
     assert lines[1].startswith("2 of 3 images are segmented")
     assert written(photos) == sorted([*names("a", "c"), "a.npz", "c.npz"])
+
+
+def test_only_the_unusable_images_are_skipped(
+    segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photos.parent / "out"
+    (out / "b [1].json").mkdir(parents=True)
+    os.mkfifo(photos / "pipe.png")
+    long, odd = photos / ("n" * 247 + ".png"), os.fsdecode(os.fsencode(photos) + b"/c\xff.png")
+    for path in (long, Path(odd)):
+        Image.fromarray(RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(path)
+    (photos / "loop.png").symlink_to("loop.png")
+    usual = [photos / "a.png", photos / "b [1].PNG", photos / "pipe.png", long, odd, "/dev/zero"]
+    assert segment(*usual, photos / "c.jpg") == 1
+    stdout, err = capsys.readouterr()
+    assert err == ""
+    *lines, last = stdout.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["skipped"] * 4
+    assert "b [1].json is a folder; remove the folder or rename the image" in lines[0]
+    assert "pipe.png as an image: it is a device or pipe" in lines[1]
+    assert "its result NAME_overlay.png cannot be written" in lines[2]
+    assert "(File name too long); rename it" in lines[2]
+    assert "/dev/zero as an image: it is a device or pipe" in lines[3]
+    assert last.startswith("3 of 7 images are segmented")
+    (out / "b [1].json").rmdir()
+    assert written(photos) == names("a", "c", os.fsdecode(b"c\xff"))
+    summary = json.loads((out / os.fsdecode(b"c\xff.json")).read_text(encoding="utf-8"))
+    assert os.fsencode(summary["image"]) == os.fsencode(odd)
+
+
+def test_a_full_disk_keeps_the_finished_results(
+    segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replace = os.replace
+
+    def full(source: Path, target: Path) -> None:
+        if target.name == "b [1].png":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", full)
+    assert segment(photos) == 2
+    out, err = capsys.readouterr()
+    assert out == f"1 of 3 images are segmented, in {photos.parent / 'out'}/\n"
+    assert err.startswith(f"error: {photos.parent / 'out/b [1].png'} cannot be written (No space left")
+    assert err.count("\n") == 1
+    assert written(photos) == names("a")  # and nothing of the image that was not finished
+
+
+def test_tiles(segment: Command, photos: Path, models: Path) -> None:
+    image = RNG.integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    Image.fromarray(image).save(photos / "large.png")
+    assert segment(photos / "large.png", "--tile=64") == 0
+    expected = Segmenter.load(models / "whole")(image, fast=True, tile=64)
+    with Image.open(photos.parent / "out/large.png") as label:
+        np.testing.assert_array_equal(np.asarray(label), expected.ids)
+
+
+def test_too_large_images_are_skipped_with_their_size(
+    segment: Command, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(photos / "a.png", photos / "c.jpg", "--max_megapixels=0.001") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert f"skipped: {photos / 'a.png'} has 40 x 30 pixels" in lines[0]
+    assert "--max_megapixels" in lines[0]
+    assert written(photos) == names("c")
+
+
+def test_a_large_image_that_is_not_tiled_is_noted_once(
+    segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hclip_jax.tools.segment.LARGE_PIXELS", 1000)
+    assert segment(photos) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("note: images of more than 33 megapixels were resized")
 
 
 def test_default_treatment_of_synonyms_is_that_of_the_training(
@@ -257,6 +336,11 @@ def test_all_forms_of_a_model_give_the_same_labels(segment: Command, photos: Pat
         (["{photos}/a.png", "--synonyms=all"], "invalid choice: 'all'"),
         (["{photos}/a.png", "--dtype=float16"], "invalid choice: 'float16'"),
         (["{photos}/a.png", "--class=cat"], "--class is not an option; did you mean --classes?"),
+        (["{photos}/a.png", "--tile=9"], "tile is 9; it must be 64 pixels or more"),
+        (["{photos}/a.png", "--max_megapixels=nan"], "max_megapixels is nan; it must be more than 0"),
+        (["{photos}/a.png", "--classes_file={photos}/65535.txt"], "there are 65,535 classes"),
+        (["{photos}/a.png", "--output={photos}/a.png/out"], "a.png/out cannot be written (Not a directory)"),
+        (["{photos}/a.png", "--output=/proc/none/out"], "cannot be written"),
         (["{photos}/a.png", "--output={photos}/notes.txt"], "notes.txt is a file; give a folder"),
         (["{photos}/a.png", "--output={photos}"], "is one of the images and would be overwritten"),
         (["{photos}/a.png", "{photos}/empty/../a.png"], "would both be written to"),
@@ -271,6 +355,7 @@ def test_wrong_use(
     models: Path, photos: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "empty").mkdir()
+    (photos / "65535.txt").write_text("\n".join(f"thing {t}" for t in range(65535)))
     before = sorted(photos.parent.rglob("*"))
     usual = [f"--model={models / 'whole'}", f"--output={photos.parent / 'out'}", "--fast"]
     # A repeated option overrides the first.

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +25,7 @@ def print_report(report: Report, console: Console) -> None:
     console.print(_class_table(report))
     for issue in report.issues:
         colour = "red" if issue.level == "error" else "yellow"
-        console.print(f"[{colour}]{issue.level}[/]: {escape(issue.message)}")
+        console.print(Text.assemble((issue.level, colour), f": {issue.message}"))
         console.print(f"    in:  {some(issue.items)}", markup=False)
         console.print(f"    fix: {issue.fix}", markup=False)
     console.print(count_line(report))

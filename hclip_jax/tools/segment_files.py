@@ -1,0 +1,124 @@
+"""The files of `hclip segment`: the images that its arguments name, and the results."""
+
+import argparse
+import contextlib
+import glob
+import json
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hclip_jax.data.listing import list_images
+from hclip_jax.errors import UserError
+from hclip_jax.io.files import replace_atomically, write_atomically, write_png
+
+if TYPE_CHECKING:
+    from hclip_jax.inference.segmentation import Segmentation
+
+_SUFFIXES = (".npz", "_overlay.png", ".json", ".png")
+
+
+def image_paths(arguments: Sequence[str], output: Path) -> tuple[list[Path], list[str], int]:
+    """The files that the arguments name, in their order, each once.
+
+    Args:
+        arguments: files, folders and patterns.
+        output: the folder for the results, which is not mentioned.
+
+    Returns:
+        The files; a line for each folder that holds more than images, and the number of lost images in them.
+
+    Raises:
+        UserError: an argument names no image.
+    """
+    paths: dict[Path, None] = {}
+    lines, num_lost = [], 0
+    for argument in arguments:
+        path, left_out = Path(argument), ""
+        if path.is_dir():
+            listing = list_images(path)
+            matches, left_out = listing.images, listing.summary(without=output)
+            num_lost += len(listing.lost())
+        else:
+            matches = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
+        if not matches:
+            reason = (
+                f"holds no images{left_out and ', only '}{left_out}" if path.is_dir() else "does not exist"
+            )
+            raise UserError(f"{argument} {reason}; give an image, a folder of images or a pattern")
+        lines += [f"left out of {path}: {left_out}"] * bool(left_out)
+        paths |= dict.fromkeys(matches)
+    return list(paths), lines, num_lost
+
+
+def check_outputs(paths: Sequence[Path], output: Path) -> None:
+    """Raises UserError if a file would be written twice, or over one of the images."""
+    if os.path.isfile(output):
+        raise UserError(f"--output={output} is a file; give a folder")
+    inputs = {os.path.realpath(path) for path in paths}
+    input_of: dict[str, Path] = {}
+    for path in paths:
+        for suffix in (".png", "_overlay.png"):
+            target = os.path.realpath(output / f"{path.stem}{suffix}")
+            if target in inputs:
+                raise UserError(
+                    f"{target} is one of the images and would be overwritten; give another --output"
+                )
+            if target in input_of:
+                raise UserError(
+                    f"{input_of[target]} and {path} would both be written to {target}; rename one, or "
+                    f"segment them in two runs with two outputs"
+                )
+            input_of[target] = path
+
+
+def check_targets(path: Path, output: Path) -> None:
+    """Raises UserError if a result of the image at `path` cannot be a file of `output`."""
+    for suffix in _SUFFIXES:
+        target = output / f"{path.stem}{suffix}"
+        try:
+            is_folder = stat.S_ISDIR(target.stat().st_mode)
+        except FileNotFoundError:
+            continue
+        except OSError as error:  # such as a name that is too long with the suffix
+            raise UserError(
+                f"{path}: its result NAME{suffix} cannot be written to {output} ({error.strerror}); rename it"
+            ) from error
+        if is_folder:
+            raise UserError(f"{path}: its result {target} is a folder; remove the folder or rename the image")
+
+
+def write_results(
+    segmentation: "Segmentation", probabilities: np.ndarray | None, path: Path, args: argparse.Namespace
+) -> None:
+    """Writes NAME.png and its companions for the image at `path`: all of them, or none.
+
+    Args:
+        segmentation: the result.
+        probabilities: float32 [T, H, W] for NAME.npz; None = no such file.
+        path: the image.
+        args: the arguments of the command: output, model and opacity.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    npz, overlay, summary, label = (args.output / f"{path.stem}{suffix}" for suffix in _SUFFIXES)
+    try:
+        if probabilities is not None:
+            with replace_atomically(npz) as temporary, temporary.open("wb") as file:
+                np.savez(file, probabilities=probabilities, classes=np.array(segmentation.class_names))
+        write_png(overlay, segmentation.overlay(args.opacity))
+        content = {"image": str(path), "model": str(args.model), **segmentation.summary()}
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        # Bytes of a name that are not UTF-8 become "\\udcxx", as JSON escapes them.
+        write_atomically(summary, text.encode(errors="backslashreplace"))
+        write_png(label, segmentation.label_image())
+    except UserError:
+        for target in (npz, overlay, summary, label):
+            with contextlib.suppress(OSError):
+                target.unlink()
+        raise
