@@ -198,5 +198,10 @@ def _unfinished(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(child)
         try:
             yield path
+        except OSError as error:
+            raise UserError(
+                f"{folder} cannot be written ({error.strerror or error}): choose a folder with space that you "
+                "may write to"
+            ) from error
         finally:
             shutil.rmtree(path, ignore_errors=True)

@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -42,7 +43,7 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         return
     # Not forked: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
     pending: deque[Future[R]] = deque()
     try:
         for item in items:
@@ -59,8 +60,13 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """Lets a worker end when its parent is killed; otherwise it would wait for work forever."""
+def _prepare_worker() -> None:
+    """Lets a worker end with its parent, and only with it.
+
+    Ctrl-C reaches all processes, but the parent ends the workers. When the parent is killed, they would wait
+    for work forever.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()

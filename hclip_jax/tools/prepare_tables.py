@@ -5,6 +5,7 @@ from pathlib import Path
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.datasets.dataset import Archive, Dataset, Split
 from hclip_jax.datasets.prepare import Report
+from hclip_jax.datasets.prepared import SplitState
 from hclip_jax.io.progress import console
 from hclip_jax.io.tables import markdown_table
 
@@ -64,7 +65,7 @@ def format_report(dataset: Dataset, report: Report, folder: Path | None) -> str:
                 f"{(summary.images_by_class > 0).sum()} of {dataset.num_label_ids}",
                 f"{summary.num_ignored / summary.num_pixels:.1%}",
                 _size(summary.num_bytes),
-                _DIGESTS[state.digest],
+                _names(state),
             ]
         )
     header = ["split", "images", "classes seen", "unlabelled", "size", "names"]
@@ -80,6 +81,10 @@ def format_report(dataset: Dataset, report: Report, folder: Path | None) -> str:
 
 def _split(split: Split) -> str:
     return f"{split.num_images:,}{' (optional)' if split.optional else ''}"
+
+
+def _names(state: SplitState) -> str:
+    return _DIGESTS[state.digest] if state.num_found == state.num_official else "incomplete"
 
 
 def _figure(dataset: Dataset, method: str) -> str:
