@@ -71,9 +71,8 @@ def _read(files: Files) -> Example:
     if new_size != ids.shape:
         pixels, ids = resize_bilinear(pixels, new_size), resize_nearest(ids, new_size)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(
-        buffer, "JPEG"
-    )  # always, and at Pillow's quality of 75: part of the protocol
+    # Small images too, and at Pillow's quality of 75: the loss is part of the protocol.
+    Image.fromarray(pixels).save(buffer, "JPEG")
     return Example(buffer.getvalue(), lookup_table(KEY, _NUM_RAW_IDS, np.uint16)[ids], present, remark)
 
 

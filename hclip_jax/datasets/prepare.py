@@ -200,8 +200,8 @@ def _unfinished(folder: Path) -> Iterator[Path]:
             yield path
         except OSError as error:
             raise UserError(
-                f"{folder} cannot be written ({error.strerror or error}): choose a folder with space that you "
-                "may write to"
+                f"{folder} cannot be written ({error.strerror or error}): choose a folder with space that "
+                "you may write to"
             ) from error
         finally:
             shutil.rmtree(path, ignore_errors=True)

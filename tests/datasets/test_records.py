@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.datasets.prepare import open_source
 from hclip_jax.datasets.records import Record, read_records
 from hclip_jax.datasets.summary import Summary
+from hclip_jax.errors import UserError
 from tests.datasets.reading import pixels
 
 # The published scripts do not prepare the training images of ADE20K.
@@ -58,3 +60,21 @@ def test_images_of_ade20k_847_are_saved_again_as_published(samples: Path, offici
 def test_one_data_set_in_its_own_folder(key: str, official: Path) -> None:
     root = open_source(CATALOGUE[key], official, partial=True).root
     assert open_source(CATALOGUE[key], root, partial=True).listings.keys()
+
+
+def test_no_record_follows_a_wrong_file(copy: Callable[[str], Path]) -> None:
+    root = copy("coco-stuff")
+    for name in ("000000000010", "000000000011"):
+        (root / f"images/train2017/{name}.jpg").write_bytes(b"")
+    found = open_source(CATALOGUE["coco_stuff_171"], root, partial=True)
+    records = read_records(found.dataset, found.listings["train"].files, Summary.empty(found.dataset))
+    assert next(records) is not None
+    with pytest.raises(UserError, match=r"000000000010\.jpg is empty.*000000000011\.jpg is empty"):
+        next(records)
+    (root / "images/train2017/000000000011.jpg").write_bytes(
+        found.listings["val"].files[0].image.read_bytes()
+    )
+    records = read_records(found.dataset, found.listings["train"].files, Summary.empty(found.dataset))
+    assert next(records) is not None
+    with pytest.raises(UserError, match=r"000000000010\.jpg is empty"):
+        next(records)
