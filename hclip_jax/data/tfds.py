@@ -77,7 +77,7 @@ class TfdsSource:
                 f"{root} has the features {', '.join(features)}, but needs image and one of "
                 f"{', '.join(LABEL_FEATURES)}: prepare it with these features"
             )
-        self._root, self._split, self._label_feature = str(root), split, label
+        self._root, self._folder, self._split, self._label_feature = str(root), str(folder), split, label
         self._name_feature = next((name for name in NAME_FEATURES if name in features), None)
         self.class_names = _class_names(folder, classes_file, features[label])
         files = [name for name in ("image", label) if isinstance(features[name], tfds.features.Image)]
@@ -130,7 +130,7 @@ class TfdsSource:
 
     def digest(self) -> str:
         """See `digest_files`; of all files of the data set."""
-        return digest_files(sorted(path for path in Path(self._root).iterdir() if path.is_file()))
+        return digest_files(sorted(path for path in data_path(self._folder).iterdir() if path.is_file()))
 
     def _stem(self, record: Mapping[str, Any]) -> str:
         name = record[self._name_feature] if self._name_feature else b""

@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
+from hclip_jax.data.digest import digest_files
 from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.loader import evaluation_examples, train_batches
 from hclip_jax.data.sources import open_source
@@ -165,7 +166,9 @@ def test_the_newest_version_is_read(tmp_path: Path) -> None:
     (root / "2.9.0/features.json").touch()
     (root / "3.0.0.incomplete").mkdir()
     assert len(open_source(str(root), "val")) == 1
-    assert len(open_source(str(root / "2.10.0"), "val")) == 1
+    newest = open_source(str(root / "2.10.0"), "val")
+    assert len(newest) == 1
+    assert newest.digest() == open_source(str(root), "val").digest()
 
 
 def pairs_of(count: int) -> list[Pair]:
@@ -234,7 +237,9 @@ def test_a_bucket(bucket: str, tmp_path: Path) -> None:
     source = open_source(f"{bucket}/stored", "val")
     assert (source.class_names[0], source.class_names[-1]) == ("class 1", "last")
     assert [source[index]["label"].max() for index in range(3)] == [0, 1, 2]
-    assert pickle.loads(pickle.dumps(source))[2]["label"].max() == 2
+    copy = pickle.loads(pickle.dumps(source))
+    assert copy[2]["label"].max() == 2
+    assert copy.digest() == digest_files(sorted((tmp_path / "stored/1.0.0").iterdir()))
     with pytest.raises(UserError, match="gs://bucket/none holds no data set prepared by TFDS"):
         open_source(f"{bucket}/none", "val")
 
