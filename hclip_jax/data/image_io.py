@@ -9,7 +9,7 @@ from PIL import Image
 from hclip_jax.data.bands import upright_rgb
 from hclip_jax.data.bit_depth import bit_depth_remark, has_16_bits, to_8_bits
 from hclip_jax.data.frames import has_several_frames
-from hclip_jax.data.open_image import MAX_MEGAPIXELS, open_image
+from hclip_jax.data.open_image import MAX_MEGAPIXELS, open_encoded, open_image
 from hclip_jax.data.orientation import orientation, turned, upright
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
@@ -31,6 +31,12 @@ def read_image(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.n
     """
     with open_image(path, max_megapixels) as image:
         return to_rgb_array(image, str(path))
+
+
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """Decodes the bytes of an image file, as `read_image`; `name` is for error messages."""
+    with open_encoded(content, name) as image:
+        return to_rgb_array(image, name)
 
 
 def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
@@ -83,8 +89,18 @@ def read_raw_label(path: str | Path) -> np.ndarray:
         UserError: the file is unreadable or has colour channels.
     """
     with open_image(path) as image:
-        _check_label_mode(path, image.mode)
-        raw = np.asarray(upright(image))
+        return _raw_label(image, path)
+
+
+def decode_raw_label(content: bytes, name: str) -> np.ndarray:
+    """Decodes the bytes of a label file, as `read_raw_label`; `name` is for error messages."""
+    with open_encoded(content, name) as image:
+        return _raw_label(image, name)
+
+
+def _raw_label(image: Image.Image, name: str | Path) -> np.ndarray:
+    _check_label_mode(name, image.mode)
+    raw = np.asarray(upright(image))
     return raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
 
 
@@ -190,9 +206,9 @@ def format_size(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-def _check_label_mode(path: str | Path, mode: str) -> None:
+def _check_label_mode(name: str | Path, mode: str) -> None:
     if mode not in LABEL_MODES:
         raise UserError(
-            f"the label {path} has the mode {mode}, but a label has a single channel of class ids: "
+            f"the label {name} has the mode {mode}, but a label has a single channel of class ids: "
             "save it as an 8-bit or 16-bit grey PNG, or as a palette PNG"
         )

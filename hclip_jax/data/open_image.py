@@ -1,6 +1,7 @@
 """Opens image files of a few formats and of a limited size, and names the reason where it cannot."""
 
 import contextlib
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,18 +28,37 @@ def open_image(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iter
     Raises:
         UserError: the file is missing, cannot be read, is no image of a known format, or too large.
     """
-    try:
+    with _one_sentence(str(path)):
         if instead := substitute(Path(path)):  # before Pillow: opening a pipe may never end
             raise UserError(f"cannot read {path} as an image: it {instead}")
-        # `closing` frees the pixels immediately; the context of Pillow closes the file only.
-        with quiet_pillow(), contextlib.closing(_open_without_pillows_limit(path)) as image:
-            check_size((image.height, image.width), str(path), max_megapixels)
+        with _open(path, str(path), max_megapixels) as image:
             yield image
+
+
+@contextlib.contextmanager
+def open_encoded(content: bytes, name: str) -> Iterator[Image.Image]:
+    """Opens the bytes of an image file, as `open_image`; `name` is for error messages."""
+    with _one_sentence(name), _open(io.BytesIO(content), name, MAX_MEGAPIXELS) as image:
+        yield image
+
+
+@contextlib.contextmanager
+def _open(file: str | Path | io.BytesIO, name: str, max_megapixels: float) -> Iterator[Image.Image]:
+    # `closing` frees the pixels immediately; the context of Pillow closes the file only.
+    with quiet_pillow(), contextlib.closing(_open_without_pillows_limit(file)) as image:
+        check_size((image.height, image.width), name, max_megapixels)
+        yield image
+
+
+@contextlib.contextmanager
+def _one_sentence(name: str) -> Iterator[None]:
+    try:
+        yield
     except UserError:
         raise
     # Pillow raises many exceptions for broken files: OSError, SyntaxError, struct.error, ...
     except Exception as error:
-        raise UserError(_sentence(path, error)) from error
+        raise UserError(_sentence(name, error)) from error
 
 
 def check_size(size: tuple[int, int], name: str, max_megapixels: float = MAX_MEGAPIXELS) -> None:
@@ -54,7 +74,7 @@ def check_size(size: tuple[int, int], name: str, max_megapixels: float = MAX_MEG
     )
 
 
-def _sentence(path: str | Path, error: Exception) -> str:
+def _sentence(path: str, error: Exception) -> str:
     """The message for an error of Pillow or of the system, with the path once."""
     if isinstance(error, FileNotFoundError):
         return f"{path} does not exist: check the path"
@@ -68,7 +88,7 @@ def _sentence(path: str | Path, error: Exception) -> str:
     return f"cannot read {path} as an image ({str(error)[:100]}): replace the file or remove it"
 
 
-def _open_without_pillows_limit(path: str | Path) -> Image.Image:
+def _open_without_pillows_limit(file: str | Path | io.BytesIO) -> Image.Image:
     """Opens an image of any size: `check_size` has the limit, and Pillow's warns before it refuses.
 
     Pillow's limit is a global variable, which belongs to the user's program.
@@ -76,6 +96,6 @@ def _open_without_pillows_limit(path: str | Path) -> Image.Image:
     with _pillow_limit:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path, formats=_FORMATS)
+            return Image.open(file, formats=_FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = limit

@@ -1,10 +1,9 @@
 """Opens a data set by its root: a labelled folder, a TFDS directory, or the built-in scenes."""
 
-from pathlib import Path
-
 from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.remote import is_remote
 from hclip_jax.data.scenes.source import ScenesSource
-from hclip_jax.data.tfds import TfdsSource, is_prepared
+from hclip_jax.data.tfds import TfdsSource, prepared_folder
 from hclip_jax.data.types import Source
 from hclip_jax.errors import UserError
 
@@ -16,8 +15,8 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
     """Opens a split of a labelled folder, of a prepared TFDS data set, or of the built-in scenes.
 
     Args:
-        root: a labelled folder (`data/scan.py`), a directory prepared by TFDS (`data/tfds.py`), or "scenes",
-            the built-in scenes (`data/scenes/`).
+        root: a labelled folder (`data/scan.py`), a directory prepared by TFDS (`data/tfds.py`) or its
+            address (gs://BUCKET/FOLDER), or "scenes", the built-in scenes (`data/scenes/`).
         split: for example "train" or "val".
         classes_file: path of a class list that replaces the data set's class names; not for the scenes.
         label_set: class names of the built-in scenes; only for them.
@@ -42,6 +41,11 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
             f"the label_set {label_set!r} belongs to the built-in scenes, but the data root is {root}: leave "
             "label_set empty and give a class list instead"
         )
-    if is_prepared(Path(root)):
+    if prepared_folder(root):
         return TfdsSource(root, split, classes_file)
+    if is_remote(root):
+        raise UserError(
+            f"{root} holds no data set prepared by TFDS, and no other kind is read over a network: give the "
+            "folder with dataset_info.json, or the one above its version"
+        )
     return FolderSource(root, split, classes_file)

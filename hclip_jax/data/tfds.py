@@ -8,21 +8,39 @@ from typing import Any, cast
 import numpy as np
 
 from hclip_jax.data.digest import digest_files
-from hclip_jax.data.image_io import decode_label
+from hclip_jax.data.image_io import decode_image, decode_label, decode_raw_label
+from hclip_jax.data.remote import data_path, is_remote, read_data_json
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, printable
-from hclip_jax.io.json_file import read_json
+from hclip_jax.text.class_list import parse_class_list
 from hclip_jax.text.class_names import check_class_names, read_class_names
 
 LABEL_FEATURES = ("label", "annotation", "segmentation_mask")
 _CLASS_KEYS = {"pythonClassName", "python_class_name", "type"}
 _TFDS_FEATURE = re.compile(r"tensorflow_datasets\.core\.features\.[a-z_]+\.[A-Za-z]+")
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 NAME_FEATURES = ("name", "file_name", "filename")
 
 
-def is_prepared(root: Path) -> bool:
-    """Whether TFDS has prepared a data set in this directory itself, not below it."""
-    return (root / "dataset_info.json").exists() and (root / "features.json").exists()
+def prepared_folder(root: str | Path) -> Path | None:
+    """The folder of a prepared data set: the root, or its newest version below it; None if there is none.
+
+    Args:
+        root: a folder, or an address such as gs://BUCKET/FOLDER.
+
+    Raises:
+        UserError: the address cannot be reached.
+    """
+    path = data_path(root)
+    if _is_prepared(path):
+        return path
+    versions = [child for child in path.iterdir() if _VERSION.fullmatch(child.name)] if path.is_dir() else []
+    prepared = [child for child in versions if _is_prepared(child)]
+    return max(prepared, key=lambda child: [int(part) for part in child.name.split(".")], default=None)
+
+
+def _is_prepared(folder: Path) -> bool:
+    return (folder / "dataset_info.json").exists() and (folder / "features.json").exists()
 
 
 class TfdsSource:
@@ -30,13 +48,16 @@ class TfdsSource:
 
     A record has the features `image` (uint8 [H, W, 3] or [H, W, 1]) and `label`, `annotation` or
     `segmentation_mask` (class ids [H, W] or [H, W, 1]; unlabelled pixels are 255 in uint8, 65535 in uint16).
+    Stored image files are decoded as those of a labelled folder: TFDS's own decoding depends on whether
+    OpenCV is installed, takes the colours of palette images for ids, and cannot read 16 bits without it.
     """
 
     def __init__(self, root: str | Path, split: str, classes_file: str = "") -> None:
         """Opens the split; images are decoded by `source[index]`.
 
         Args:
-            root: the directory with dataset_info.json and features.json.
+            root: the directory with dataset_info.json and features.json, the one above its versions, or an
+                address such as gs://BUCKET/FOLDER.
             split: a TFDS split, for example "train" or "train[:5%]".
             classes_file: a class list; by default ROOT/classes.txt, else the label feature's names.
 
@@ -46,8 +67,9 @@ class TfdsSource:
         """
         import tensorflow_datasets as tfds  # here, because the import is slow and only this class needs it
 
-        _check_features(Path(root))
-        builder = tfds.builder_from_directory(root)
+        folder = prepared_folder(root) or data_path(root)
+        _check_features(folder)
+        builder = tfds.builder_from_directory(folder)
         features = builder.info.features
         label = next((name for name in LABEL_FEATURES if name in features), None)
         if label is None or "image" not in features:
@@ -55,11 +77,14 @@ class TfdsSource:
                 f"{root} has the features {', '.join(features)}, but needs image and one of "
                 f"{', '.join(LABEL_FEATURES)}: prepare it with these features"
             )
-        self._root, self._split, self._label_feature = str(root), split, label
+        self._root, self._folder, self._split, self._label_feature = str(root), str(folder), split, label
         self._name_feature = next((name for name in NAME_FEATURES if name in features), None)
-        self.class_names = _class_names(Path(root), classes_file, features[label])
+        self.class_names = _class_names(folder, classes_file, features[label])
+        files = [name for name in ("image", label) if isinstance(features[name], tfds.features.Image)]
         try:
-            records = builder.as_data_source(split=split)
+            records = builder.as_data_source(
+                split=split, decoders={name: tfds.decode.SkipDecoding() for name in files}
+            )
         except NotImplementedError as error:
             raise UserError(
                 f"{root} is stored as {builder.info.file_format.value}, which has no random "
@@ -77,14 +102,17 @@ class TfdsSource:
     def __getitem__(self, index: int) -> Example:
         record = self._records[index]
         record_name = f"record {index} of {self._split} in {self._root}"
-        image: np.ndarray = record["image"]
-        label: np.ndarray = record[self._label_feature]
+        image, label = record["image"], record[self._label_feature]
+        if isinstance(image, bytes):
+            image = decode_image(image, record_name)
+        if isinstance(label, bytes):
+            label = decode_raw_label(label, record_name)
         if label.ndim == 3 and label.shape[-1] == 1:
             label = label[..., 0]
-        if label.ndim != 2 or label.dtype not in (np.uint8, np.uint16):
+        if label.ndim != 2 or label.dtype.kind not in "iu":
             raise UserError(
-                f"{record_name} has a label of {label.dtype} {list(label.shape)}, but a label is uint8 "
-                "or uint16 [H, W] or [H, W, 1]: store class ids in a single channel"
+                f"{record_name} has a label of {label.dtype} {list(label.shape)}, but a label is "
+                "integers [H, W] or [H, W, 1]: store class ids in a single channel"
             )
         if image.dtype != np.uint8 or image.shape not in ((*label.shape, 3), (*label.shape, 1)):
             raise UserError(
@@ -102,7 +130,7 @@ class TfdsSource:
 
     def digest(self) -> str:
         """See `digest_files`; of all files of the data set."""
-        return digest_files(sorted(path for path in Path(self._root).iterdir() if path.is_file()))
+        return digest_files(sorted(path for path in data_path(self._folder).iterdir() if path.is_file()))
 
     def _stem(self, record: Mapping[str, Any]) -> str:
         name = record[self._name_feature] if self._name_feature else b""
@@ -116,7 +144,7 @@ def _check_features(root: Path) -> None:
         UserError: there is one, or the file is broken.
     """
     path = root / "features.json"
-    pending: list[Any] = [read_json(path, "prepare the data set again")]
+    pending: list[Any] = [read_data_json(path, "prepare the data set again")]
     while pending:
         node = pending.pop()
         if isinstance(node, list):
@@ -133,8 +161,12 @@ def _check_features(root: Path) -> None:
 
 def _class_names(root: Path, classes_file: str, label: object) -> tuple[str, ...]:
     """Class names of the given file, of ROOT/classes.txt or of the label feature."""
-    if classes_file or (root / "classes.txt").exists():
-        return read_class_names(classes_file or root / "classes.txt")
+    path = root / "classes.txt"
+    if classes_file or (path.exists() and not is_remote(root)):
+        return read_class_names(classes_file or path)
+    if path.exists():
+        names = parse_class_list(path.read_bytes().decode("utf-8-sig", "replace"), str(path))
+        return check_class_names(names, str(path), "line")
     names = getattr(label, "names", []) if getattr(label, "num_classes", None) else []
     placeholders = [str(index) for index in range(len(names))]  # TFDS sets them if only the count is known
     if not names or list(names) == placeholders:

@@ -25,6 +25,9 @@ COMMANDS = {
     "train": Command("hclip_jax.main", "train H-CLIP, or resume a training"),
     "evaluate": Command("hclip_jax.tools.evaluate", "evaluate a checkpoint of a work directory"),
     "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
+    "prepare": Command(
+        "hclip_jax.tools.prepare", "prepare and verify the data sets of the paper", uses_jax=False
+    ),
     "check": Command("hclip_jax.tools.check_data", "check a labelled folder before training", uses_jax=False),
     "convert": Command(
         "hclip_jax.tools.convert", "make a model directory from published weights or a work directory"

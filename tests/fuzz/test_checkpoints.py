@@ -55,7 +55,7 @@ def test_without_checksums_orbax_refuses_in_one_sentence(
     whole, generator = save(tmp_path / "whole", 4), random.Random(0)
     (whole / NAME).unlink()
     workdir, refused = tmp_path / "run", 0
-    for number in range(20):
+    for number in range(12):
         shutil.rmtree(workdir, ignore_errors=True)
         folder = workdir / "checkpoints/4"
         shutil.copytree(whole, folder)
@@ -66,7 +66,7 @@ def test_without_checksums_orbax_refuses_in_one_sentence(
         result = outcome(lambda chosen=chosen: restore(workdir, chosen, like()))
         refused += result is None
         assert result is None or kernel(result[0]) == 4.0 or path.parent.name == "d"
-    assert refused > 5
+    assert refused > 3
     captured = capfd.readouterr()
     assert captured.err == ""
     assert captured.out.count("\n") == captured.out.count("has no checksums")

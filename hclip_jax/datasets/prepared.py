@@ -1,0 +1,98 @@
+"""The state of a prepared set: metadata.json beside its records or images."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hclip_jax.data.remote import data_path, read_data_json
+from hclip_jax.errors import UserError
+from hclip_jax.version import __version__
+
+FILE = "metadata.json"
+VERSION = "1.0.0"
+"""The folder of a prepared TFDS data set below its name."""
+
+
+class SplitState(NamedTuple):
+    """One split of a prepared set.
+
+    Attributes:
+        num_images: images that were stored.
+        num_found: images that the source had.
+        num_official: images of the official split.
+        digest: "same", "differs" or "unknown": the sorted names compared with the official ones.
+        is_complete: whether the source had the official split.
+    """
+
+    num_images: int
+    num_found: int
+    num_official: int
+    digest: str
+    is_complete: bool
+
+    def describe(self) -> str:
+        """The number of images for tables: "2,000", or "1,998 of 2,000 (partial)"."""
+        if self.is_complete:
+            return f"{self.num_images:,}"
+        return f"{self.num_found:,} of {self.num_official:,} (partial)"
+
+
+class PreparedState(NamedTuple):
+    """The data set, its splits, and their completeness.
+
+    Attributes:
+        key: the data set.
+        splits: the state of each split that was stored.
+        fold_background: predicted class ids from this one on count as background; 0 = no folding.
+        warnings: what looked wrong when the set was prepared.
+    """
+
+    key: str
+    splits: dict[str, SplitState]
+    fold_background: int
+    warnings: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the source had all official images of the stored splits."""
+        return all(split.is_complete for split in self.splits.values())
+
+
+def to_json(state: PreparedState) -> str:
+    """Formats a state for metadata.json."""
+    content = {
+        **state._asdict(),
+        "splits": {name: split._asdict() for name, split in state.splits.items()},
+        "is_complete": state.is_complete,
+        "prepared_by": f"hclip_jax {__version__}",
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def read_state(root: str | Path) -> PreparedState | None:
+    """Reads the state of a prepared set.
+
+    Args:
+        root: the folder or address of the set, or the one above the version of a TFDS data set.
+
+    Returns:
+        The state; None if `hclip prepare` has not written this folder.
+
+    Raises:
+        UserError: metadata.json is broken.
+    """
+    folder = data_path(root)
+    path = next((path for path in (folder / FILE, folder / VERSION / FILE) if path.exists()), None)
+    if path is None:
+        return None
+    content: Any = read_data_json(path, "prepare the set again")
+    try:
+        if "key" not in content:  # of another program
+            return None
+        splits = {name: SplitState(**split) for name, split in content["splits"].items()}
+        return PreparedState(content["key"], splits, content["fold_background"], tuple(content["warnings"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is not the state of a set that hclip prepare writes ({type(error).__name__}): prepare "
+            "the set again"
+        ) from error
