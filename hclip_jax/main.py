@@ -13,12 +13,12 @@ DIR/checkpoints_set_aside. --config.FIELD=VALUE changes a field of the configura
 """
 
 import sys
-from pathlib import Path
 
 from hclip_jax import processes
 from hclip_jax.config.overrides import read_config
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.stop import Stopped, StopRequest
+from hclip_jax.training.workdir import parse_workdir
 
 
 def main(argv: list[str]) -> int:
@@ -58,6 +58,7 @@ def main(argv: list[str]) -> int:
         "(default: as many images as possible)",
     )
     args, overrides = parser.parse_with_overrides(argv)
+    workdir = parse_workdir(args.workdir)
     config = read_config(args.config, overrides)
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
@@ -67,11 +68,11 @@ def main(argv: list[str]) -> int:
             from hclip_jax.training import loop
 
         processes.start()
-        processes.log_to(Path(args.workdir))
+        processes.log_to(workdir)
         run_mode = loop.train if args.mode == "train" else loop.evaluate_checkpoint
         mesh = make_mesh(batch_size=config.train.batch_size, shape=args.mesh)
         with processes.failing_together():
-            run_mode(config, Path(args.workdir), mesh, checkpoint=args.checkpoint)
+            run_mode(config, workdir, mesh, checkpoint=args.checkpoint)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status

@@ -10,13 +10,12 @@ field of config.evaluation. Reports go to DIR/evaluation/, overlays to DIR/overl
 """
 
 import sys
-from pathlib import Path
 
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.overrides import apply_overrides
 from hclip_jax.errors import UserError
 from hclip_jax.tools.command_line import Parser, run
-from hclip_jax.training.workdir import is_workdir, read_config_json
+from hclip_jax.training.workdir import is_workdir, parse_workdir, read_config_json
 
 
 def main(argv: list[str]) -> int:
@@ -32,7 +31,7 @@ def main(argv: list[str]) -> int:
         UserError: wrong use, or as `training.loop.evaluate_checkpoint`.
     """
     parser = Parser(prog="hclip evaluate", description=__doc__)
-    parser.add_argument("workdir", type=Path, metavar="DIR", help="work directory of hclip train")
+    parser.add_argument("workdir", type=parse_workdir, metavar="DIR", help="work directory of hclip train")
     parser.add_checkpoint()
     args, overrides = parser.parse_with_overrides(argv)
     if not is_workdir(args.workdir):

@@ -27,6 +27,20 @@ _MAY_CHANGE = (
 )
 
 
+def parse_workdir(argument: str) -> Path:
+    """The path of a --workdir.
+
+    Raises:
+        UserError: it is an address, which as a path would be a folder of this machine.
+    """
+    if "://" in argument:
+        raise UserError(
+            f"--workdir={argument} is an address; give a folder, for example where the bucket is mounted "
+            f"(Cloud Storage FUSE)"
+        )
+    return Path(argument)
+
+
 def is_workdir(path: Path) -> bool:
     """Whether a folder is a work directory in which training has started."""
     return (path / _CONFIG).is_file() and (path / "metrics.jsonl").is_file()

@@ -45,7 +45,7 @@ def test_arguments_are_those_of_a_training(file: str) -> None:
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     for path in (config.data.root, config.clip.weights):
         assert f"/{path.split('/')[1]}" in mounts
-    assert set(container["args"]) - set(overrides) == {"--config=vitb", "--workdir=gs://${BUCKET}/runs/vitb"}
+    assert set(container["args"]) - set(overrides) == {"--config=vitb", "--workdir=/bucket/runs/vitb"}
     assert {mount["name"] for mount in container["volumeMounts"]} == {
         volume["name"] for volume in pod["volumes"]
     }

@@ -29,8 +29,8 @@ case $* in
 esac
 """
 ZONE = "--zone=us-west4-a --quiet"
-ARGUMENTS = ("--config=vitb", "--workdir=gs://bucket/run", "--config.head.decoder_dims=(32, 16)")
-START = r"start --config=vitb --workdir=gs://bucket/run --config.head.decoder_dims=\(32\,\ 16\)"
+ARGUMENTS = ("--config=vitb", "--workdir=/shared/run", "--config.head.decoder_dims=(32, 16)")
+START = r"start --config=vitb --workdir=/shared/run --config.head.decoder_dims=\(32\,\ 16\)"
 
 
 class Cloud(Stubs):
