@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from hclip_jax.ops.precision import FLOAT32
 from hclip_jax.ops.types import AnyArray
 
 ArrayT = TypeVar("ArrayT", Array, np.ndarray)
@@ -36,7 +37,7 @@ def bilinear_align_corners(
     height, width = (
         jnp.asarray(_align_corners_matrix(n, m), x.dtype) for n, m in zip(size, x.shape[-3:-1], strict=True)
     )
-    return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x)
+    return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x, precision=FLOAT32)
 
 
 def _half_pixel(x: AnyArray, size: tuple[int, int], axes: tuple[int, int], method: str) -> Array:
@@ -45,7 +46,7 @@ def _half_pixel(x: AnyArray, size: tuple[int, int], axes: tuple[int, int], metho
         shape[axis] = length
     if tuple(shape) == x.shape:
         return jnp.asarray(x)
-    return jax.image.resize(x, shape, method, antialias=False)
+    return jax.image.resize(x, shape, method, antialias=False, precision=FLOAT32)
 
 
 def _align_corners_matrix(new: int, old: int) -> np.ndarray:
