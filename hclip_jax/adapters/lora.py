@@ -32,7 +32,7 @@ def apply(
     scale, adapted = config.alpha / config.rank, dict(clip_params)
     for tower, spec in select_targets(clip_params, config).items():
         a, b = adapter_params[tower]["a"], adapter_params[tower]["b"]
-        delta = scale * jnp.matmul(a, b, precision=precision.for_kernels())
+        delta = scale * jnp.matmul(a, b, precision=precision.of_16_bits())
         adapted[tower] = replace_kernels(
             clip_params[tower], spec, lambda j, _, kernel, delta=delta: kernel + delta[:, j]
         )

@@ -17,9 +17,8 @@ def rotate_input(
 ) -> Float[Array, "*batch D out"]:
     """W blockdiag(Q), for q, k and v: kernels [..., D, out] and blocks [..., M, b, b] -> kernels."""
     rows = kernel.reshape(*blocks.shape[:-1], kernel.shape[-1])
-    return jnp.einsum("...Mxy,...Mxo->...Myo", blocks, rows, precision=precision.for_kernels()).reshape(
-        kernel.shape
-    )
+    rotated = jnp.einsum("...Mxy,...Mxo->...Myo", blocks, rows, precision=precision.of_16_bits())
+    return rotated.reshape(kernel.shape)
 
 
 def rotate_output(
@@ -27,7 +26,7 @@ def rotate_output(
 ) -> Float[Array, "*batch in D"]:
     """blockdiag(Q) W, for o: kernels [..., in, D] and blocks [..., M, b, b] -> kernels."""
     columns = kernel.reshape(*kernel.shape[:-1], *blocks.shape[-3:-1])
-    rotated = jnp.einsum("...Mxy,...iMy->...iMx", blocks, columns, precision=precision.for_kernels())
+    rotated = jnp.einsum("...Mxy,...iMy->...iMx", blocks, columns, precision=precision.of_16_bits())
     return rotated.reshape(kernel.shape)
 
 

@@ -12,10 +12,9 @@ FLOAT32 = jax.lax.Precision.HIGHEST
 """Of products that are float32 on every platform."""
 
 
-def for_kernels() -> jax.lax.Precision:
-    """Of products that make the kernels of dense layers.
+def of_16_bits() -> jax.lax.Precision:
+    """Of products for which 16 bits are enough: kernels, which dense layers of a TPU round to bfloat16.
 
-    HIGH is enough on a TPU, whose dense layers round their kernels to bfloat16. On a GPU, HIGH would be TF32,
-    which has 11 bits.
+    HIGH on a TPU. On a GPU it would be TF32, which has 11 bits, so GPUs take FLOAT32.
     """
     return jax.lax.Precision.HIGH if backend.platform() == "tpu" else FLOAT32

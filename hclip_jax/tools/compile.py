@@ -15,6 +15,7 @@ Exit status 1: memory does not fit, a sum of gradients is in a loop, or bytes gr
 against --against.
 """
 
+import importlib.metadata
 import json
 import sys
 import time
@@ -151,13 +152,12 @@ def _write(
     text: str,
 ) -> None:
     import jax
-    import libtpu
 
     content = settings | {
         "chips": topology.chips,
         "chip_memory": topology.memory,
         "jax": jax.__version__,
-        "libtpu": libtpu.__version__,
+        "libtpu": importlib.metadata.version("libtpu"),
         "programs": [report.to_json() for report in reports],
         "problems": found,
     }

@@ -45,7 +45,9 @@ def jaxpr_flops(jaxpr: Jaxpr, *, passes: bool = False) -> float:
             total += 2.0 * depth * output_size * (_passes(equation) if passes else 1)
         elif name == "conv_general_dilated":
             out_features = shapes[1][params["dimension_numbers"].rhs_spec[0]]
-            products = output_size * math.prod(shapes[1]) / out_features
+            # Of a transposed convolution, the zeros between its inputs do not count.
+            zeros = math.prod(params["lhs_dilation"])
+            products = output_size * math.prod(shapes[1]) / out_features / zeros
             total += 2.0 * products * (_passes(equation) if passes else 1)
         elif name == "cond":
             total += max(jaxpr_flops(branch.jaxpr, passes=passes) for branch in params["branches"])
@@ -57,7 +59,7 @@ def jaxpr_flops(jaxpr: Jaxpr, *, passes: bool = False) -> float:
 
 
 def _passes(equation: JaxprEqn) -> int:
-    if any(v.aval.dtype != jnp.float32 for v in equation.invars):
+    if any(getattr(v.aval, "dtype", None) != jnp.float32 for v in equation.invars):
         return 1
     precision = equation.params["precision"] or ()
     return max((_PASSES.get(p, 1) for p in precision), default=1)

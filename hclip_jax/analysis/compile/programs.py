@@ -44,7 +44,8 @@ def trace_step(config: Config, num_classes: int, mesh: Mesh) -> TracedProgram:
         "image": jax.ShapeDtypeStruct((*shape, 3), jnp.uint8),
         "label": jax.ShapeDtypeStruct(shape, jnp.int32),
     }
-    traced = make_step(model, optimizer, config.train, mesh).trace(state, frozen, prompts, batch)
+    step: Any = make_step(model, optimizer, config.train, mesh)  # a jitted function
+    traced = step.trace(state, frozen, prompts, batch)
     return TracedProgram(traced, config.train.batch_size, 1)  # under shard_map the text is that of one device
 
 
@@ -63,7 +64,8 @@ def trace_evaluation(config: Config, num_classes: int, mesh: Mesh) -> TracedProg
         sharding = named_sharding(mesh, kind)
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
-    traced = segment_views.trace(
+    jitted: Any = segment_views  # a jitted function
+    traced = jitted.trace(
         model,
         placed(params["clip"], "params"),
         placed(params["head"], "params"),

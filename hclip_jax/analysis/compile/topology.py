@@ -18,27 +18,22 @@ class Generation(NamedTuple):
     Attributes:
         memory: bytes of a chip that libtpu lets a program use: a little less than the chip has.
         cores: what the number in a slice's name counts, a chip: 2 where it counts TensorCores.
-        shapes: chips of a slice -> its shape.
+        shapes: of its slices, in chips.
         options: further arguments of the topology.
     """
 
     memory: int
     cores: int
-    shapes: dict[int, tuple[int, ...]]
+    shapes: tuple[tuple[int, ...], ...]
     options: dict[str, Any]
 
 
 _GIB = 2**30
-_FLAT = {
-    n: shape
-    for shape in ((1, 1), (2, 2), (2, 4), (4, 4), (4, 8), (8, 8), (8, 16), (16, 16))
-    for n in (math.prod(shape),)
-}
-_CUBES = {
-    n: shape
-    for shape in ((2, 2, 1), (2, 2, 2), (2, 2, 4), (2, 4, 4), (4, 4, 4), (4, 4, 8), (4, 8, 8), (8, 8, 8))
-    for n in (math.prod(shape),)
-}
+_FLAT: tuple[tuple[int, ...], ...] = ((1, 1), (2, 2), (2, 4), (4, 4), (4, 8), (8, 8), (8, 16), (16, 16))
+_CUBES: tuple[tuple[int, ...], ...] = (
+    *((2, 2, 1), (2, 2, 2), (2, 2, 4), (2, 4, 4)),
+    *((4, 4, 4), (4, 4, 8), (4, 8, 8), (8, 8, 8)),
+)
 GENERATIONS = {
     # Megacore: both TensorCores of a chip are one device, as JAX sees it on a v4.
     "v4": Generation(int(30.75 * _GIB), 2, _CUBES, {"chip_config_name": "megacore"}),
@@ -81,9 +76,9 @@ def parse_topology(name: str) -> Topology:
             f"such as v5e-8"
         )
     g, size = GENERATIONS[generation], int(match[2])
-    shape = None if size % g.cores else g.shapes.get(size // g.cores)
+    shape = next((shape for shape in g.shapes if math.prod(shape) * g.cores == size), None)
     if shape is None:
-        sizes = ", ".join(str(n * g.cores) for n in g.shapes)
+        sizes = ", ".join(str(math.prod(shape) * g.cores) for shape in g.shapes)
         raise UserError(f"--topology={name} does not exist; the sizes of {generation} are {sizes}")
     options = dict(g.options)
     if math.prod(shape) == 1:
