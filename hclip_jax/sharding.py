@@ -7,6 +7,7 @@ features depend on no image. Parameters are small beside activations and replica
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -28,13 +29,15 @@ RULES: dict[Kind, PartitionSpec] = {
 }
 
 
-def make_mesh(devices: int | None = None, *, batch_size: int = 0, shape: str = "") -> Mesh:
+def make_mesh(
+    devices: int | Sequence[jax.Device] | None = None, *, batch_size: int = 0, shape: str = ""
+) -> Mesh:
     """A mesh over the first `devices` devices of this process, or by default over those of all processes.
 
     Any number of devices serves any batch: those that find no image of their own share the classes of one.
 
     Args:
-        devices: number of devices.
+        devices: number of devices, or the devices, which may be those of a topology to compile for.
         batch_size: images the mesh is for: "data" gets gcd(devices, batch_size) devices, "class" the rest. 0
             gives all devices to "data".
         shape: "DATAxCLASS", such as "4x16", instead.
@@ -42,16 +45,24 @@ def make_mesh(devices: int | None = None, *, batch_size: int = 0, shape: str = "
     Raises:
         UserError: there are fewer devices, or they do not fit `shape`, or `shape` does not fit the batch.
     """
-    local = jax.local_devices()
-    if devices is not None and not 1 <= devices <= len(local):
-        raise UserError(f"the number of devices is {devices}; it must be from 1 to {len(local)}")
-    chosen = jax.devices() if devices is None else local[:devices]
+    chosen = _choose(devices)
     data = math.gcd(len(chosen), batch_size)
     if shape:
         data = _parse_shape(shape, len(chosen), batch_size)
     # Auto axes: outside of shard_map the compiler follows the shardings of the arguments.
     axis_types = (AxisType.Auto, AxisType.Auto)
     return jax.make_mesh((data, len(chosen) // data), AXES, axis_types=axis_types, devices=chosen)
+
+
+def _choose(devices: int | Sequence[jax.Device] | None) -> Sequence[jax.Device]:
+    if devices is None:
+        return jax.devices()
+    if not isinstance(devices, int):
+        return devices
+    local = jax.local_devices()
+    if not 1 <= devices <= len(local):
+        raise UserError(f"the number of devices is {devices}; it must be from 1 to {len(local)}")
+    return local[:devices]
 
 
 def _parse_shape(shape: str, num_devices: int, batch_size: int) -> int:

@@ -68,13 +68,13 @@ def test_patch_features_are_those_of_the_segmentation(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = []
-    logits = predictor_module._logits
+    logits = predictor_module.segment_views
 
     def recording(model: Model, clip: dict, head: dict, views: jax.Array, *rest: object) -> jax.Array:
         features.append(model.encode_image(clip, views[:, 0]).patch_features[0])
         return logits(model, clip, head, views, *rest)
 
-    monkeypatch.setattr(predictor_module, "_logits", recording)
+    monkeypatch.setattr(predictor_module, "segment_views", recording)
     segmenter(RGB, CLASS_NAMES, fast=True)
     expected = np.asarray(features[0]) / np.linalg.norm(features[0], axis=-1, keepdims=True)
     tolerance.assert_within(segmenter.patch_features(RGB).patches, expected, 1e-5)

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Float32
 
+from hclip_jax.ops.precision import FLOAT32
+
 
 def energy(neurons: Float[Array, "n d"]) -> Float32[Array, ""]:
     """Sum over i != j of 1 / ||w_i/||w_i|| - w_j/||w_j|| ||, as in section 3 of the paper.
@@ -16,7 +18,7 @@ def energy(neurons: Float[Array, "n d"]) -> Float32[Array, ""]:
         float32 scalar; infinite where two neurons have the same direction.
     """
     directions = neurons / jnp.linalg.norm(neurons, axis=1, keepdims=True)
-    cosine = jnp.matmul(directions, directions.T, precision=jax.lax.Precision.HIGHEST)
+    cosine = jnp.matmul(directions, directions.T, precision=FLOAT32)
     distance = jnp.sqrt(jnp.maximum(2.0 - 2.0 * cosine, 0.0))
     off_diagonal = ~jnp.eye(len(directions), dtype=bool)
     return jnp.sum(jnp.where(off_diagonal, 1.0 / jnp.where(off_diagonal, distance, 1.0), 0.0))

@@ -7,6 +7,7 @@ from jaxtyping import Float32, PRNGKeyArray
 
 from hclip_jax.adapters.targets import replace_kernels, select_targets
 from hclip_jax.config.adapters import LoraConfig
+from hclip_jax.ops import precision
 
 
 def init(
@@ -31,7 +32,7 @@ def apply(
     scale, adapted = config.alpha / config.rank, dict(clip_params)
     for tower, spec in select_targets(clip_params, config).items():
         a, b = adapter_params[tower]["a"], adapter_params[tower]["b"]
-        delta = scale * jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+        delta = scale * jnp.matmul(a, b, precision=precision.of_16_bits())
         adapted[tower] = replace_kernels(
             clip_params[tower], spec, lambda j, _, kernel, delta=delta: kernel + delta[:, j]
         )

@@ -8,8 +8,7 @@ from jax import Array
 from jaxtyping import Float, Float32
 
 from hclip_jax.adapters.targets import TargetSpec
-
-_HIGHEST = jax.lax.Precision.HIGHEST
+from hclip_jax.ops import precision
 
 
 def layer_index(num_layers: int, longest: int) -> tuple[int, ...]:
@@ -117,7 +116,7 @@ def _gather_layers(mixed: Array, indices: tuple[int, ...]) -> Array:
 def _layer_relation(relation: Array, x: Array) -> Array:
     # As rows: the compiler transposes a product over several axes before it multiplies.
     rows = x.reshape(len(relation), -1)
-    return jnp.einsum("st,tn->sn", relation, rows, precision=_HIGHEST).reshape(x.shape)
+    return jnp.einsum("st,tn->sn", relation, rows, precision=precision.of_16_bits()).reshape(x.shape)
 
 
 def _modality_relation(relation: Array, x: Array) -> Array:
@@ -125,7 +124,7 @@ def _modality_relation(relation: Array, x: Array) -> Array:
     # A copy of the small relation for each matrix of a layer saves transposing all blocks.
     relations = jnp.broadcast_to(relation[:, None], (num_layers, num_targets, num_blocks, num_blocks))
     rows = x.reshape(num_layers, num_targets, num_blocks, -1)
-    return jnp.einsum("LJiM,LJMn->LJin", relations, rows, precision=_HIGHEST).reshape(x.shape)
+    return jnp.einsum("LJiM,LJMn->LJin", relations, rows, precision=precision.of_16_bits()).reshape(x.shape)
 
 
 def _two_layer(relate: Callable[[Array, Array], Array], matrices: Array, x: Array) -> Array:

@@ -4,14 +4,12 @@ The block-diagonal matrix is never built: each block multiplies its own rows or 
 kernels are Flax's, [in, out], the transposes of the [out, in] weights W of the paper.
 """
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
 from hclip_jax.adapters.targets import TargetSpec, replace_kernels
-
-_HIGHEST = jax.lax.Precision.HIGHEST
+from hclip_jax.ops import precision
 
 
 def rotate_input(
@@ -19,7 +17,8 @@ def rotate_input(
 ) -> Float[Array, "*batch D out"]:
     """W blockdiag(Q), for q, k and v: kernels [..., D, out] and blocks [..., M, b, b] -> kernels."""
     rows = kernel.reshape(*blocks.shape[:-1], kernel.shape[-1])
-    return jnp.einsum("...Mxy,...Mxo->...Myo", blocks, rows, precision=_HIGHEST).reshape(kernel.shape)
+    rotated = jnp.einsum("...Mxy,...Mxo->...Myo", blocks, rows, precision=precision.of_16_bits())
+    return rotated.reshape(kernel.shape)
 
 
 def rotate_output(
@@ -27,7 +26,7 @@ def rotate_output(
 ) -> Float[Array, "*batch in D"]:
     """blockdiag(Q) W, for o: kernels [..., in, D] and blocks [..., M, b, b] -> kernels."""
     columns = kernel.reshape(*kernel.shape[:-1], *blocks.shape[-3:-1])
-    rotated = jnp.einsum("...Mxy,...iMy->...iMx", blocks, columns, precision=_HIGHEST)
+    rotated = jnp.einsum("...Mxy,...iMy->...iMx", blocks, columns, precision=precision.of_16_bits())
     return rotated.reshape(kernel.shape)
 
 

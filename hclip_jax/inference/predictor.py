@@ -144,7 +144,7 @@ class Predictor:
         # Devices share the batch evenly; the results of the padding are dropped by the callers.
         views += [views[-1]] * (-len(views) % self._mesh.size)
         batch = place(np.stack(views), self._mesh, "images")
-        return _logits(self._model, self._clip, self._head, batch, self.text, self._protocol.pooling)
+        return segment_views(self._model, self._clip, self._head, batch, self.text, self._protocol.pooling)
 
     def _predict(
         self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
@@ -179,7 +179,7 @@ def _encode_text(model: Model, clip: Params, prompts: Prompts) -> Array:
 
 
 @partial(jax.jit, static_argnums=(0, 5))
-def _logits(model: Model, clip: Params, head: Params, views: Array, text: Array, pooling: int) -> Array:
+def segment_views(model: Model, clip: Params, head: Params, views: Array, text: Array, pooling: int) -> Array:
     """Views [B, V, size, size, 3] -> logits [B, V, T, 4h, 4w]; memory holds one view of all images."""
 
     def segment_view(view: Array) -> Array:

@@ -4,6 +4,7 @@ activations, attention, conv, dense, normalization and roll have two paths, chos
 public functions of a file are the plain form, which GPUs and TPUs run. Below them stands the CPU path: the
 same operation with a gradient written by hand, because XLA's own gradient is slow on CPUs.
 
+precision    precision of products of float32
 rows         products and sums over many rows, which most of these gradients end in
 inverse      inverse of I + S for skew-symmetric S
 resize       bilinear and bicubic resampling as in PyTorch

@@ -2,6 +2,18 @@
 
 import jax
 
+compiled_for = jax.make_user_context(default_value=None)
+"""Platform that programs are compiled for, where it is not that of the default backend.
+
+`with compiled_for("tpu"): ...` traces the program of a TPU on a machine without one. JAX traces a function
+again when the value changes.
+"""
+
+
+def platform() -> str:
+    """The platform that programs are traced for: "cpu", "gpu" or "tpu"."""
+    return compiled_for.value or jax.default_backend()
+
 
 def on_cpu() -> bool:
     """Whether operations take their CPU path.
@@ -9,4 +21,4 @@ def on_cpu() -> bool:
     The hand-written gradients of this folder were measured on CPUs only (docs/performance.md). GPUs and TPUs
     take the plain forms.
     """
-    return jax.default_backend() == "cpu"
+    return platform() == "cpu"

@@ -16,9 +16,14 @@ from hclip_jax.ops import backend
 from hclip_jax.ops.rows import matmul_over_rows
 
 
-def conv2d(x: Float[Array, "n H W C"], kernel: Float[Array, "k k C F"]) -> Float[Array, "n H W F"]:
-    """Convolution with an odd kernel size k and zero padding; n images, F output channels."""
-    return _conv2d_cpu(x, kernel) if backend.on_cpu() else _convolve(x, kernel, 1, "SAME")
+def conv2d(
+    x: Float[Array, "n H W C"], kernel: Float[Array, "k k C F"], precision: jax.lax.Precision | None = None
+) -> Float[Array, "n H W F"]:
+    """Convolution with an odd kernel size k and zero padding; n images, F output channels.
+
+    `precision` is that of its products and those of its gradient; CPUs keep float32 without it.
+    """
+    return _conv2d_cpu(x, kernel) if backend.on_cpu() else _convolve(x, kernel, 1, "SAME", precision)
 
 
 def conv2d_transpose(x: Float[Array, "n h w C"], kernel: Float[Array, "4 4 C F"]) -> Float[Array, "n H W F"]:
@@ -36,8 +41,10 @@ def conv2d_transpose(x: Float[Array, "n h w C"], kernel: Float[Array, "4 4 C F"]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def _convolve(x: Array, kernel: Array, stride: int, padding: Any) -> Array:
-    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT)
+def _convolve(x: Array, kernel: Array, stride: int, padding: Any, precision: Any = None) -> Array:
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT, precision=precision
+    )
 
 
 @jax.custom_vjp

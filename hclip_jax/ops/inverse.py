@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Float32
 
+from hclip_jax.ops.precision import FLOAT32
+
 _BASE_SIZE = 16  # rows that are eliminated one by one; the fastest of 4, 8, 16 and 32
 
 
@@ -26,7 +28,7 @@ def inverse_plus_identity(s: Float32[Array, "b b"]) -> Float32[Array, "b b"]:
 
 def matmul_highest(a: Float[Array, "m k"], b: Float[Array, "k n"]) -> Float[Array, "m n"]:
     """A B in float32 precision, also where products are rounded by default; m, k and n are any sizes."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    return jnp.matmul(a, b, precision=FLOAT32)
 
 
 def _eliminate(m: Array) -> Array:

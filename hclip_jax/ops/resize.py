@@ -12,19 +12,25 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from hclip_jax.ops.precision import FLOAT32
 from hclip_jax.ops.types import AnyArray
 
 ArrayT = TypeVar("ArrayT", Array, np.ndarray)
 
 
-def bilinear(x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]) -> Float[Array, "..."]:
+def bilinear(
+    x: Float[AnyArray, "..."],
+    size: tuple[int, int],
+    axes: tuple[int, int],
+    precision: jax.lax.Precision = FLOAT32,
+) -> Float[Array, "..."]:
     """Resizes `axes` of `x`, the height and the width of the image, to `size`: bilinear, half-pixel."""
-    return _half_pixel(x, size, axes, "bilinear")
+    return _half_pixel(x, size, axes, "bilinear", precision)
 
 
 def bicubic(x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]) -> Float[Array, "..."]:
     """Resizes `axes` of `x` to `size` with Keys' cubic kernel, a = -0.75, half-pixel."""
-    return _half_pixel(x, size, axes, "bicubic-pytorch")
+    return _half_pixel(x, size, axes, "bicubic-pytorch", FLOAT32)
 
 
 def bilinear_align_corners(
@@ -36,16 +42,18 @@ def bilinear_align_corners(
     height, width = (
         jnp.asarray(_align_corners_matrix(n, m), x.dtype) for n, m in zip(size, x.shape[-3:-1], strict=True)
     )
-    return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x)
+    return jnp.einsum("Hh,Ww,...hwC->...HWC", height, width, x, precision=FLOAT32)
 
 
-def _half_pixel(x: AnyArray, size: tuple[int, int], axes: tuple[int, int], method: str) -> Array:
+def _half_pixel(
+    x: AnyArray, size: tuple[int, int], axes: tuple[int, int], method: str, precision: jax.lax.Precision
+) -> Array:
     shape = list(x.shape)
     for axis, length in zip(axes, size, strict=True):
         shape[axis] = length
     if tuple(shape) == x.shape:
         return jnp.asarray(x)
-    return jax.image.resize(x, shape, method, antialias=False)
+    return jax.image.resize(x, shape, method, antialias=False, precision=precision)
 
 
 def _align_corners_matrix(new: int, old: int) -> np.ndarray:

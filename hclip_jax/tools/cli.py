@@ -37,6 +37,9 @@ COMMANDS = {
     ),
     "hypersphere": Command("hclip_jax.tools.hypersphere", "measure and plot how tuning changed CLIP"),
     "ablate": Command("hclip_jax.tools.ablate", "train several tuning methods and seeds, and compare them"),
+    "compile": Command(
+        "hclip_jax.tools.compile", "compile for a TPU slice without a TPU: memory, arithmetic, transfers"
+    ),
     "benchmark": Command(
         "hclip_jax.tools.benchmark", "measure the time and memory of the parts on this machine"
     ),

@@ -6,7 +6,7 @@ from jax import Array
 from jaxtyping import Float32, Int32
 
 from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
-from hclip_jax.ops import resize
+from hclip_jax.ops import precision, resize
 from hclip_jax.ops.collectives import axis_size, psum
 from hclip_jax.ops.rows import sum_over_rows
 
@@ -75,7 +75,7 @@ def absent_class_loss(
 def _resize_to_labels(logits: Array, labels: Array) -> Array:
     """Logits on the grid of the labels, [B, T, H, W]."""
     _, height, width = labels.shape
-    return resize.bilinear(logits, (height, width), axes=(2, 3))
+    return resize.bilinear(logits, (height, width), axes=(2, 3), precision=precision.of_16_bits())
 
 
 def _weighted_loss(logits: Array, labels: Array, weights: Array, class_ids: Array | None) -> Array:

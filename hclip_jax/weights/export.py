@@ -13,6 +13,7 @@ from hclip_jax.config.schema import ClipConfig, ImageTower, TextTower
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import create_dir_atomically, write_atomically
 from hclip_jax.models.hclip import Model
+from hclip_jax.ops.backend import compiled_for
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.layouts import layout
 from hclip_jax.weights.layouts.huggingface import huggingface_tensors
@@ -39,7 +40,8 @@ def merge_adapters(model: Checkpoint, dtype: np.dtype | None, keep_precision: bo
     if model.spec is not None and "adapters" in model.parts:
         clip = {path: np.asarray(param, np.float32) for path, param in model.only("clip").params.items()}
         tree = unflatten_dict(clip, sep="/") | model.only("adapters").load_params()
-        adapted = flatten_dict({"clip": jax.jit(Model(model.spec.architecture).adapt)(tree)}, sep="/")
+        with compiled_for("cpu"):  # a file keeps float32, also where a training step rounds its kernels
+            adapted = flatten_dict({"clip": jax.jit(Model(model.spec.architecture).adapt)(tree)}, sep="/")
         for path, before in clip.items():
             after = np.asarray(adapted[path])
             if not np.array_equal(after, before):

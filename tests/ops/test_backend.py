@@ -47,3 +47,11 @@ def test_the_plain_forms_give_the_loss_and_gradients_of_the_cpu_path(
     if dtype == "float32":  # in bfloat16 the small gradients of this model are mostly rounding errors
         for got, want in zip(jax.tree.leaves(plain_gradient), jax.tree.leaves(want_gradient), strict=True):
             assert jnp.linalg.norm(got - want) <= 1e-3 * jnp.linalg.norm(want) + 1e-6
+
+
+def test_programs_may_be_traced_for_another_platform() -> None:
+    assert backend.on_cpu()
+    with backend.compiled_for("tpu"):
+        assert not backend.on_cpu()
+        assert backend.platform() == "tpu"
+    assert backend.on_cpu()

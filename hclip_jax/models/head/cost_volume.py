@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32, Int32
 
 from hclip_jax.ops.collectives import all_gather, axis_size, own_part
 from hclip_jax.ops.normalization import l2_normalize
+from hclip_jax.ops.precision import FLOAT32
 
 ABSENT_LOGIT = -100.0
 """The logit of classes that were not selected."""
@@ -65,7 +66,8 @@ def cost_volume(
         return CostVolume(cost, text[topk_ids], topk_ids)
     topk_ids = own_part(topk_ids, class_axis, axis=1, fill=-1)
     topk_text = _rows(text, topk_ids)
-    return CostVolume(jnp.einsum("BhwD,BTPD->BThwP", patches, topk_text), topk_text, topk_ids)
+    cost = jnp.einsum("BhwD,BTPD->BThwP", patches, topk_text, precision=FLOAT32)
+    return CostVolume(cost, topk_text, topk_ids)
 
 
 def scatter_class_logits(
@@ -83,7 +85,8 @@ def scatter_class_logits(
 
 
 def _cosines(patches: Array, text: Array) -> Array:
-    return jnp.einsum("BhwD,TPD->BThwP", patches, text)
+    # The cosines of two classes often differ by less than bfloat16 resolves.
+    return jnp.einsum("BhwD,TPD->BThwP", patches, text, precision=FLOAT32)
 
 
 def _rows(text: Array, class_ids: Array) -> Array:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32
 from hclip_jax.models.head.layers import Conv, UpsampledConv
 from hclip_jax.ops.conv import conv2d_transpose
 from hclip_jax.ops.normalization import GroupNorm
+from hclip_jax.ops.precision import FLOAT32
 
 _CHANNELS_PER_GROUP = 16
 
@@ -51,7 +52,7 @@ class Decoder(nn.Module):
             for i, sizes in enumerate(zip(in_dims, self.guidance_dims, self.dims, strict=False), start=1)
         ]
         # Kept in float32: bfloat16 has 8 significant bits and produces ties between classes.
-        self.logit = Conv(1, 3, jnp.float32, **self._logit_init())
+        self.logit = Conv(1, 3, jnp.float32, precision=FLOAT32, **self._logit_init())
 
     def project_guidance(self, guidance: tuple[Float[Array, "B _ _ _"], ...]) -> tuple[StepGuidance, ...]:
         """The guidance of every step, computed once for all classes, from [B, 2^i h, 2^i w, G] of step i.

@@ -16,6 +16,7 @@ from hclip_jax.models.head.layers import Conv, Dense, UpsampleBy
 from hclip_jax.models.head.spatial_aggregation import SpatialAggregation
 from hclip_jax.ops.chunked_map import chunked_map
 from hclip_jax.ops.normalization import l2_normalize
+from hclip_jax.ops.precision import FLOAT32
 
 
 class ClassLogits(NamedTuple):
@@ -149,6 +150,6 @@ class Aggregator(nn.Module):
         """[B, T, h, w, P] -> [B, T, h, w, C]."""
         b, t = cost.shape[:2]
         # Kept in float32: the cosines of two classes often differ by less than bfloat16 resolves.
-        embed = Conv(self.config.hidden_dim, 7, jnp.float32, name="embed")
+        embed = Conv(self.config.hidden_dim, 7, jnp.float32, precision=FLOAT32, name="embed")
         x = embed(cost.reshape(b * t, *cost.shape[2:])).astype(self.dtype)
         return x.reshape(b, t, *x.shape[1:])

@@ -30,7 +30,10 @@ Dense = partial(dense.Dense, kernel_init=pytorch_uniform)
 
 
 class Conv(nn.Module):
-    """Convolution with a square kernel of odd `kernel_size` and zero padding."""
+    """Convolution with a square kernel of odd `kernel_size` and zero padding.
+
+    `precision` is that of its products, where the default of a TPU is not enough.
+    """
 
     features: int
     kernel_size: int
@@ -38,13 +41,14 @@ class Conv(nn.Module):
     use_bias: bool = True
     kernel_init: Any = pytorch_uniform
     bias_init: Any = nn.initializers.zeros
+    precision: jax.lax.Precision | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "n H W C"]) -> Float[Array, "n H W {self.features}"]:
         """The convolution of n images, in `dtype`."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        y = conv2d(x.astype(self.dtype), kernel.astype(self.dtype))
+        y = conv2d(x.astype(self.dtype), kernel.astype(self.dtype), self.precision)
         if not self.use_bias:
             return y
         bias = self.param("bias", self.bias_init, (self.features,))

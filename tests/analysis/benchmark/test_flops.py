@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax import Array
 
-from hclip_jax.analysis.benchmark.flops import count_flops
+from hclip_jax.analysis.benchmark.flops import count_flops, jaxpr_flops
 
 
 def products(x: Array, w: Array) -> Array:
@@ -39,3 +39,28 @@ def test_every_iteration_of_a_loop_counts() -> None:
     assert count_flops(looped, w) == 7 * 2 * 16**3
     recomputed = jax.grad(lambda w: jax.checkpoint(lambda w: jnp.sin(w @ w))(w).sum())
     assert count_flops(recomputed, w) == 4 * 2 * 16**3  # forward, recomputation, and two for the gradient
+
+
+def test_zeros_between_the_inputs_of_a_transposed_convolution_do_not_count() -> None:
+    def upsample(x: Array, kernel: Array) -> Array:
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_transpose(x, kernel, (2, 2), ((2, 2), (2, 2)), dimension_numbers=dimensions)
+
+    x, kernel = jnp.ones((1, 32, 32, 4)), jnp.ones((4, 4, 4, 6))
+    assert count_flops(upsample, x, kernel) == 2 * 32 * 32 * 4 * 4 * 4 * 6
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision", "want"),
+    [
+        (jnp.float32, jax.lax.Precision.DEFAULT, 1),
+        (jnp.float32, jax.lax.Precision.HIGH, 3),
+        (jnp.float32, jax.lax.Precision.HIGHEST, 6),
+        (jnp.bfloat16, jax.lax.Precision.HIGHEST, 1),  # exact in one pass
+    ],
+)
+def test_passes_of_a_product(dtype: Any, precision: Any, want: int) -> None:
+    x = jnp.ones((4, 4), dtype)
+    jaxpr = jax.make_jaxpr(lambda x: jnp.matmul(x, x, precision=precision))(x).jaxpr
+    assert jaxpr_flops(jaxpr) == 2 * 4**3
+    assert jaxpr_flops(jaxpr, passes=True) == want * 2 * 4**3
