@@ -92,7 +92,7 @@ def test_values_have_the_types_of_their_fields(
         "--config.train.trainable=('head',)",
     )
     assert main([f"--workdir={workdir}", *overrides, "--config", str(config_file)]) == 0
-    ((config, path),) = calls
+    ((config, path, _),) = calls
     assert path == workdir
     assert config.train.evaluate_first is True
     assert config.train.learning_rate == 1e-3
