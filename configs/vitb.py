@@ -117,6 +117,7 @@ def get_config() -> ConfigDict:
     c.train.pooling = 2  # factor by which the patch grid is pooled before class aggregation
     c.train.log_every = 50
     c.train.checkpoint_every = 1_000
+    c.train.checkpoint_minutes = 10.0  # also after so many minutes without one; 0 = never
     c.train.max_to_keep = 3  # checkpoints
     c.train.evaluate_every = 10_000  # and after the last step; 0 = never
     c.train.evaluate_first = False  # also before the first step, for the score of the untrained model
@@ -130,7 +131,7 @@ def get_config() -> ConfigDict:
     c.evaluation.longest_edge = 2560  # but no longer than this
     c.evaluation.canvas_size = 640  # then to this square, which the windows tile
     c.evaluation.stride = 256  # of the windows, in pixels
-    c.evaluation.batch_size = 1  # images, rounded up to a multiple of the number of devices
+    c.evaluation.batch_size = 1  # images a process works on; more devices share their classes
     c.evaluation.num_images = 0  # evaluates only the first num_images; 0 = all
     c.evaluation.num_overlays = 8  # overlays to write for each set
     c.evaluation.sets = ConfigDict()

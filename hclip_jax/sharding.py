@@ -108,10 +108,10 @@ def local_rows(mesh: Mesh, batch_size: int) -> range:
     return range(min(start for start, _, _ in spans), max(stop for _, stop, _ in spans))
 
 
-def own_mesh(mesh: Mesh) -> Mesh:
-    """A mesh over the devices of this process alone, all along "data"."""
-    local = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
-    return jax.make_mesh((len(local), 1), AXES, axis_types=(AxisType.Auto, AxisType.Auto), devices=local)
+def own_mesh(mesh: Mesh, batch_size: int) -> Mesh:
+    """A mesh over those devices of `mesh` that belong to this process, for batches of its own."""
+    own = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
+    return make_mesh(own, batch_size=batch_size)
 
 
 def localize(tree: Any, mesh: Mesh) -> Any:

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from hclip_jax import Model, Segmenter
 from hclip_jax.errors import UserError
@@ -70,9 +71,11 @@ def test_patch_features_are_those_of_the_segmentation(
     features = []
     logits = predictor_module.segment_views
 
-    def recording(model: Model, clip: dict, head: dict, views: jax.Array, *rest: object) -> jax.Array:
+    def recording(
+        model: Model, mesh: Mesh, clip: dict, head: dict, views: jax.Array, *rest: object
+    ) -> jax.Array:
         features.append(model.encode_image(clip, views[:, 0]).patch_features[0])
-        return logits(model, clip, head, views, *rest)
+        return logits(model, mesh, clip, head, views, *rest)
 
     monkeypatch.setattr(predictor_module, "segment_views", recording)
     segmenter(RGB, CLASS_NAMES, fast=True)

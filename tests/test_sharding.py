@@ -47,8 +47,8 @@ def test_rows_and_whole_arrays():
 def test_parameters_of_a_training_serve_an_evaluation():
     training = make_mesh(8, shape="2x4")
     params = place({"kernel": np.ones((2, 3), np.float32)}, training, "params")
-    evaluation = own_mesh(training)
-    assert dict(evaluation.shape) == {"data": 8, "class": 1}
+    evaluation = own_mesh(training, batch_size=4)
+    assert dict(evaluation.shape) == {"data": 4, "class": 2}
     local = localize(params, evaluation)["kernel"]
     assert local.sharding.mesh == evaluation
     np.testing.assert_array_equal(jax.device_get(local), params["kernel"])

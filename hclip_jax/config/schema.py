@@ -153,6 +153,7 @@ class TrainConfig:
     pooling: PositiveInt
     log_every: PositiveInt
     checkpoint_every: PositiveInt
+    checkpoint_minutes: NonNegative
     max_to_keep: PositiveInt
     evaluate_every: NonNegativeInt
     evaluate_first: bool

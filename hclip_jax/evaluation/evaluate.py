@@ -66,7 +66,7 @@ class Evaluator:
                 cannot encode its class names.
         """
         self._model, self._config, self._protocol = model, config, protocol
-        self._mesh = own_mesh(mesh)
+        self._mesh = own_mesh(mesh, config.batch_size)
         self._num_workers, self._workdir = data.num_workers, workdir
         self._synonyms = model.architecture.prompts.synonyms
         self._sources = {name: _open_set(entry, data) for name, entry in config.sets.items()}

@@ -1,14 +1,15 @@
 """Class ids or probabilities of images of any size, for one list of class names."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 
 from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.data.bands import LARGE_PIXELS
@@ -17,10 +18,12 @@ from hclip_jax.inference import sliding_window
 from hclip_jax.inference.blocks import Block, output_blocks
 from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.models.hclip import Model
+from hclip_jax.models.head.cost_volume import scatter_class_logits
+from hclip_jax.models.head.head import ClassLogits
 from hclip_jax.models.params import Params
 from hclip_jax.ops import resize
 from hclip_jax.ops.resize import BilinearWeights
-from hclip_jax.sharding import named_sharding, place
+from hclip_jax.sharding import DATA, RULES, named_sharding, place
 from hclip_jax.text.prompts import Prompts, pad_prompts
 
 # Probabilities at the output size that are in memory together: 2**24 float32 values are 64 MB.
@@ -138,13 +141,15 @@ class Predictor:
     def logits(self, images: Sequence[np.ndarray]) -> Array:
         """Logits float32 [B, V, T, 4h, 4w] of V views of each image, uint8 [H, W, 3] of any size.
 
-        B is the number of images, rounded up to a multiple of the number of devices.
+        B is the number of images, rounded up to a multiple of the devices along "data".
         """
         views = [self._views(image) for image in images]
         # Devices share the batch evenly; the results of the padding are dropped by the callers.
-        views += [views[-1]] * (-len(views) % self._mesh.size)
+        views += [views[-1]] * (-len(views) % self._mesh.shape[DATA])
         batch = place(np.stack(views), self._mesh, "images")
-        return segment_views(self._model, self._clip, self._head, batch, self.text, self._protocol.pooling)
+        return segment_views(
+            self._model, self._mesh, self._clip, self._head, batch, self.text, self._protocol.pooling
+        )
 
     def _predict(
         self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
@@ -178,14 +183,27 @@ def _encode_text(model: Model, clip: Params, prompts: Prompts) -> Array:
     return model.encode_text(clip, prompts)
 
 
-@partial(jax.jit, static_argnums=(0, 5))
-def segment_views(model: Model, clip: Params, head: Params, views: Array, text: Array, pooling: int) -> Array:
+@partial(jax.jit, static_argnums=(0, 1, 6))
+def segment_views(
+    model: Model, mesh: Mesh, clip: Params, head: Params, views: Array, text: Array, pooling: int
+) -> Array:
     """Views [B, V, size, size, 3] -> logits [B, V, T, 4h, 4w]; memory holds one view of all images."""
+    model = replace(model, sharded=True)
 
-    def segment_view(view: Array) -> Array:
-        return model.segment(clip, head, view, text, pooling)
+    def on_device(clip: Params, head: Params, views: Array, text: Array) -> ClassLogits:
+        def segment_view(view: Array) -> ClassLogits:
+            return model.class_logits(clip, head, view, text, pooling)
 
-    return jnp.moveaxis(jax.lax.map(segment_view, jnp.moveaxis(views, 1, 0)), 0, 1)
+        return cast(ClassLogits, jax.lax.map(segment_view, jnp.moveaxis(views, 1, 0)))
+
+    in_specs = (RULES["params"], RULES["params"], RULES["images"], RULES["text_features"])
+    out_specs = PartitionSpec(None, *RULES["logits"])
+    # check_vma=False as in training: it rejects the custom gradients of ops/.
+    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+    logits, class_ids = sharded(clip, head, views, text)
+    if class_ids is not None:
+        logits = jax.vmap(partial(scatter_class_logits, num_classes=len(text)))(logits, class_ids)
+    return jnp.moveaxis(logits, 0, 1)
 
 
 @partial(jax.jit, static_argnums=0)

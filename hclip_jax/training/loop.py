@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import time
 from pathlib import Path
 
 import jax
@@ -23,7 +24,7 @@ from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.metrics import MetricsFile
 from hclip_jax.training.optimizer import lr_multiplier, schedule
 from hclip_jax.training.prepare import Training, prepare
-from hclip_jax.training.report import Throughput, evaluation_line, step_line
+from hclip_jax.training.report import Throughput, evaluation_line, goodput_line, step_line
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import join
 from hclip_jax.training.step import Metrics, make_step, text_energy
@@ -66,9 +67,12 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
     metrics_file = MetricsFile(t.workdir / "metrics.jsonl", first)
     update = make_step(t.model, t.optimizer, recipe, t.mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(t.model, join(trainable, frozen)))
-    throughput = Throughput(recipe.batch_size)
+    throughput, last_save = Throughput(recipe.batch_size), time.monotonic()
+    if first < recipe.num_train_steps:
+        metrics_file.write(first, start=_start(t.mesh))
     task = progress.add_task("training", total=recipe.num_train_steps, completed=first)
     previous: Metrics = {}
+    done, stops = first, False
     for step in range(first, recipe.num_train_steps + 1):
         if _evaluates(step, recipe):
             params = join(state.trainable, t.frozen)
@@ -83,13 +87,17 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             throughput.pause()
         if step == recipe.num_train_steps:
             break
-        batch = {**next(t.batches), "stop": np.full(len(t.rows), stop.is_asked(), np.int32)}
+        # Requests: of several processes, all learn of them in the same step, late by one as all metrics.
+        is_due = 0 < 60 * recipe.checkpoint_minutes < time.monotonic() - last_save
+        requests = {"stop": stop.is_asked(), "save": is_due}
+        batch = next(t.batches) | {k: np.full(len(t.rows), v, np.int32) for k, v in requests.items()}
         batch = place_rows(batch, t.mesh, t.rows, recipe.batch_size)
         state, metrics = update(state, t.frozen, t.prompts, batch)
         done = step + 1
-        # Several processes learn of a request in the same step, one step late as for all metrics.
-        stops = stop.is_asked() if processes.count() == 1 else bool(previous) and previous["stop"] > 0
-        saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps or stops
+        stops = stop.is_asked()
+        if processes.count() > 1:
+            stops, is_due = (bool(previous) and previous[name] > 0 for name in requests)
+        saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps or stops or is_due
         logs = done % recipe.log_every == 0 or done in (1, recipe.num_train_steps)
         # One step late, so that the devices never wait for the host; but metrics are checked before
         # their step is saved or logged.
@@ -112,8 +120,14 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             console.print(step_line(done, recipe.num_train_steps, line))
         if saves:
             t.checkpoints.save(done, state, t.batches.get_state())
+            last_save = time.monotonic()
         if stops:
-            raise stop.stopped(done)
+            break
+    if first < recipe.num_train_steps:
+        metrics_file.write(done, end=throughput.goodput())
+        console.print(goodput_line(throughput.goodput()))
+    if stops:
+        raise stop.stopped(done)
 
 
 def evaluate_checkpoint(
@@ -155,6 +169,16 @@ def _check_finite(step: int, metrics: Metrics, checkpoints: TrainCheckpoints) ->
                 f"{name} is {float(value)} at step {step}, so training stops; {where}: lower "
                 f"config.train.learning_rate or look at the data, and train in a new --workdir"
             )
+
+
+def _start(mesh: Mesh) -> dict[str, object]:
+    """When and on what a run started, for metrics.jsonl."""
+    return {
+        "time": round(time.time(), 3),
+        "processes": processes.count(),
+        "devices": mesh.size,
+        "mesh": "x".join(map(str, mesh.devices.shape)),
+    }
 
 
 def _evaluates(step: int, recipe: TrainConfig) -> bool:

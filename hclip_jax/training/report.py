@@ -11,23 +11,33 @@ from hclip_jax.models.hclip import Model
 
 
 class Throughput:
-    """Images a second since the last call, without compilation and evaluation."""
+    """Images a second since the last call, and goodput, both without compilation and evaluation."""
 
     def __init__(self, batch_size: int):
-        """Starts with the first step."""
+        """Starts with the first step; goodput with this call."""
         self._batch_size, self._images = batch_size, 0
-        self._start: float | None = None
+        self._start: float | None = None  # of the images that are counted
+        self._last: float | None = None  # the end of the last step
+        self._began, self._step_seconds = time.perf_counter(), 0.0
 
     def tick(self) -> None:
         """Counts a finished step; the first one after a pause only starts the timer."""
-        if self._start is None:
-            self._start = time.perf_counter()
+        now = time.perf_counter()
+        if self._start is None or self._last is None:
+            self._start = now
         else:
             self._images += self._batch_size
+            self._step_seconds += now - self._last
+        self._last = now
 
     def pause(self) -> None:
         """Leaves out everything until the next step is finished."""
-        self._start, self._images = None, 0
+        self._start, self._last, self._images = None, None, 0
+
+    def goodput(self) -> dict[str, float]:
+        """Seconds since the start of this run, and those of its steps."""
+        seconds = time.perf_counter() - self._began
+        return {"seconds": round(seconds, 3), "step_seconds": round(self._step_seconds, 3)}
 
     def images_per_second(self) -> float | None:
         """Images a second since the last call; None if no whole step was timed."""
@@ -86,3 +96,9 @@ def evaluation_line(step: int, name: str, summary: Mapping[str, float | None]) -
         f"{metric} {'-' if value is None else f'{value:.2f}'}" for metric, value in summary.items()
     )
     return f"step {step}  {name}: {values}"
+
+
+def goodput_line(goodput: Mapping[str, float]) -> str:
+    """One line on the share of a run that was steps: the rest is reading, compilation, evaluation, saving."""
+    seconds = goodput["seconds"]
+    return f"{seconds / 60:.1f} min, of which {goodput['step_seconds'] / max(seconds, 1e-9):.0%} were steps"

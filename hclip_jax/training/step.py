@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import cast
 
 import jax
-import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.sharding import Mesh
@@ -23,6 +22,10 @@ from hclip_jax.training.state import TrainState, join
 Batch = dict[str, Array]
 Metrics = dict[str, Array]
 Step = Callable[[TrainState, Params, Prompts, Batch], tuple[TrainState, Metrics]]
+
+
+REQUESTS = ("stop", "save")
+"""What a process asks of all: not 0 in its rows of a batch, so not 0 in the sum that every process gets."""
 
 
 def place_prompts(prompts: Prompts, mesh: Mesh) -> Prompts:
@@ -59,29 +62,30 @@ def make_loss(model: Model, train: TrainConfig) -> Callable[[Params, Params, Pro
 def make_step(model: Model, optimizer: optax.GradientTransformation, train: TrainConfig, mesh: Mesh) -> Step:
     """Returns a compiled step(state, frozen, prompts, batch) -> (state, metrics).
 
-    `batch` holds image uint8 [B, H, W, 3], label int32 [B, H, W] and, of several processes, stop int32 [B],
-    not 0 where a process asks for the end. The state's buffers are donated. Metrics are `loss` and
-    `grad_norm` (before clipping), at the weights before the update, and `stop`, the sum of all requests.
+    `batch` holds image uint8 [B, H, W, 3], label int32 [B, H, W] and any of REQUESTS, int32 [B]. The state's
+    buffers are donated. Metrics are `loss` and `grad_norm` (before clipping), at the weights before the
+    update, and the sums of the requests.
     """
     loss_and_gradient = jax.value_and_grad(make_loss(replace(model, sharded=True), train))
 
     def summed(
         trainable: Params, frozen: Params, prompts: Prompts, batch: Batch
-    ) -> tuple[tuple[Array, Params], Array]:
+    ) -> tuple[tuple[Array, Params], dict[str, Array]]:
         result = loss_and_gradient(trainable, frozen, prompts, batch)
         # The only sum of gradients of a step: of all of them, at its end.
-        return jax.lax.psum((result, batch.get("stop", jnp.zeros(1, jnp.int32)).sum()), AXES)
+        requests = {name: batch[name].sum() for name in REQUESTS if name in batch}
+        return jax.lax.psum((result, requests), AXES)
 
     # check_vma=False: it rejects the custom gradients of ops/.
     in_specs = (RULES["params"], RULES["params"], RULES["prompts"], RULES["images"])
     sharded = jax.shard_map(summed, mesh=mesh, in_specs=in_specs, out_specs=RULES["params"], check_vma=False)
 
     def step(state: TrainState, frozen: Params, prompts: Prompts, batch: Batch) -> tuple[TrainState, Metrics]:
-        (loss, gradient), stop = sharded(state.trainable, frozen, prompts, batch)
+        (loss, gradient), requests = sharded(state.trainable, frozen, prompts, batch)
         with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
             updates, opt_state = optimizer.update(gradient, state.opt_state, state.trainable)
         trainable = cast(Params, optax.apply_updates(state.trainable, updates))
-        metrics = {"loss": loss, "grad_norm": optax.tree.norm(gradient), "stop": stop}
+        metrics = {"loss": loss, "grad_norm": optax.tree.norm(gradient), **requests}
         return TrainState(state.step + 1, trainable, opt_state), metrics
 
     replicated = named_sharding(mesh, "params")

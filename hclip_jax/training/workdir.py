@@ -22,6 +22,7 @@ _MAY_CHANGE = (
     "train.microbatch",
     "train.log_every",
     "train.checkpoint_every",
+    "train.checkpoint_minutes",
     "train.max_to_keep",
     "train.evaluate_",
 )

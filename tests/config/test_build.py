@@ -18,6 +18,7 @@ ZERO_ALLOWED = {
     "head.prior_prob",
     "data.num_workers",
     "train.microbatch",
+    "train.checkpoint_minutes",
     "train.warmup_steps",
     "train.lr_multipliers.clip",
     "train.lr_multipliers.adapters",

@@ -21,7 +21,8 @@ OVERRIDES = (f"--config.train.num_train_steps={STEPS}", "--config.train.evaluate
 
 def records(folder: Path) -> list[dict]:
     path = folder / "run/metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [line for line in lines if not {"start", "end"} & line.keys()]
 
 
 def losses(folder: Path) -> dict[int, float]:

@@ -76,6 +76,18 @@ def predict(predictor: Predictor, which: slice = slice(None)) -> list[tuple[Pred
     return list(zip(predictor.segment(*arguments), predictor.probabilities(*arguments), strict=True))
 
 
+@pytest.mark.parametrize("max_classes", [256, 5])
+def test_devices_may_share_the_classes_of_an_image(params: Params, max_classes: int) -> None:
+    """Of 8 devices, 2 images have 4 each: 7 classes among 4, or the 5 that are selected."""
+    a = micro().architecture
+    model = Model(replace(a, head=replace(a.head, max_classes=max_classes)))
+    one, shared = (
+        Predictor(model, params, model.prompts(MINI_CLASSES), mesh, protocol("sliding")).logits(IMAGES[:2])
+        for mesh in (make_mesh(1), make_mesh(8, batch_size=2))
+    )
+    tolerance.assert_within(shared, one, 1e-4)
+
+
 def assert_consistent(prediction: Prediction, probabilities: np.ndarray) -> None:
     """Two programs compute them, so classes of nearly equal probability may be swapped."""
     chosen = np.take_along_axis(probabilities, prediction.ids[None], axis=0)[0]

@@ -37,7 +37,8 @@ def command(config_file: Path, workdir: Path) -> list[str]:
 
 
 def metrics(workdir: Path) -> list[dict]:
-    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if not {"start", "end"} & line.keys()]
 
 
 def contents(workdir: Path) -> dict[str, bytes]:

@@ -123,6 +123,15 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_checkpoint(
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["2"]
 
 
+def test_a_checkpoint_is_due_after_minutes_too(tmp_path: Path) -> None:
+    loop.train(micro(checkpoint_every=100, checkpoint_minutes=1e-6), tmp_path, make_mesh(1))
+    assert len(list((tmp_path / "checkpoints").iterdir())) > 1
+    start, *_, end = records(tmp_path)
+    assert start["start"] | {"time": 0} == {"time": 0, "processes": 1, "devices": 1, "mesh": "1x1"}
+    assert end["step"] == 4
+    assert 0 < end["end"]["step_seconds"] < end["end"]["seconds"]
+
+
 def test_any_number_of_devices_serves_any_batch(whole: Path, tmp_path: Path) -> None:
     """The devices of 2 x 4 share 8 images among 2 and their classes among 4."""
     config = micro(num_train_steps=8, checkpoint_every=2)

@@ -12,7 +12,7 @@ from hclip_jax.inference.predictor import segment_views
 from hclip_jax.inference.sliding_window import window_corners
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
-from hclip_jax.sharding import Kind, named_sharding
+from hclip_jax.sharding import DATA, Kind, named_sharding
 from hclip_jax.text.prompts import pad_prompts
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.state import init_state, split
@@ -50,14 +50,14 @@ def trace_step(config: Config, num_classes: int, mesh: Mesh) -> TracedProgram:
 
 
 def trace_evaluation(config: Config, num_classes: int, mesh: Mesh) -> TracedProgram:
-    """All views of `evaluation.batch_size` images, rounded up to the devices."""
+    """All views of `evaluation.batch_size` images, rounded up to the devices along "data"."""
     model, protocol = Model(config.architecture), config.protocol
     params = _param_shapes(model)
     size, num_views = config.model.image_size, 1
     if protocol.kind == "sliding":
         corners = window_corners(protocol.canvas_size, protocol.crop_size, protocol.stride)
         size, num_views = protocol.crop_size, len(corners) + 1
-    num_images = -(-config.evaluation.batch_size // mesh.size) * mesh.size
+    num_images = -(-config.evaluation.batch_size // mesh.shape[DATA]) * mesh.shape[DATA]
     text = (num_classes, len(config.prompts.templates), config.clip.embed_dim)
 
     def placed(tree: Any, kind: Kind) -> Any:
@@ -67,13 +67,14 @@ def trace_evaluation(config: Config, num_classes: int, mesh: Mesh) -> TracedProg
     jitted: Any = segment_views  # a jitted function
     traced = jitted.trace(
         model,
+        mesh,
         placed(params["clip"], "params"),
         placed(params["head"], "params"),
         placed(jax.ShapeDtypeStruct((num_images, num_views, size, size, 3), jnp.float32), "images"),
         placed(jax.ShapeDtypeStruct(text, jnp.float32), "text_features"),
         protocol.pooling,
     )
-    return TracedProgram(traced, num_images, mesh.size)
+    return TracedProgram(traced, num_images, 1)
 
 
 PROGRAMS: dict[str, Callable[[Config, int, Mesh], TracedProgram]] = {
