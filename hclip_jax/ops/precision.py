@@ -9,12 +9,13 @@ import jax
 from hclip_jax.ops import backend
 
 FLOAT32 = jax.lax.Precision.HIGHEST
-"""Of products that are float32 on every platform."""
+"""The precision of products that are float32 on every platform."""
 
 
 def of_16_bits() -> jax.lax.Precision:
-    """Of products for which 16 bits are enough: kernels, which dense layers of a TPU round to bfloat16.
+    """The precision of products for which 16 bits are enough.
 
-    HIGH on a TPU. On a GPU it would be TF32, which has 11 bits, so GPUs take FLOAT32.
+    Such are kernels, which dense layers of a TPU round to bfloat16, and the logits of the loss. HIGH on a
+    TPU; on a GPU that would be TF32, which has 11 bits, so GPUs take FLOAT32.
     """
     return jax.lax.Precision.HIGH if backend.platform() == "tpu" else FLOAT32

@@ -45,7 +45,7 @@ def jaxpr_flops(jaxpr: Jaxpr, *, passes: bool = False) -> float:
             total += 2.0 * depth * output_size * (_passes(equation) if passes else 1)
         elif name == "conv_general_dilated":
             out_features = shapes[1][params["dimension_numbers"].rhs_spec[0]]
-            # Of a transposed convolution, the zeros between its inputs do not count.
+            # The zeros between the inputs of a transposed convolution do not count.
             zeros = math.prod(params["lhs_dilation"])
             products = output_size * math.prod(shapes[1]) / out_features / zeros
             total += 2.0 * products * (_passes(equation) if passes else 1)

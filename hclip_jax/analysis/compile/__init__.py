@@ -2,8 +2,8 @@
 
 topology     TPU slices by the names that people say, and the devices of one to compile for
 programs     the training step and the evaluation, lowered for these devices from shapes alone
-hlo          what is read of a compiled program's text: computations, loops, source lines
+hlo          the text of a compiled program, read: computations, loops, source lines
 collectives  its transfers between chips: size, times, mesh axis and source line
 report       the report of a program, its JSON and its tables
-checks       what is wrong in a report: memory, sums of gradients in loops, growth
+checks       the problems of a report: memory, sums of gradients in loops, growth
 """

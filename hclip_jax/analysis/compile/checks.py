@@ -1,4 +1,4 @@
-"""What is wrong in a report, one sentence each. Needs no JAX."""
+"""The problems of a report, one sentence each. Needs no JAX."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from hclip_jax.analysis.compile.report import ProgramReport
 from hclip_jax.errors import UserError
 
 _GROWTH = 1.01
-"""Bytes may grow by a hundredth: the compiler pads and orders anew when any line changes."""
+"""Bytes may grow by a hundredth: the compiler pads and schedules differently when any line changes."""
 
 
 def problems(reports: Sequence[ProgramReport], memory: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is read of a compiled program's text: computations, loops with trip counts, source lines.
+"""The text of a compiled program, read: computations, loops with trip counts, source lines.
 
 XLA's own `cost_analysis` counts the body of a loop once and knows no mesh axis; the text has everything.
 """
