@@ -25,7 +25,7 @@ Step = Callable[[TrainState, Params, Prompts, Batch], tuple[TrainState, Metrics]
 
 
 REQUESTS = ("stop", "save")
-"""What a process asks of all: not 0 in its rows of a batch, so not 0 in the sum that every process gets."""
+"""Requests of a process to all: not 0 in its rows of a batch, so not 0 in the sum that every process gets."""
 
 
 def place_prompts(prompts: Prompts, mesh: Mesh) -> Prompts:
