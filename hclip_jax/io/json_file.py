@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hclip_jax.errors import UserError, printable
-from hclip_jax.io.substitutes import substitute
+from hclip_jax.io.substitutes import check_file
 
 MAX_BYTES = 2**26
 """Larger files are refused unread: the largest JSON in use, an index of weights, has some 100 kB."""
@@ -22,17 +22,14 @@ def read_json(path: Path, fix: str) -> Any:
     Raises:
         UserError: the file cannot be read, is not a file or no JSON; see `parse_json`.
     """
+    check_file(path, fix)
     try:
-        if problem := substitute(path):
-            raise UserError(f"{path} {problem}")
-        if (num_bytes := path.stat().st_size) > MAX_BYTES:
-            raise UserError(f"{path} has {num_bytes:,} bytes, too many for JSON; {fix}")
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        if isinstance(error, UserError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be read ({reason}); {fix}") from error
+        num_bytes = path.stat().st_size
+        content = path.read_bytes() if num_bytes <= MAX_BYTES else b""
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {fix}") from error
+    if num_bytes > MAX_BYTES:
+        raise UserError(f"{path} has {num_bytes:,} bytes, too many for JSON; {fix}")
     return parse_json(content, str(path), fix)
 
 

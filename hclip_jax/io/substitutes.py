@@ -18,6 +18,9 @@ def check_file(path: Path, fix: str) -> None:
     """
     try:
         problem = substitute(path)
+    except FileNotFoundError as error:
+        what = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise UserError(f"{path} {what}; {fix}") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path} cannot be read ({reason}); {fix}") from error

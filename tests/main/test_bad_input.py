@@ -81,7 +81,6 @@ def test_class_names_of_evaluation_sets_are_checked_before_training(
             ("--config.evaluation.sets.val.fold_background=99",),
             ("sets.val.fold_background is 99", "must be less than the"),
         ),
-        (("--config.train.batch_size=12",), ("config.train.batch_size is 12", "multiple of 8")),
         (("--config.prompts.templates=('a photo',)",), ("'a photo'", "once")),
     ],
 )
@@ -137,9 +136,10 @@ def test_weights_of_another_model_get_a_three_way_difference(
     save_file(tensors, path)
     message = refusal(f"--config.clip.weights={path}")
     assert f"{path} does not fit the model" in message
-    assert "only in the file: visual.extra\n" in message
-    assert "only in the model: visual.ln_pre.bias\n" in message
-    assert "shape differs: ln_final.bias (5,) in the file, (16,) in the model\n" in message
+    assert "only in the file: visual.extra;" in message
+    assert "only in the model: visual.ln_pre.bias;" in message
+    assert "shape differs: ln_final.bias (5,) in the file, (16,) in the model;" in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize("mode", ["train", "evaluate"])

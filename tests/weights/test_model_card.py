@@ -78,7 +78,7 @@ def test_changed_weights_are_refused(damage: Callable[[Path], object], saved: Pa
 def test_missing_files_are_refused(saved: Path) -> None:
     (saved / "model.safetensors").unlink()
     message = refused(saved)
-    assert "model.safetensors cannot be read (No such file or directory); copy the whole directory" in message
+    assert "model.safetensors does not exist; copy the whole directory" in message
     (saved / "config.json").unlink()
     assert not is_model_directory(saved)
     assert "config.json cannot be read" in refused(saved)

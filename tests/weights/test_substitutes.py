@@ -39,7 +39,7 @@ SUBSTITUTES: dict[str, tuple[Callable[[Path], object], str]] = {
     "device": (lambda path: path.symlink_to("/dev/zero"), "is a device or pipe, not a file"),
     "folder": (lambda path: path.mkdir(), "is a folder, not a file"),
     "loop": (lambda path: path.symlink_to(path.name), "cannot be read (Too many levels of symbolic links)"),
-    "dead link": (lambda path: path.symlink_to("gone"), "cannot be read (No such file or directory)"),
+    "dead link": (lambda path: path.symlink_to("gone"), "is a link to nothing"),
 }
 
 
