@@ -16,6 +16,7 @@ import sys
 
 from hclip_jax import processes
 from hclip_jax.config.overrides import read_config
+from hclip_jax.errors import UserError
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.stop import Stopped, StopRequest
 from hclip_jax.training.workdir import parse_workdir
@@ -59,6 +60,8 @@ def main(argv: list[str]) -> int:
     )
     args, overrides = parser.parse_with_overrides(argv)
     workdir = parse_workdir(args.workdir)
+    if args.mesh and args.mode == "evaluate":
+        raise UserError("--mesh is of a training; leave it out with --mode=evaluate")
     config = read_config(args.config, overrides)
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
@@ -67,12 +70,12 @@ def main(argv: list[str]) -> int:
             from hclip_jax.sharding import make_mesh
             from hclip_jax.training import loop
 
-        processes.start()
-        processes.log_to(workdir)
-        run_mode = loop.train if args.mode == "train" else loop.evaluate_checkpoint
-        mesh = make_mesh(batch_size=config.train.batch_size, shape=args.mesh)
-        with processes.failing_together():
-            run_mode(config, workdir, mesh, checkpoint=args.checkpoint)
+        with processes.joined(workdir):
+            if args.mode == "evaluate":
+                loop.evaluate_checkpoint(config, workdir, checkpoint=args.checkpoint)
+                return 0
+            mesh = make_mesh(batch_size=config.train.batch_size, shape=args.mesh)
+            loop.train(config, workdir, mesh, checkpoint=args.checkpoint)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.status

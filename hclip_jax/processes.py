@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,7 +53,7 @@ def start() -> None:
         return
     import jax
 
-    seconds = int(os.environ.get("HCLIP_JAX_JOIN_SECONDS", "300"))
+    seconds = _number(os.environ, "HCLIP_JAX_JOIN_SECONDS", 300)
     # Its handler would swallow SIGTERM; training/stop.py takes signals.
     jax.config.update("jax_enable_preemption_service", False)
     # JAX's own timeout aborts the process with a C++ trace.
@@ -120,9 +120,15 @@ def total(values: np.ndarray) -> np.ndarray:
 
 
 def announce_stop(number: int) -> None:
-    """Sends a signal that this process received to all others."""
+    """Passes the number of a signal that this process received on to all others."""
     if _Watch.current is not None:
         _Watch.current.announce_stop(number)
+
+
+def on_stop(notice: Callable[[int], None] | None) -> None:
+    """Sets what is called, in another thread, with the number of a signal that another process received."""
+    if _Watch.current is not None:
+        _Watch.current.notice_stop = notice
 
 
 def progress() -> None:
@@ -132,17 +138,32 @@ def progress() -> None:
 
 
 @contextlib.contextmanager
+def joined(workdir: Path) -> Iterator[None]:
+    """A block that runs in all processes of `start`; the primary speaks, the others to WORKDIR/logs.
+
+    Raises:
+        UserError: as `start`.
+    """
+    start()
+    with failing_together():
+        log_to(workdir)
+        yield
+
+
+@contextlib.contextmanager
 def failing_together() -> Iterator[None]:
     """A block whose failure in one process ends all, with its sentence; a single process only raises.
 
-    Exit status 2 for UserError. For other exceptions 1, after the traceback.
+    Exit status 2 for UserError, 130 for Ctrl-C. For other exceptions 1, after the traceback.
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if _Watch.current is not None:
             if isinstance(error, UserError):
                 _Watch.current.fail(str(error), 2)
+            if isinstance(error, KeyboardInterrupt):
+                _Watch.current.fail("interrupted", 130)
             traceback.print_exc()
             _Watch.current.fail(f"{type(error).__name__}: {printable(str(error))}", 1)
         raise
@@ -168,9 +189,9 @@ def _join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
             )
         arguments = {"coordinator_address": address, "num_processes": int(num_processes)}
         return arguments | {"process_id": int(process_id), "local_device_ids": None} | _NO_DETECTION
-    if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    if _number(environment, "SLURM_STEP_NUM_TASKS", 1) > 1:
         return {"cluster_detection_method": "slurm"}
-    if "," in environment.get("TPU_WORKER_HOSTNAMES", "") or _on_tpu_vm(environment):
+    if "," in environment.get("TPU_WORKER_HOSTNAMES", "") or _on_cloud_tpu(environment):
         return {}
     return None
 
@@ -178,13 +199,24 @@ def _join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
 _NO_DETECTION = {"cluster_detection_method": "deactivate"}
 
 
-def _on_tpu_vm(environment: Mapping[str, str]) -> bool:
-    """Whether this is a Cloud TPU host, where JAX itself knows the other workers."""
+def _on_cloud_tpu(environment: Mapping[str, str]) -> bool:
+    """Whether JAX knows the workers of this TPU host; a TPU without them is a single process."""
     platforms = environment.get("JAX_PLATFORMS", "")
-    has_chips = Path("/dev/accel0").exists() or "TPU_ACCELERATOR_TYPE" in environment
-    has_libtpu = importlib.util.find_spec("libtpu") is not None  # newer hosts have only /dev/vfio, as GPUs do
-    is_tpu = has_chips or (has_libtpu and Path("/dev/vfio/0").exists())
-    return is_tpu and (not platforms or "tpu" in platforms)
+    if (platforms and "tpu" not in platforms) or importlib.util.find_spec("libtpu") is None:
+        return False
+    from jax._src.clusters import cloud_tpu_cluster as clusters  # JAX has no public form of the question
+
+    try:
+        return clusters.GceTpuCluster.is_env_present() or clusters.GkeTpuCluster.is_env_present()
+    except Exception:  # no metadata server answers
+        return False
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name, "") or str(default)
+    if not (value.isdecimal() and value.isascii()):
+        raise UserError(f"the environment variable {name} is {value!r}; it must be a whole number")
+    return int(value)
 
 
 class _Watch(threading.Thread):
@@ -203,7 +235,8 @@ class _Watch(threading.Thread):
         self._client: Any = distributed.global_state.client
         self.index, self.count = index, count
         self.last_progress = time.monotonic()
-        self._minutes = float(os.environ.get("HCLIP_JAX_WATCHDOG_MINUTES", "30"))
+        self.notice_stop: Callable[[int], None] | None = None
+        self._minutes = _number(os.environ, "HCLIP_JAX_WATCHDOG_MINUTES", 30)
         self._round, self._beats = 0, 0
         self._seen: dict[str, tuple[str, float]] = {}  # sign of life -> its value, and since when
         self._stopping = False
@@ -226,9 +259,8 @@ class _Watch(threading.Thread):
         if failure := entries.get(f"{_PREFIX}/failed"):
             status, _, message = failure.partition(" ")
             self._leave(message, int(status))
-        if (number := entries.get(f"{_PREFIX}/stop")) and not self._stopping:
-            self._stopping = True
-            os.kill(os.getpid(), int(number))
+        if (number := entries.get(f"{_PREFIX}/stop")) and self.notice_stop is not None:
+            self.notice_stop(int(number))
         now = time.monotonic()
         for other in range(self.count):
             name = f"{_PREFIX}/alive/{other}"
@@ -252,7 +284,7 @@ class _Watch(threading.Thread):
         if self.index == 0:
             self._set(f"{name}/0", json.dumps(fields))
         key = f"{_PREFIX}/{name}/0"
-        first = json.loads(self._client.blocking_key_value_get(key, 1000 * _SHUTDOWN_SECONDS))
+        first = json.loads(self._client.blocking_key_value_get(key, 60_000 * self._minutes))
         for field, value in fields.items():
             if first.get(field) != value:
                 raise UserError(
@@ -262,7 +294,7 @@ class _Watch(threading.Thread):
         self.barrier(name)
 
     def barrier(self, name: str) -> None:
-        self._client.wait_at_barrier(f"{_PREFIX}/{name}", int(60_000 * self._minutes))
+        self._client.wait_at_barrier(f"{_PREFIX}/{name}", 60_000 * self._minutes)
 
     def announce_stop(self, number: int) -> None:
         if not self._stopping:

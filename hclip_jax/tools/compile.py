@@ -114,7 +114,7 @@ def _compile_all(
     chips = devices(topology)
     meshes = {
         "step": make_mesh(chips, batch_size=config.train.batch_size, shape=args.mesh),
-        "evaluation": make_mesh(one_host(chips)),
+        "evaluation": make_mesh(one_host(chips), batch_size=config.evaluation.batch_size),
     }
     reports, found = [], []
     for name in programs:

@@ -11,6 +11,7 @@ field of config.evaluation. Reports go to DIR/evaluation/, overlays to DIR/overl
 
 import sys
 
+from hclip_jax import processes
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.overrides import apply_overrides
 from hclip_jax.errors import UserError
@@ -44,7 +45,8 @@ def main(argv: list[str]) -> int:
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.training import loop
 
-    loop.evaluate_checkpoint(config, args.workdir, checkpoint=args.checkpoint)
+    with processes.joined(args.workdir):
+        loop.evaluate_checkpoint(config, args.workdir, checkpoint=args.checkpoint)
     return 0
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 from rich.progress import Progress
 
@@ -25,6 +24,7 @@ from hclip_jax.training.metrics import MetricsFile
 from hclip_jax.training.optimizer import lr_multiplier, schedule
 from hclip_jax.training.prepare import Training, prepare
 from hclip_jax.training.report import Throughput, evaluation_line, goodput_line, step_line
+from hclip_jax.training.requests import Requests
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import join
 from hclip_jax.training.step import Metrics, make_step, text_energy
@@ -43,7 +43,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: i
 
     Args:
         config: model, data and recipe.
-        workdir: holds config.json, metrics.jsonl, checkpoints/, evaluation/ and overlays/.
+        workdir: its files are listed in docs/train.md.
         mesh: devices to train on; all of them by default.
         checkpoint: the step to resume from, the newest by default; newer checkpoints are moved away.
 
@@ -52,7 +52,8 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: i
             newest checkpoint is from before that).
         Stopped: a signal asked for the end; the state is saved, if there is one.
     """
-    with contextlib.ExitStack() as stack:
+    # A failure is announced to other processes before checkpoints and readers are closed.
+    with contextlib.ExitStack() as stack, processes.failing_together():
         stop = stack.enter_context(StopRequest())
         with stop.before_first_step():
             mesh = mesh or make_mesh(batch_size=config.train.batch_size)
@@ -67,12 +68,14 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
     metrics_file = MetricsFile(t.workdir / "metrics.jsonl", first)
     update = make_step(t.model, t.optimizer, recipe, t.mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(t.model, join(trainable, frozen)))
-    throughput, last_save = Throughput(recipe.batch_size), time.monotonic()
+    throughput, requests = (
+        Throughput(recipe.batch_size),
+        Requests(stop, recipe.checkpoint_minutes, len(t.rows)),
+    )
     if first < recipe.num_train_steps:
         metrics_file.write(first, start=_start(t.mesh))
     task = progress.add_task("training", total=recipe.num_train_steps, completed=first)
     previous: Metrics = {}
-    done, stops = first, False
     for step in range(first, recipe.num_train_steps + 1):
         if _evaluates(step, recipe):
             params = join(state.trainable, t.frozen)
@@ -80,6 +83,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
                 summaries = t.evaluator.run(params, t.class_names, step, progress, stop.is_asked)
             except EvaluationStopped:
                 t.checkpoints.save(step, state, t.batches.get_state())
+                _end(metrics_file, step, throughput)
                 raise stop.stopped(step) from None
             metrics_file.write(step, evaluation=summaries)
             for name, summary in summaries.items():
@@ -87,16 +91,10 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             throughput.pause()
         if step == recipe.num_train_steps:
             break
-        # Requests: of several processes, all learn of them in the same step, late by one as all metrics.
-        is_due = 0 < 60 * recipe.checkpoint_minutes < time.monotonic() - last_save
-        requests = {"stop": stop.is_asked(), "save": is_due}
-        batch = next(t.batches) | {k: np.full(len(t.rows), v, np.int32) for k, v in requests.items()}
-        batch = place_rows(batch, t.mesh, t.rows, recipe.batch_size)
+        batch = place_rows(next(t.batches) | requests.rows(), t.mesh, t.rows, recipe.batch_size)
         state, metrics = update(state, t.frozen, t.prompts, batch)
         done = step + 1
-        stops = stop.is_asked()
-        if processes.count() > 1:
-            stops, is_due = (bool(previous) and previous[name] > 0 for name in requests)
+        stops, is_due = requests.agreed(previous)
         saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps or stops or is_due
         logs = done % recipe.log_every == 0 or done in (1, recipe.num_train_steps)
         # One step late, so that the devices never wait for the host; but metrics are checked before
@@ -120,14 +118,12 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             console.print(step_line(done, recipe.num_train_steps, line))
         if saves:
             t.checkpoints.save(done, state, t.batches.get_state())
-            last_save = time.monotonic()
+            requests.saved()
         if stops:
-            break
+            _end(metrics_file, done, throughput)
+            raise stop.stopped(done)
     if first < recipe.num_train_steps:
-        metrics_file.write(done, end=throughput.goodput())
-        console.print(goodput_line(throughput.goodput()))
-    if stops:
-        raise stop.stopped(done)
+        _end(metrics_file, recipe.num_train_steps, throughput)
 
 
 def evaluate_checkpoint(
@@ -179,6 +175,13 @@ def _start(mesh: Mesh) -> dict[str, object]:
         "devices": mesh.size,
         "mesh": "x".join(map(str, mesh.devices.shape)),
     }
+
+
+def _end(metrics_file: MetricsFile, step: int, throughput: Throughput) -> None:
+    """Says which share of the run was steps."""
+    goodput = throughput.goodput()
+    metrics_file.write(step, end=goodput)
+    console.print(goodput_line(goodput))
 
 
 def _evaluates(step: int, recipe: TrainConfig) -> bool:

@@ -76,9 +76,10 @@ def prepare(
     """
     # Everything that may be wrong with the input, before anything is written.
     check_workdir(workdir, config)
+    processes.agree(configuration=json.dumps(to_dict(config)), version=__version__)
     data, recipe = config.data, config.train
     source = open_source(data.root, data.split, data.classes_file, data.label_set)
-    if warning := check_labelled(source):
+    if processes.is_primary() and (warning := check_labelled(source)):
         console.print(warning, markup=False)
     check_trained_class_names(workdir, source.class_names)
     model, optimizer = Model(config.architecture), make_optimizer(recipe)
@@ -88,11 +89,9 @@ def prepare(
     inputs = find_inputs(config, params["clip"], source)
     check_clip(workdir, config, inputs.clip_fingerprint)
     processes.agree(
-        configuration=json.dumps(to_dict(config)),
         class_list=json.dumps(source.class_names),
         weights=inputs.clip_fingerprint,
         data=inputs.data_digest,
-        version=__version__,
     )
     trainable, frozen = split(params, recipe.trainable)
     # Placed like the step's output: otherwise the second step compiles again.

@@ -35,7 +35,7 @@ class Throughput:
         self._start, self._last, self._images = None, None, 0
 
     def goodput(self) -> dict[str, float]:
-        """Seconds since the start of this run, and those of its steps."""
+        """Seconds since the first step was prepared, and those of its steps, from one to the next."""
         seconds = time.perf_counter() - self._began
         return {"seconds": round(seconds, 3), "step_seconds": round(self._step_seconds, 3)}
 
@@ -99,6 +99,6 @@ def evaluation_line(step: int, name: str, summary: Mapping[str, float | None]) -
 
 
 def goodput_line(goodput: Mapping[str, float]) -> str:
-    """One line on the share of a run that was steps: the rest is reading, compilation, evaluation, saving."""
+    """One line on the share of a run that was steps: the rest is compilation and evaluation."""
     seconds = goodput["seconds"]
     return f"{seconds / 60:.1f} min, of which {goodput['step_seconds'] / max(seconds, 1e-9):.0%} were steps"

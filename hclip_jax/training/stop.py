@@ -43,9 +43,11 @@ class StopRequest:
             for number in _SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                     self._previous[number] = signal.signal(number, self._receive)
+        processes.on_stop(self._notice)
         return self
 
     def __exit__(self, *_: object) -> None:
+        processes.on_stop(None)
         self._restore()
 
     @contextlib.contextmanager
@@ -81,6 +83,10 @@ class StopRequest:
             raise self.stopped(None)
         name = signal.Signals(number).name
         console.print(f"{name}: saving, then stopping; a second signal stops immediately and saves nothing")
+
+    def _notice(self, number: int) -> None:
+        """A signal to another process: one to this one, which often follows, is still its first."""
+        self.received = self.received or number
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

@@ -40,7 +40,7 @@ def test_devices_pipes_folders_and_missing_files_are_not_opened(tmp_path: Path) 
         with pytest.raises(UserError, match="not a file; give a file"):
             read_json(path, "")
     for path in (tmp_path / "none", tmp_path / ("x" * 300), tmp_path / "a\0b"):
-        with pytest.raises(UserError, match="does not exist|is a link to nothing|cannot be read"):
+        with pytest.raises(UserError, match=r"does not exist|is a link to nothing|cannot be read"):
             read_json(path, "copy it again")
 
 

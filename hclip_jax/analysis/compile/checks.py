@@ -1,12 +1,12 @@
 """The problems of a report, one sentence each. Needs no JAX."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hclip_jax.analysis.compile.report import ProgramReport
 from hclip_jax.errors import UserError
+from hclip_jax.io.json_file import read_json
 
 _GROWTH = 1.01
 """Bytes may grow by a hundredth: the compiler pads and schedules differently when any line changes."""
@@ -67,11 +67,11 @@ def read_stored(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
         UserError: the file is no report, or one of other settings.
     """
     try:
-        stored = json.loads(path.read_bytes())
+        stored = read_json(path, "give a compile.json of --output")
         found = {name: stored[name] for name in settings}
         for program in stored["programs"]:
             program["name"], program["collective_bytes"] + program["memory"]["peak"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UserError(f"{path} is no report of hclip compile; give a compile.json of --output") from error
     changed = [name for name in settings if found[name] != settings[name]]
     if changed:
