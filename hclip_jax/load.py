@@ -32,6 +32,8 @@ def open_model(
         UserError: nothing exists at `path`, it cannot be read or has no such checkpoint, it states another
             activation, or `base` is not the CLIP that the adapters were trained on.
     """
+    if "://" in str(path):
+        raise UserError(f"{path} is an address; download the file, and give its path")
     path = Path(path)
     try:
         path.stat()

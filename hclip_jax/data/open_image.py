@@ -84,7 +84,9 @@ def _sentence(path: str, error: Exception) -> str:
         return f"cannot read {path}: its pixels do not fit into memory; reduce it or cut it into tiles"
     if isinstance(error, UnidentifiedImageError):
         formats = ", ".join(_FORMATS)
-        return f"cannot read {path} as an image (cannot identify its format): give one of {formats}"
+        return (
+            f"cannot read {path} as an image (its format is none of {formats}, whatever its name): convert it"
+        )
     return f"cannot read {path} as an image ({str(error)[:100]}): replace the file or remove it"
 
 

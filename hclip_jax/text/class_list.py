@@ -18,6 +18,7 @@ _REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"(names|nc|path|train|val)\s*:.*|-\s.*|---"), "YAML", ""),
     (re.compile(r"[\[{][^\]}]*|[^\[{]*[\]}]|[\[{].*[\]}]"), "a piece of a list in brackets", ""),
     (re.compile(r"[\"'].*[\"'],?"), "a name in quotation marks", "remove them"),
+    (re.compile(r".*:\d+,\d+,\d+.*"), f"of CVAT's labelmap.txt, whose first line is '{_LABELMAP}'", ""),
     (re.compile(r".*\t.*"), "several columns", ""),
     # The comma of Chinese and Japanese, their comma of enumerations, the comma of Arabic.
     (re.compile(".*[\uff0c\u3001\u060c].*"), "names with another comma than ','", "write ',' instead"),
@@ -27,6 +28,19 @@ _REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
         re.compile(r".*(?<!\d),\S.*|.*,(?![\d\s]).*"),
         "names with a comma but no blank between them",
         f'{_ONE_A_LINE}, synonyms after ", "',
+    ),
+    (re.compile(r".*\|.*|(?!.*&\w+;).*;.*"), "several columns", ""),  # not "R&amp;D"
+    (re.compile(r"(#|//).*"), "a comment", "remove it"),
+    (
+        re.compile(r".*\s\d{1,3}\s+\d{1,3}\s+\d{1,3}|.*#[0-9a-fA-F]{6}\b.*"),
+        "a name with a colour",
+        "",
+    ),
+    (re.compile("\\(?\\d+\\)?\\s*(=|->|\uff1a).*|->.*"), "a numbered line", "write it as '0: name'"),
+    (
+        re.compile(".*[\x00-\x08\x0b-\x1f\x7f\xad\u200b\ufeff].*", re.DOTALL),
+        "a name with characters that cannot be seen",
+        "save the list as UTF-8 text without them",
     ),
 )
 

@@ -66,6 +66,10 @@ def main(argv: list[str]) -> int:
         raise UserError("--classes and --classes_file are both given; give one of them")
     if not 0 <= args.opacity <= 1:
         raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
+    if not 0 <= args.threshold <= 1:
+        raise UserError(f"--threshold is {args.threshold}; it must be a probability, from 0 to 1")
+    if args.batch_size < 1:
+        raise UserError(f"--batch_size is {args.batch_size}; it must be 1 or more")
     paths, left_out, num_lost = image_paths(args.images, args.output)
     check_outputs(paths, args.output)
     class_names = _split_names(args.classes, "--classes")

@@ -141,7 +141,10 @@ def restore(
     if problem or not isinstance(position, dict):
         raise damaged(workdir, checkpoint.step, problem or "its data position is no object")
     if _shapes(state) != _shapes(abstract):
-        raise damaged(workdir, checkpoint.step, "its arrays are those of another model")
+        raise UserError(
+            f"{checkpoint.folder} is not of the model in {workdir / 'config.json'} (shapes differ); restore "
+            f"config.json, or copy the checkpoint again"
+        )
     if int(state["step"]) != checkpoint.step:
         raise damaged(workdir, checkpoint.step, f"it is the checkpoint of step {int(state['step'])}")
     return state, position

@@ -1,11 +1,13 @@
-"""inputs.json: the CLIP and the data set that a training started from, beyond their paths.
+"""inputs.json: the CLIP, the class list and the data set that a training started from, beyond their paths.
 
 Other weights under the same path give other labels, so they are refused. Another data set is allowed, but the
 stream of batches is then another one.
 """
 
 import dataclasses
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from hclip_jax.io.files import write_atomically
 from hclip_jax.io.json_file import read_json
 from hclip_jax.models.params import Params
 from hclip_jax.training.init import RANDOM
+from hclip_jax.training.workdir import read_trained_class_names
 from hclip_jax.weights.checkpoint import fingerprint
 
 _NAME = "inputs.json"
@@ -30,18 +33,21 @@ class Inputs:
 
     Attributes:
         clip_fingerprint: of the frozen CLIP; empty if it is random or trained.
+        class_digest: of the class names.
         num_images: number of images of the data set.
         data_digest: see `data.types.Source.digest`.
     """
 
     clip_fingerprint: str
+    class_digest: str
     num_images: int
     data_digest: str
 
 
 def find_inputs(config: Config, clip: Params, source: Source) -> Inputs:
     """The inputs of a training with initial parameters `clip` of CLIP."""
-    return Inputs(clip_fingerprint(config, clip), len(source), source.digest())
+    class_digest = _class_digest(source.class_names)
+    return Inputs(clip_fingerprint(config, clip), class_digest, len(source), source.digest())
 
 
 def read_inputs(workdir: Path) -> Inputs | None:
@@ -91,6 +97,32 @@ def check_clip(workdir: Path, config: Config, found: str) -> None:
             f"weights is {found[:16]}, it was {trained.clip_fingerprint[:16]}); restore these weights, or "
             f"train in another --workdir"
         )
+
+
+def check_class_names(workdir: Path, class_names: Sequence[str] | None = None) -> None:
+    """Checks that a training in `workdir`, if there is one, had these class names.
+
+    Args:
+        workdir: the work directory.
+        class_names: by default those in its classes.txt.
+
+    Raises:
+        UserError: it had others, or inputs.json is broken.
+    """
+    trained = read_inputs(workdir)
+    if trained is None:
+        return
+    if class_names is None:
+        class_names = read_trained_class_names(workdir)
+    if trained.class_digest != _class_digest(class_names):
+        raise UserError(
+            f"the class names in {workdir / 'classes.txt'} are not those of the training (their digest in "
+            f"{_NAME} differs); restore that file"
+        )
+
+
+def _class_digest(class_names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(class_names).encode()).hexdigest()
 
 
 def data_change(old: Inputs | None, new: Inputs) -> str:

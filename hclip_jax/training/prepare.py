@@ -24,7 +24,14 @@ from hclip_jax.sharding import local_rows, named_sharding
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
 from hclip_jax.training.choose import ChosenCheckpoint, choose_checkpoint, damaged, set_newer_aside
 from hclip_jax.training.init import initial_params
-from hclip_jax.training.inputs import check_clip, data_change, find_inputs, read_inputs, write_inputs
+from hclip_jax.training.inputs import (
+    check_class_names,
+    check_clip,
+    data_change,
+    find_inputs,
+    read_inputs,
+    write_inputs,
+)
 from hclip_jax.training.optimizer import make_optimizer
 from hclip_jax.training.report import parameter_table
 from hclip_jax.training.state import TrainState, init_state, split
@@ -82,6 +89,7 @@ def prepare(
     if processes.is_primary() and (warning := check_labelled(source)):
         console.print(warning, markup=False)
     check_trained_class_names(workdir, source.class_names)
+    check_class_names(workdir, source.class_names)
     model, optimizer = Model(config.architecture), make_optimizer(recipe)
     evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)
     prompts = place_prompts(model.prompts(source.class_names), mesh)

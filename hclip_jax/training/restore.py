@@ -14,7 +14,7 @@ from hclip_jax.sharding import place
 from hclip_jax.training.checkpoints import restore
 from hclip_jax.training.choose import choose_checkpoint
 from hclip_jax.training.init import initial_params
-from hclip_jax.training.inputs import check_clip, clip_fingerprint
+from hclip_jax.training.inputs import check_class_names, check_clip, clip_fingerprint
 from hclip_jax.training.state import join, split
 from hclip_jax.training.workdir import is_workdir
 
@@ -47,6 +47,7 @@ def restore_params(
     check_clip(workdir, config, clip_fingerprint(config, params["clip"]))
     if checkpoint is None:
         return params, 0
+    check_class_names(workdir)
     trainable, frozen = split(params, config.train.trainable)
     like = {"step": jax.ShapeDtypeStruct((), jnp.int32), "trainable": jax.eval_shape(lambda: trainable)}
     state, _ = restore(workdir, checkpoint, like)

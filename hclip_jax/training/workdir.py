@@ -13,6 +13,7 @@ from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.json_file import read_json
 from hclip_jax.text.class_names import check_class_names
+from hclip_jax.training.choose import FOLDER, list_steps
 
 _CONFIG, _CLASS_NAMES = "config.json", "classes.txt"
 # Fields that may change between runs in one work directory: the weights do not depend on them.
@@ -43,8 +44,14 @@ def parse_workdir(argument: str) -> Path:
 
 
 def is_workdir(path: Path) -> bool:
-    """Whether a folder is a work directory in which training has started."""
-    return (path / _CONFIG).is_file() and (path / "metrics.jsonl").is_file()
+    """Whether a folder is a work directory in which training has started.
+
+    Raises:
+        UserError: it has checkpoints, but not the configuration that they belong to.
+    """
+    if not (path / _CONFIG).exists() and list_steps(path):
+        raise _without(path, _CONFIG)
+    return (path / _CONFIG).is_file() and ((path / "metrics.jsonl").is_file() or (path / FOLDER).is_dir())
 
 
 def read_config_json(workdir: Path) -> Config:
@@ -65,9 +72,13 @@ def check_trained_class_names(workdir: Path, class_names: tuple[str, ...]) -> No
     """Checks that a training in `workdir`, if there is one, has these class names.
 
     Raises:
-        UserError: it has others, or the same in another order.
+        UserError: it has others, or the same in another order, or its list is missing.
     """
-    if not (is_workdir(workdir) and (workdir / _CLASS_NAMES).exists()):
+    if not (workdir / _CLASS_NAMES).exists():
+        if list_steps(workdir):
+            raise _without(workdir, _CLASS_NAMES)
+        return
+    if not is_workdir(workdir):
         return
     trained = read_trained_class_names(workdir)
     if trained == class_names:
@@ -97,7 +108,8 @@ def read_trained_class_names(workdir: Path) -> tuple[str, ...]:
         # Not `read_class_names`: names that do not come from a file may look like another form of list.
         return check_class_names(path.read_text("utf-8").removesuffix("\n").split("\n"), str(path), "line")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); restore it, or train in a new folder") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be read ({reason}); restore it, or train in a new folder") from error
 
 
 def claim_workdir(workdir: Path, config: Config) -> None:
@@ -145,10 +157,14 @@ def check_workdir(workdir: Path, config: Config) -> None:
     """Checks that `workdir` is new, or holds a training of the same configuration.
 
     Raises:
-        UserError: it holds a training of another configuration.
+        UserError: it is a file, holds a training of another configuration, or checkpoints without one.
     """
     path = workdir / _CONFIG
+    if workdir.exists() and not workdir.is_dir():
+        raise UserError(f"--workdir={workdir} is a file; give a folder")
     if not path.exists():
+        if list_steps(workdir):
+            raise _without(workdir, _CONFIG)
         return
     existing = read_json(path, "give another --workdir")
     if not isinstance(existing, dict):
@@ -159,6 +175,10 @@ def check_workdir(workdir: Path, config: Config) -> None:
             f"{workdir} holds a training of another configuration, which differs in {_listed(changed)}; "
             f"give another work directory, or the configuration in {path}"
         )
+
+
+def _without(workdir: Path, name: str) -> UserError:
+    return UserError(f"{workdir} has checkpoints but no {name}; restore that file, or give another --workdir")
 
 
 def _listed(fields: list[str]) -> str:

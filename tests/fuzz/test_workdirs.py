@@ -9,7 +9,7 @@ from tests.fuzz.mutate import mutations, outcome
 
 
 def test_inputs(tmp_path):
-    write_inputs(tmp_path, Inputs("0" * 64, 1200, "f" * 64))
+    write_inputs(tmp_path, Inputs("0" * 64, "1" * 64, 1200, "f" * 64))
     path, refused = tmp_path / "inputs.json", 0
     for content in mutations([path.read_bytes()], 1000):
         path.write_bytes(content)

@@ -15,7 +15,15 @@ from hclip_jax.errors import UserError
 from hclip_jax.load import open_model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
-from hclip_jax.training.inputs import Inputs, clip_fingerprint, data_change, read_inputs, write_inputs
+from hclip_jax.training.inputs import (
+    Inputs,
+    check_class_names,
+    clip_fingerprint,
+    data_change,
+    find_inputs,
+    read_inputs,
+    write_inputs,
+)
 from hclip_jax.training.workdir import write_trained_class_names
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.lazy_array import LazyArray
@@ -24,7 +32,8 @@ from tests import trained
 from tests.small_models import micro
 
 CLASS_NAMES = ScenesSource("train", "shapes").class_names
-OLD = Inputs("0" * 64, 1200, "a")
+OLD = Inputs("0" * 64, "b", 1200, "a")
+DIGEST = find_inputs(micro(), {}, ScenesSource("train", "shapes")).class_digest
 
 
 def save_clip(target: Path, scale: float) -> None:
@@ -47,7 +56,7 @@ def test_replaced_weights_of_the_same_sizes_are_refused(config: Config, tmp_path
     workdir = trained.train(tmp_path / "run", config)
     write_trained_class_names(workdir, CLASS_NAMES)
     fingerprint = clip_fingerprint(config, trained.params()["clip"])
-    write_inputs(workdir, Inputs(fingerprint, 2000, "scenes"))
+    write_inputs(workdir, Inputs(fingerprint, DIGEST, 2000, "scenes"))
     assert open_model(workdir).fingerprint() == fingerprint
     (tmp_path / "clip").rename(tmp_path / "old")
     save_clip(tmp_path / "clip", 1.5)
@@ -63,11 +72,11 @@ def test_a_changed_data_set_is_one_line_and_training_goes_on(
 ) -> None:
     workdir = trained.train(tmp_path / "run")  # all steps are done, so no step is compiled
     write_trained_class_names(workdir, CLASS_NAMES)
-    write_inputs(workdir, Inputs("", 1234, "other"))
+    write_inputs(workdir, Inputs("", DIGEST, 1234, "other"))
     loop.train(micro(), workdir, make_mesh(1))
     said = "the data set changed: 1,234 images were, 2,000 are; the exact stream of batches is not continued"
     assert said in capsys.readouterr().out
-    assert read_inputs(workdir) == Inputs("", 2000, "scenes")
+    assert read_inputs(workdir) == Inputs("", DIGEST, 2000, "scenes")
     loop.train(micro(), workdir, make_mesh(1))
     assert "the data set changed" not in capsys.readouterr().out
 
@@ -94,3 +103,13 @@ def test_a_broken_file_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "inputs.json").write_text(content)
     with pytest.raises(UserError, match=r"inputs\.json must have clip_fingerprint, num_images, data_digest;"):
         read_inputs(tmp_path)
+
+
+def test_a_class_list_that_was_changed_in_the_work_directory_is_refused(tmp_path: Path) -> None:
+    config = micro()
+    source = ScenesSource("train", "shapes")
+    check_class_names(tmp_path, ("any", "names"))  # no training yet
+    write_inputs(tmp_path, find_inputs(config, {}, source))
+    check_class_names(tmp_path, source.class_names)
+    with pytest.raises(UserError, match=r"classes.txt are not those of the training"):
+        check_class_names(tmp_path, source.class_names[::-1])

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from hclip_jax.config.build import to_dict
+from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError
 from hclip_jax.training.workdir import (
     check_trained_class_names,
     check_workdir,
     claim_workdir,
+    is_workdir,
     read_config_json,
     write_trained_class_names,
 )
@@ -179,3 +181,27 @@ def test_a_configuration_that_cannot_be_read_names_its_file(tmp_path: Path) -> N
     path.write_text("[" * 100_000)
     with pytest.raises(UserError, match=f"{path} cannot be read as JSON"):
         read_config_json(tmp_path)
+
+
+def _check(workdir: Path, config: Config) -> None:
+    check_workdir(workdir, config)
+    check_trained_class_names(workdir, ("sky", "grass"))
+
+
+@pytest.mark.parametrize("name", ["config.json", "classes.txt"])
+def test_checkpoints_without_what_they_belong_to_are_refused(tmp_path: Path, name: str) -> None:
+    """Otherwise a training would go on under another configuration or other class names."""
+    config = micro()
+    claim_workdir(tmp_path, config)
+    write_trained_class_names(tmp_path, ("sky", "grass"))
+    (tmp_path / "checkpoints/2").mkdir(parents=True)
+    assert is_workdir(tmp_path)  # also without metrics.jsonl, which people do not copy
+    (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=rf"has checkpoints but no {name}; restore that file"):
+        _check(tmp_path, config)
+
+
+def test_a_file_as_workdir_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(UserError, match=r"--workdir=.*run is a file; give a folder"):
+        check_workdir(tmp_path / "run", micro())
