@@ -49,7 +49,7 @@ def is_workdir(path: Path) -> bool:
     Raises:
         UserError: it has checkpoints, but not the configuration that they belong to.
     """
-    if not (path / _CONFIG).exists() and list_steps(path):
+    if (path / FOLDER).is_dir() and not (path / _CONFIG).exists() and list_steps(path):
         raise _without(path, _CONFIG)
     return (path / _CONFIG).is_file() and ((path / "metrics.jsonl").is_file() or (path / FOLDER).is_dir())
 

@@ -101,7 +101,9 @@ def test_a_trained_or_random_clip_is_not_compared(config: Config) -> None:
 def test_a_broken_file_is_refused(content: str, tmp_path: Path) -> None:
     assert read_inputs(tmp_path) is None
     (tmp_path / "inputs.json").write_text(content)
-    with pytest.raises(UserError, match=r"inputs\.json must have clip_fingerprint, num_images, data_digest;"):
+    with pytest.raises(
+        UserError, match=r"inputs\.json must have clip_fingerprint, class_digest, num_images, "
+    ):
         read_inputs(tmp_path)
 
 
