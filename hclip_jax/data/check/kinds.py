@@ -33,6 +33,11 @@ NOT_ROTATED = IssueKind(
     "size before that rotation",
     "rotate each label by the EXIF orientation of its image",
 )
+LABEL_ROTATED = IssueKind(
+    "error",
+    "labels with an EXIF orientation of their own, which turns them to another size than their images",
+    "save each label without EXIF data, or as it looks when turned like its image",
+)
 SIZE_MISMATCH = IssueKind(
     "error",
     "labels and (upright) images that differ in size",

@@ -14,6 +14,7 @@ from hclip_jax.data.check.kinds import (
     EMPTY,
     FEWER_BITS,
     IGNORE_16_BIT,
+    LABEL_ROTATED,
     MAYBE_NOT_ROTATED,
     MIN_IMAGE_SIZE,
     NOT_PNG,
@@ -165,7 +166,10 @@ def _compare_orientations(pair: CheckedPair, path: Path, label: Header, size: tu
     image = read_header(pair.files.image)
     if not pair.sizes_match:
         sizes = f"{size[1]}x{size[0]}, not {format_size(pair.image_size)}"
-        pair.issues.append(Issue(NOT_ROTATED if label.size == image.size else SIZE_MISMATCH, path, sizes))
+        kind = SIZE_MISMATCH
+        if label.size == image.size:  # as stored
+            kind = NOT_ROTATED if image.orientation > 1 else LABEL_ROTATED
+        pair.issues.append(Issue(kind, path, sizes))
     elif image.orientation > 1 == label.orientation and image.size == image.upright_size:
         pair.may_be_rotated = True
         pair.issues.append(Issue(MAYBE_NOT_ROTATED, path, f"EXIF orientation {image.orientation}"))

@@ -154,3 +154,11 @@ def test_files_that_stand_for_others(root: Path) -> None:
     assert pointer.items == ("images/train/a.png (is a pointer of Git LFS, not the file)",)
     assert (pointer.level, pointer.fix) == ("error", "run git lfs pull")
     assert page.items == ("labels/train/b.png (is a web page, not the file)",)
+
+
+def test_label_turned_against_its_image_is_named(root: Path) -> None:
+    """The image has no orientation, so turning the label like it would change nothing."""
+    turn(root / "labels/val/c.png", 6)
+    (issue,) = check_folder(root).issues
+    assert issue.level == "error"
+    assert "labels with an EXIF orientation of their own" in issue.message
