@@ -17,13 +17,13 @@ def get_config():
     return c
 """
 
-# Prints the configuration instead of training, so that JAX is not imported.
+# Prints the configuration instead of training.
 CODE = """
 import sys, types
 from hclip_jax import main
 
 loop = types.ModuleType("hclip_jax.training.loop")
-loop.train = lambda config, workdir, checkpoint: print(config.seed, config.clip.embed_dim, workdir)
+loop.train = lambda config, workdir, mesh, checkpoint: print(config.seed, config.clip.embed_dim, workdir)
 sys.modules["hclip_jax.training.loop"] = loop
 sys.exit(main.main(sys.argv[1:]))
 """

@@ -132,6 +132,7 @@ def test_a_checkpoint_is_due_after_minutes_too(tmp_path: Path) -> None:
     assert 0 < end["end"]["step_seconds"] < end["end"]["seconds"]
 
 
+@pytest.mark.slow  # tests/training/test_step.py has the same on one step
 def test_any_number_of_devices_serves_any_batch(whole: Path, tmp_path: Path) -> None:
     """The devices of 2 x 4 share 8 images among 2 and their classes among 4."""
     config = micro(num_train_steps=8, checkpoint_every=2)
@@ -139,7 +140,9 @@ def test_any_number_of_devices_serves_any_batch(whole: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(list(losses(tmp_path).values()), list(losses(whole).values()), atol=1e-5)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_signal_in_a_step_saves_and_the_same_command_continues(
     number: int, status: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,14 +69,18 @@ def on_one_device(params: dict, batches: list) -> tuple[list[float], dict]:
     return run(params, batches, 1)
 
 
-@pytest.mark.parametrize("shape", ["8x1", "4x2", "2x4", "1x8"])
+@pytest.mark.parametrize(
+    "shape", ["2x4", *(pytest.param(shape, marks=pytest.mark.slow) for shape in ("8x1", "4x2", "1x8"))]
+)
 def test_every_mesh_has_the_same_losses(params, batches, on_one_device, shape: str) -> None:
     losses, after = run(params, batches, 8, shape)
     np.testing.assert_allclose(losses, on_one_device[0], atol=1e-6)
     tolerance.assert_close(after["head"], on_one_device[1]["head"], atol=1e-4)
 
 
-@pytest.mark.parametrize(("devices", "unlabeled"), [(1, "negative"), (8, "ignore")])
+@pytest.mark.parametrize(
+    ("devices", "unlabeled"), [pytest.param(1, "negative", marks=pytest.mark.slow), (8, "ignore")]
+)
 def test_more_classes_than_max_classes_and_microbatches(
     params: dict, batches: list, devices: int, unlabeled: str
 ) -> None:
