@@ -29,7 +29,7 @@ _REFUSED: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "names with a comma but no blank between them",
         f'{_ONE_A_LINE}, synonyms after ", "',
     ),
-    (re.compile(r".*\|.*|(?!.*&\w+;).*;.*"), "several columns", ""),  # not "R&amp;D"
+    (re.compile(r".*\S\|\S.*|(?!.*&\w+;).*;.*"), "several columns", ""),  # not "R&amp;D"
     (re.compile(r"(#|//).*"), "a comment", "remove it"),
     (
         re.compile(r".*\s\d{1,3}\s+\d{1,3}\s+\d{1,3}|.*#[0-9a-fA-F]{6}\b.*"),

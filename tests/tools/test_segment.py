@@ -325,7 +325,7 @@ def test_all_forms_of_a_model_give_the_same_labels(segment: Command, photos: Pat
         (["{photos}/a.png", "--classes=cat,dog,"], "--classes='cat,dog,': name 3 is ''"),
         (["{photos}/a.png", '--classes="cat","dog"'], "name 1 is '\"cat\"', a name in quotation marks"),
         (["{photos}/a.png", "--classes=[cat,dog]"], "name 1 is '[cat', a piece of a list in brackets"),
-        (["{photos}/a.png", "--classes=cat;dog"], "name 1 is 'cat;dog', the only one"),
+        (["{photos}/a.png", "--classes=cat;dog"], "name 1 is 'cat;dog', several columns"),
         (["{photos}/a.png", "--classes=cat\ndog"], "name 1 is 'cat\\ndog', which has several lines"),
         (["{photos}/a.png", "--classes={photos}/notes.txt"], "give names, or the file as --classes_file="),
         (["{photos}/a.png", "--classes=cat,Cat"], "which CLIP reads as the same words, 'cat'"),
