@@ -53,7 +53,8 @@ def assert_equal_runs(folder: Path, alone: Path) -> None:
     np.testing.assert_allclose(
         [losses(folder)[step] for step in expected], list(expected.values()), atol=1e-6
     )
-    np.testing.assert_allclose(evaluations(folder), evaluations(alone), atol=1e-4)
+    # Single pixels between two classes may differ.
+    np.testing.assert_allclose(evaluations(folder), evaluations(alone), atol=1e-2)
 
 
 def test_stopped_workers_resume_as_one_process(alone: Path, tmp_path: Path) -> None:
