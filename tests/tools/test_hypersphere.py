@@ -57,7 +57,7 @@ def test_models_without_finite_adapters_are_refused(tmp_path: Path, capsys: Capt
     (tmp_path / "file.pth").write_bytes(b"")
     for name, expected in (
         ("merged", "has no adapters (none were trained, or they were merged)"),
-        ("failed", "has adapters that are not finite"),
+        ("failed", "not finite"),
         ("missing", "does not exist"),
         ("file.pth", "is a file, so it cannot hold the results; give --output=DIR"),
     ):
