@@ -30,7 +30,8 @@ def losses(folder: Path) -> dict[int, float]:
 
 
 def evaluations(folder: Path) -> list[float]:
-    return [record["evaluation"]["val"]["mIoU"] for record in records(folder) if "evaluation" in record]
+    """mIoU from 0 to 1; a pixel with two classes of nearly equal probability may move it by 1e-5."""
+    return [record["evaluation"]["val"]["mIoU"] / 100 for record in records(folder) if "evaluation" in record]
 
 
 def train_alone(folder: Path) -> None:
@@ -53,8 +54,7 @@ def assert_equal_runs(folder: Path, alone: Path) -> None:
     np.testing.assert_allclose(
         [losses(folder)[step] for step in expected], list(expected.values()), atol=1e-6
     )
-    # Single pixels between two classes may differ.
-    np.testing.assert_allclose(evaluations(folder), evaluations(alone), atol=1e-2)
+    np.testing.assert_allclose(evaluations(folder), evaluations(alone), atol=1e-4)
 
 
 def test_stopped_workers_resume_as_one_process(alone: Path, tmp_path: Path) -> None:
