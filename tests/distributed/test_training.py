@@ -30,7 +30,7 @@ def losses(folder: Path) -> dict[int, float]:
 
 
 def evaluations(folder: Path) -> list[float]:
-    """mIoU from 0 to 1; a pixel with two classes of nearly equal probability may move it by 1e-5."""
+    """MIoU from 0 to 1; a pixel with two classes of nearly equal probability may move it by 1e-5."""
     return [record["evaluation"]["val"]["mIoU"] / 100 for record in records(folder) if "evaluation" in record]
 
 
