@@ -1,4 +1,4 @@
-"""Everything that knows of several processes: joining, the primary, agreement, sums, failure.
+"""Joint actions of several processes: joining, agreement, sums, stopping, failure; one speaks and writes.
 
 A training over several machines is the same command on each of them. Processes find each other by `start`; a
 single process needs nothing of this, and every function does the obvious for it.
@@ -10,7 +10,6 @@ each process polls it, so that one worker's failure is everyone's sentence, what
 import atexit
 import contextlib
 import faulthandler
-import importlib.util
 import json
 import os
 import socket
@@ -18,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +25,7 @@ import numpy as np
 
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.progress import console
+from hclip_jax.joining import join_arguments, whole_number
 
 DIED = 134
 """Exit status of a process that ends because another one died or hangs: restart all."""
@@ -48,12 +48,12 @@ def start() -> None:
     Raises:
         UserError: the environment is incomplete.
     """
-    arguments = _join_arguments(os.environ)
+    arguments = join_arguments(os.environ)
     if arguments is None:
         return
     import jax
 
-    seconds = _number(os.environ, "HCLIP_JAX_JOIN_SECONDS", 300)
+    seconds = whole_number(os.environ, "HCLIP_JAX_JOIN_SECONDS", 300)
     # Its handler would swallow SIGTERM; training/stop.py takes signals.
     jax.config.update("jax_enable_preemption_service", False)
     # JAX's own timeout aborts the process with a C++ trace.
@@ -175,50 +175,6 @@ def _give_up(seconds: int) -> NoReturn:
     os._exit(2)
 
 
-def _join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Arguments of `jax.distributed.initialize`; None for a single process."""
-    names = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-    address, num_processes, process_id = (environment.get(name, "") for name in names)
-    process_id = process_id or environment.get("JOB_COMPLETION_INDEX", "")
-    if address or num_processes:
-        if not (address and num_processes.isdecimal() and process_id.isdecimal()):
-            found = ", ".join(f"{name}={environment.get(name, '')}" for name in names)
-            raise UserError(
-                f"the processes of this training are described incompletely ({found}); set the address "
-                f"HOST:PORT of process 0, the number of processes, and an index from 0 for each"
-            )
-        arguments = {"coordinator_address": address, "num_processes": int(num_processes)}
-        return arguments | {"process_id": int(process_id), "local_device_ids": None} | _NO_DETECTION
-    if _number(environment, "SLURM_STEP_NUM_TASKS", 1) > 1:
-        return {"cluster_detection_method": "slurm"}
-    if "," in environment.get("TPU_WORKER_HOSTNAMES", "") or _on_cloud_tpu(environment):
-        return {}
-    return None
-
-
-_NO_DETECTION = {"cluster_detection_method": "deactivate"}
-
-
-def _on_cloud_tpu(environment: Mapping[str, str]) -> bool:
-    """Whether JAX knows the workers of this TPU host; a TPU without them is a single process."""
-    platforms = environment.get("JAX_PLATFORMS", "")
-    if (platforms and "tpu" not in platforms) or importlib.util.find_spec("libtpu") is None:
-        return False
-    from jax._src.clusters import cloud_tpu_cluster as clusters  # JAX has no public form of the question
-
-    try:
-        return clusters.GceTpuCluster.is_env_present() or clusters.GkeTpuCluster.is_env_present()
-    except Exception:  # no metadata server answers
-        return False
-
-
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
-    value = environment.get(name, "") or str(default)
-    if not (value.isdecimal() and value.isascii()):
-        raise UserError(f"the environment variable {name} is {value!r}; it must be a whole number")
-    return int(value)
-
-
 class _Watch(threading.Thread):
     """The thread of a process that looks after the others.
 
@@ -236,7 +192,7 @@ class _Watch(threading.Thread):
         self.index, self.count = index, count
         self.last_progress = time.monotonic()
         self.notice_stop: Callable[[int], None] | None = None
-        self._minutes = _number(os.environ, "HCLIP_JAX_WATCHDOG_MINUTES", 30)
+        self._minutes = whole_number(os.environ, "HCLIP_JAX_WATCHDOG_MINUTES", 30)
         self._round, self._beats = 0, 0
         self._seen: dict[str, tuple[str, float]] = {}  # sign of life -> its value, and since when
         self._stopping = False

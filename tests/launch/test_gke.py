@@ -10,6 +10,7 @@ import yaml
 from hclip_jax import processes
 from hclip_jax.config.overrides import read_config
 from hclip_jax.errors import UserError
+from hclip_jax.joining import join_arguments
 from hclip_jax.tools.command_line import run
 from hclip_jax.training.stop import StopRequest
 from tests.launch.stubs import LAUNCH, ROOT
@@ -63,7 +64,7 @@ def test_gpu_pods_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     jobset = _read("gpu.yaml")
     job, _, container = _parts(jobset)
     variables = {entry["name"]: entry["value"] for entry in container["env"]}
-    arguments = processes._join_arguments({**variables, "JOB_COMPLETION_INDEX": "1"})
+    arguments = join_arguments({**variables, "JOB_COMPLETION_INDEX": "1"})
     assert arguments is not None
     host, _, port = arguments["coordinator_address"].partition(":")
     (workers,) = jobset["replicatedJobs"]
