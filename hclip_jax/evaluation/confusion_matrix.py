@@ -56,12 +56,16 @@ class ConfusionMatrix:
         self.seen = frozenset(seen)
         self.matrix = np.zeros((len(class_names),) * 2, np.int64)
 
-    def update(self, prediction: np.ndarray, label: np.ndarray) -> None:
+    def update(self, prediction: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Counts the pixels of one image.
 
         Args:
             prediction: integers [H, W], class ids.
             label: integers [H, W], class ids; IGNORE pixels are not counted.
+
+        Returns:
+            int64 [3, T], the counts of this image: pixels of each class that are predicted as the class, its
+            pixels, and those that are predicted as the class.
 
         Raises:
             UserError: the shapes differ, or a counted id is not one of the T classes.
@@ -75,7 +79,9 @@ class ConfusionMatrix:
         T = len(self.class_names)
         truth = self._check_ids("label", label[labelled])
         predicted = self._check_ids("prediction", prediction[labelled])
-        self.matrix += np.bincount(truth * T + predicted, minlength=T * T).reshape(T, T)
+        matrix = np.bincount(truth * T + predicted, minlength=T * T).reshape(T, T)
+        self.matrix += matrix
+        return np.stack([np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)])
 
     def summary(self) -> dict[str, float | None]:
         """Metrics over all classes in percent.
