@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hclip_jax import processes
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.substitutes import check_file
@@ -126,6 +127,17 @@ def read_counts(path: Path) -> ImageCounts:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); {fix}") from error
     return from_bytes(content, str(path))
+
+
+def of_all_processes(counts: ImageCounts) -> ImageCounts:
+    """Joins the counts of all processes, each of which has evaluated every n-th image.
+
+    They are exchanged compressed and need no shared disk. Every process must call it.
+    """
+    if processes.count() == 1:
+        return counts
+    parts = processes.gather(to_bytes(counts))
+    return interleave([from_bytes(part, f"the message of process {k}") for k, part in enumerate(parts)])
 
 
 def interleave(parts: Sequence[ImageCounts]) -> ImageCounts:
