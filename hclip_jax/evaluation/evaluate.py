@@ -1,36 +1,20 @@
 """Evaluation of a model on the evaluation sets of a training, each with its own class names."""
 
-import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-import numpy as np
 from jax.sharding import Mesh
 from rich.progress import Progress
 
-from hclip_jax import processes
 from hclip_jax.config.schema import DataConfig, EvaluationConfig, EvaluationSet, InferenceProtocol
-from hclip_jax.data.loader import evaluation_examples
 from hclip_jax.data.sources import open_source
-from hclip_jax.data.types import Example, Source
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix, fold_background
-from hclip_jax.evaluation.image_counts import ImageCounts, of_all_processes
-from hclip_jax.evaluation.report import write_report
-from hclip_jax.inference.overlay import comparison
+from hclip_jax.evaluation.evaluate_set import LabelledSet, Settings, Summary, evaluate_set
 from hclip_jax.inference.predictor import Predictor
-from hclip_jax.io.files import write_png
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import localize, own_mesh
 from hclip_jax.text.prompts import Prompts
-from hclip_jax.text.reading import names_read_as, same_readings
-
-Summary = Mapping[str, float | None]
-
-
-class EvaluationStopped(Exception):  # noqa: N818 - not an error
-    """A process was asked to leave the evaluation."""
 
 
 class Evaluator:
@@ -69,17 +53,9 @@ class Evaluator:
         self._model, self._config, self._protocol = model, config, protocol
         self._mesh = own_mesh(mesh, config.batch_size)
         self._num_workers, self._workdir = data.num_workers, workdir
-        self._synonyms = model.architecture.prompts.synonyms
-        self._sources = {name: _open_set(entry, data) for name, entry in config.sets.items()}
-        for name, source in self._sources.items():
-            fold, num_classes = config.sets[name].fold_background, len(source.class_names)
-            if fold >= num_classes:
-                raise UserError(
-                    f"config.evaluation.sets.{name}.fold_background is {fold}; it must be less than the "
-                    f"{num_classes} classes of the set, or 0 to fold none"
-                )
+        self._sets = {name: _open_set(name, entry, config, data) for name, entry in config.sets.items()}
         self._prompts: dict[str, Prompts] = {
-            name: model.prompts(source.class_names) for name, source in self._sources.items()
+            name: model.prompts(labelled.source.class_names) for name, labelled in self._sets.items()
         }
 
     def run(
@@ -107,90 +83,30 @@ class Evaluator:
             EvaluationStopped: a process left.
         """
         params = localize(params, self._mesh)
+        settings = Settings(
+            seen=seen,
+            synonyms=self._model.architecture.prompts.synonyms,
+            batch_size=self._config.batch_size,
+            num_workers=self._num_workers,
+            num_overlays=self._config.num_overlays,
+            reports=self._workdir / "evaluation",
+            overlays=self._workdir / "overlays",
+        )
+        details = {"step": step, "protocol": self._protocol.kind}
         summaries: dict[str, Summary] = {}
-        for name, source in self._sources.items():
-            fold = self._config.sets[name].fold_background
-            class_names = (*source.class_names[:fold], "background") if fold else source.class_names
-            confusion = ConfusionMatrix(class_names, names_read_as(class_names, seen, self._synonyms))
+        for name, labelled in self._sets.items():
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
-            own_counts = self._evaluate_set(name, predictor, confusion, progress, is_stopping)
-            # With the request to stop of any process, so that all leave together.
-            totals = processes.total(np.append(confusion.matrix, int(is_stopping())))
-            if totals[-1]:
-                raise EvaluationStopped
-            confusion.matrix = totals[:-1].reshape(confusion.matrix.shape)
-            counts = of_all_processes(own_counts)
-            details = {
-                "step": step,
-                "protocol": self._protocol.kind,
-                "images": self._num_images(source),
-                "fold_background": fold,
-            }
-            if processes.is_primary():
-                same_names = same_readings(source.class_names, self._synonyms)
-                write_report(self._workdir / "evaluation", name, confusion, counts, details, same_names)
-            summaries[name] = confusion.summary()
-            present = [row["name"] for row in confusion.per_class() if row["ground_truth"]]
-            if len(present) < 2:
-                shows = (
-                    f"the ground truth of {name} shows {f'{present[0]!r} alone' if present else 'no class'}"
-                )
-                progress.console.print(f"warning: {shows}, so its metrics say nothing", markup=False)
+            summaries[name] = evaluate_set(labelled, predictor, settings, details, progress, is_stopping)
         return summaries
 
-    def _evaluate_set(
-        self,
-        name: str,
-        predictor: Predictor,
-        confusion: ConfusionMatrix,
-        progress: Progress,
-        is_stopping: Callable[[], bool],
-    ) -> ImageCounts:
-        """Adds the predictions on the images of this process to a matrix, and writes the first overlays."""
-        fold = self._config.sets[name].fold_background
-        image_names: list[str] = []
-        rows: list[np.ndarray] = []
-        remaining_overlays = len(_own_images(self._config.num_overlays))
-        for batch in self._batches(name, progress):
-            predictions = predictor.segment([e["image"] for e in batch], [e["label"].shape for e in batch])
-            for example, (ids, _) in zip(batch, predictions, strict=True):
-                prediction = fold_background(ids, fold) if fold else ids
-                rows.append(confusion.update(prediction, example["label"]).astype(np.uint32))
-                image_names.append(example["name"])
-                if remaining_overlays > 0:
-                    remaining_overlays -= 1
-                    image = comparison(example["image"], example["label"], prediction, confusion.class_names)
-                    write_png(self._workdir / "overlays" / name / f"{example['name']}.png", image)
-            processes.progress()
-            if is_stopping():
-                break
-        return ImageCounts.from_rows(confusion.class_names, image_names, rows)
 
-    def _batches(self, name: str, progress: Progress) -> Iterator[tuple[Example, ...]]:
-        source = self._sources[name]
-        own = len(_own_images(self._num_images(source)))
-        task = progress.add_task(f"evaluating {name}", total=own)
-        stream = evaluation_examples(
-            source,
-            num_workers=self._num_workers,
-            process_index=processes.index(),
-            process_count=processes.count(),
-        )
-        examples = itertools.islice(stream, own)
-        while batch := tuple(itertools.islice(examples, self._config.batch_size)):
-            yield batch
-            progress.advance(task, len(batch))
-        progress.remove_task(task)
-
-    def _num_images(self, source: Source) -> int:
-        return min(len(source), self._config.num_images or len(source))
-
-
-def _own_images(count: int) -> range:
-    """Which of the first `count` images this process evaluates."""
-    return range(processes.index(), count, processes.count())
-
-
-def _open_set(entry: EvaluationSet, data: DataConfig) -> Source:
+def _open_set(name: str, entry: EvaluationSet, config: EvaluationConfig, data: DataConfig) -> LabelledSet:
     class_list = entry if entry.root or entry.classes_file or entry.label_set else data
-    return open_source(entry.root or data.root, entry.split, class_list.classes_file, class_list.label_set)
+    source = open_source(entry.root or data.root, entry.split, class_list.classes_file, class_list.label_set)
+    fold, num_classes = entry.fold_background, len(source.class_names)
+    if fold >= num_classes:
+        raise UserError(
+            f"config.evaluation.sets.{name}.fold_background is {fold}; it must be less than the "
+            f"{num_classes} classes of the set, or 0 to fold none"
+        )
+    return LabelledSet(name, source, fold, min(len(source), config.num_images or len(source)))

@@ -15,7 +15,8 @@ from hclip_jax import processes
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config, TrainConfig
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.evaluate import EvaluationStopped, Evaluator
+from hclip_jax.evaluation.evaluate import Evaluator
+from hclip_jax.evaluation.evaluate_set import EvaluationStopped
 from hclip_jax.io.progress import bar, console
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, place_rows
