@@ -101,8 +101,8 @@ def _build_dataclass(kind: Any, value: Any, path: str) -> Any:
                 f"{path}.{printable(str(name))} is not a field; {owner} has {', '.join(fields)}{hint}"
             )
     for name, field in fields.items():
-        if name not in value and field.default is dataclasses.MISSING:
-            raise UserError(f"{path}.{name} is missing; give it in the config file")
+        if name not in value and field.default is field.default_factory:  # both MISSING
+            raise UserError(f"{path}.{name} is missing; add it")
     return kind(**{name: build(types_[name], value[name], f"{path}.{name}") for name in value})
 
 
@@ -111,7 +111,7 @@ def _build_method(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
         raise wrong(path, value, "a group of fields")
     if "method" not in value:
-        raise UserError(f"{path}.method is missing; give it in the config file")
+        raise UserError(f"{path}.method is missing; add it")
     by_method = {kind.method: kind for kind in kinds}
     if not isinstance(value["method"], str) or value["method"] not in by_method:
         raise wrong(f"{path}.method", value["method"], f"one of {', '.join(by_method)}")

@@ -184,6 +184,7 @@ class EvaluationConfig:
     num_images: NonNegativeInt
     num_overlays: NonNegativeInt
     sets: Mapping[str, EvaluationSet]
+    suite: str = ""  # older work directories have none
 
 
 @dataclass(frozen=True)

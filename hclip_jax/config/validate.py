@@ -5,7 +5,7 @@ common is checked here. Each error is one sentence: field path, value, what is a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -79,6 +79,17 @@ def check_clip(clip: ClipConfig, path: str = "config") -> None:
 def check_protocol(a: Architecture, p: InferenceProtocol, path: str) -> None:
     """As `check_architecture`, for the protocol that a model is used with."""
     _check_protocol(a, p, path, {name: f"protocol.{name}" for name in _IN_TRAINING})
+
+
+def check_set_names(path: str, names: Iterable[Any]) -> None:
+    """Checks names of evaluation sets, which name the files of their reports.
+
+    Raises:
+        UserError: one is no file name.
+    """
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
+            raise wrong(path, name, "names of up to 100 letters, digits, _, - or .")
 
 
 def grid_size(a: Architecture) -> int:
@@ -193,9 +204,7 @@ def _check_butterflies(a: BoftConfig, widths: dict[str, int], path: str) -> None
 
 
 def _check_training(c: Config) -> None:
-    for name in c.evaluation.sets:  # names of report files
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
-            raise wrong("config.evaluation.sets", name, "names of up to 100 letters, digits, _, - or .")
+    check_set_names("config.evaluation.sets", c.evaluation.sets)
     if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
         raise wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
     _check_divides("config", (_GRID, grid_size(c.architecture), "train.pooling", c.train.pooling))

@@ -1,5 +1,6 @@
 """Opens a data set by its root: a labelled folder, a TFDS directory, or the built-in scenes."""
 
+from hclip_jax.data.data_folder import resolve_root
 from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.remote import is_remote
 from hclip_jax.data.scenes.source import ScenesSource
@@ -16,7 +17,8 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
 
     Args:
         root: a labelled folder (`data/scan.py`), a directory prepared by TFDS (`data/tfds.py`) or its
-            address (gs://BUCKET/FOLDER), or "scenes", the built-in scenes (`data/scenes/`).
+            address (gs://BUCKET/FOLDER), `tfds:NAME` in the folder of `data/data_folder.py`, or "scenes", the
+            built-in scenes (`data/scenes/`).
         split: for example "train" or "val".
         classes_file: path of a class list that replaces the data set's class names; not for the scenes.
         label_set: class names of the built-in scenes; only for them.
@@ -26,8 +28,8 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
     """
     if not root:
         raise UserError(
-            f"config.data.root is empty: give a labelled folder or a prepared TFDS directory, or "
-            f"{SCENES!r} for the built-in scenes"
+            f"config.data.root is empty: give a labelled folder, a prepared TFDS directory or tfds:NAME, "
+            f"or {SCENES!r} for the built-in scenes"
         )
     if root == SCENES:
         if classes_file:
@@ -41,6 +43,7 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
             f"the label_set {label_set!r} belongs to the built-in scenes, but the data root is {root}: leave "
             "label_set empty and give a class list instead"
         )
+    root = resolve_root(root)
     if prepared_folder(root):
         return TfdsSource(root, split, classes_file)
     if is_remote(root):

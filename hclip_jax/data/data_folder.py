@@ -1,0 +1,37 @@
+"""The folder of the data sets that `hclip prepare` made, given once: the environment variable HCLIP_JAX_DATA."""
+
+import os
+
+from hclip_jax.errors import UserError
+
+VARIABLE = "HCLIP_JAX_DATA"
+SCHEME = "tfds:"
+
+
+def data_folder() -> str:
+    """The folder or address in HCLIP_JAX_DATA; "" if it is not set."""
+    return os.environ.get(VARIABLE, "").strip()
+
+
+def resolve_root(root: str) -> str:
+    """Returns the path of a root: `tfds:NAME` is HCLIP_JAX_DATA/NAME; other roots are paths.
+
+    Raises:
+        UserError: the variable is not set, or NAME is empty or a path.
+    """
+    if not root.startswith(SCHEME):
+        return root
+    name = root.removeprefix(SCHEME)
+    if not name or "/" in name or name.startswith("."):
+        raise UserError(f"the data root {root} must be {SCHEME}NAME, a folder of {VARIABLE}")
+    if not data_folder():
+        raise UserError(
+            f"the data root is {root}, but the environment variable {VARIABLE} is not set: set it to the "
+            f"--target of hclip prepare (export {VARIABLE}=DIR), or give the path of the set as the root"
+        )
+    return below(data_folder(), name)
+
+
+def below(folder: str, name: str) -> str:
+    """The path of a set below a folder or address."""
+    return f"{folder.rstrip('/') or '/'}/{name}"

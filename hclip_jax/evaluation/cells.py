@@ -1,0 +1,149 @@
+"""A cell: one model on one set of a suite, run once and found again by what it depends on."""
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from rich.progress import Progress
+
+from hclip_jax import processes
+from hclip_jax.config.build import to_dict
+from hclip_jax.config.schema import InferenceProtocol
+from hclip_jax.errors import UserError
+from hclip_jax.evaluation.evaluate_set import Settings, evaluate_set
+from hclip_jax.evaluation.image_counts import read_counts
+from hclip_jax.evaluation.suite_sets import OpenSet
+from hclip_jax.inference.predictor import Predictor
+from hclip_jax.io.files import append_text, write_atomically
+from hclip_jax.io.json_file import read_json
+from hclip_jax.models.hclip import Model
+from hclip_jax.models.params import Params
+from hclip_jax.version import __version__
+
+
+class Subject(NamedTuple):
+    """The model of an evaluation.
+
+    Attributes:
+        model: the model.
+        params: its parameters on the devices of `mesh`, with the adapters folded into CLIP.
+        protocol: how images become inputs of the model.
+        mesh: devices of this process.
+        source: origin of the weights.
+        fingerprint: sha256 of the parameters.
+    """
+
+    model: Model
+    params: Params
+    protocol: InferenceProtocol
+    mesh: Mesh
+    source: str
+    fingerprint: str
+
+
+def run_cell(
+    subject: Subject,
+    opened: OpenSet,
+    settings: Settings,
+    progress: Progress,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Evaluates a model on a set, unless the report of the same evaluation is there.
+
+    Args:
+        subject: the model.
+        opened: the set.
+        settings: settings of the evaluation; its reports get NAME.log too.
+        progress: receives a progress bar.
+        is_stopping: whether to leave; asked after every batch.
+
+    Returns:
+        In the primary process, the report of `write_report` with the conditions as `cell`; else {}.
+
+    Raises:
+        UserError: an image cannot be read, or a report cannot be written.
+        EvaluationStopped: a process left.
+    """
+    conditions = _conditions(subject, opened)
+    key = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()
+    processes.agree(**{f"evaluation_of_{opened.entry.name}": key})
+    path = settings.reports / f"{opened.entry.name}.json"
+    found = _finished(path, key) if processes.is_primary() else None
+    # The reports may be on a disk that only the primary sees.
+    if processes.total(np.array([found is not None], np.int64))[0]:
+        progress.console.print(f"{opened.entry.name}: evaluated already", markup=False)
+        return found or {}
+    start = time.time()
+    log = _Log(path.with_suffix(".log"))
+    log.write(f"started, hclip_jax {__version__}, jax {jax.__version__}, Python {platform.python_version()}")
+    log.write(f"{jax.device_count()} x {jax.devices()[0].device_kind}, {processes.count()} process(es)")
+    for name, value in conditions.items():
+        log.write(f"{name}: {value}")
+    prompts = subject.model.prompts(opened.labelled.source.class_names)
+    predictor = Predictor(subject.model, subject.params, prompts, subject.mesh, subject.protocol)
+    details = {"protocol": subject.protocol.kind}
+    summary = evaluate_set(opened.labelled, predictor, settings, details, progress, is_stopping)
+    seconds = round(time.time() - start, 1)
+    log.write(f"finished in {seconds} s: {json.dumps(summary)}")
+    if not processes.is_primary():
+        return {}
+    report = read_json(path, "evaluate again")
+    report["cell"] = {**conditions, "key": key, "seconds": seconds, "images": opened.images}
+    write_atomically(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    return report
+
+
+def _conditions(subject: Subject, opened: OpenSet) -> dict[str, Any]:
+    """Everything that the figures of a cell depend on; JSON values."""
+    source = opened.labelled.source
+    architecture = subject.model.architecture
+    return {
+        "model": subject.fingerprint,
+        "architecture": _digest(to_dict(architecture)),
+        "dtype": architecture.model.dtype,
+        "protocol": asdict(subject.protocol),
+        "root": opened.root,
+        "split": opened.entry.split,
+        "data": source.digest(),
+        "class_names": _digest(list(source.class_names)),
+        "num_images": opened.labelled.num_images,
+        "fold_background": opened.labelled.fold_background,
+        "version": __version__,
+    }
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _finished(path: Path, key: str) -> dict[str, Any] | None:
+    """The report of a finished cell; None if there is none, or that of another evaluation."""
+    if not path.exists():
+        return None
+    try:
+        report = read_json(path, "")
+        read_counts(path.with_suffix(".npz"))
+        return report if report["cell"]["key"] == key else None
+    except (UserError, KeyError, TypeError):  # damaged: it is evaluated again
+        return None
+
+
+class _Log:
+    """The log of a cell; only the primary writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if processes.is_primary():
+            write_atomically(path, "")
+
+    def write(self, line: str) -> None:
+        if processes.is_primary():
+            append_text(self._path, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {' '.join(line.split())}\n")
