@@ -47,5 +47,5 @@ def get_config() -> ConfigDict:
     c.evaluation.sets.open = vitb.evaluation_set(root="scenes", label_set="all")
     c.evaluation.sets.synonyms = vitb.evaluation_set(root="scenes", label_set="synonyms")
     c.evaluation.update(protocol="single", shortest_edge=128, longest_edge=512, canvas_size=192, stride=64)
-    c.evaluation.update(batch_size=8, num_overlays=4)
+    c.evaluation.update(batch_size=8, num_overlays=4, suite="")
     return c

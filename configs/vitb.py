@@ -1,7 +1,8 @@
 """H-CLIP ViT-B/16, the published recipe.
 
-Command   hclip train --config=vitb --workdir=runs/vitb \
-              --config.clip.weights=ViT-B-16.safetensors --config.data.root=coco-stuff
+Command   export HCLIP_JAX_DATA=data  # the --target of hclip prepare
+          hclip train --config=vitb --workdir=runs/vitb --config.clip.weights=ViT-B-16.pt
+          hclip evaluate runs/vitb --suite=paper
 Hardware  published: 4 x RTX 3090, one image each, about 12 h. Not yet run in full with this code.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
           12.5 / 19.4 / 32.4 / 57.9 / 95.2 / 78.2. Not yet reproduced with this code.
@@ -90,8 +91,9 @@ def get_config() -> ConfigDict:
 
     c.data = ConfigDict()
     # A labelled folder: images/{split}/*, labels/{split}/*.png, classes.txt; or a folder prepared by TFDS; or
-    # "scenes", the built-in images.
-    c.data.root = ""
+    # tfds:NAME, the folder NAME in the folder of the environment variable HCLIP_JAX_DATA; or "scenes", the
+    # built-in images.
+    c.data.root = "tfds:coco_stuff_171"
     c.data.classes_file = ""  # a class list instead of the folder's
     c.data.label_set = ""  # of the built-in scenes: seen (default) | all | synonyms | shapes | regrouped
     c.data.split = "train"
@@ -132,10 +134,13 @@ def get_config() -> ConfigDict:
     c.evaluation.canvas_size = 640  # then to this square, which the windows tile
     c.evaluation.stride = 256  # of the windows, in pixels
     c.evaluation.batch_size = 1  # images a process works on; more devices share their classes
-    c.evaluation.num_images = 0  # evaluates only the first num_images; 0 = all
+    # Evaluates only the first num_images of each set (of a suite: evenly spread); 0 = all.
+    c.evaluation.num_images = 0
     c.evaluation.num_overlays = 8  # overlays to write for each set
     c.evaluation.sets = ConfigDict()
     c.evaluation.sets.val = evaluation_set()
+    # A built-in suite or the file of one: its sets that are in HCLIP_JAX_DATA are evaluated too; "" = none.
+    c.evaluation.suite = "paper"
     return c
 
 

@@ -43,6 +43,7 @@ def mini_dict() -> ConfigDict:
     c.head.update(hidden_dim=32, guidance_dim=16, decoder_dims=(32, 16), decoder_guidance_proj_dims=(16, 8))
     c.model.tower_remat_policy = c.model.head_remat_policy = "none"
     c.data.root = "scenes"
+    c.evaluation.suite = ""
     return c
 
 

@@ -1,4 +1,4 @@
-"""The folder of the data sets that `hclip prepare` made, given once: the environment variable HCLIP_JAX_DATA."""
+"""HCLIP_JAX_DATA: the folder of the data sets that `hclip prepare` made, given once."""
 
 import os
 

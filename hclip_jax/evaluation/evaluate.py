@@ -7,10 +7,14 @@ from jax.sharding import Mesh
 from rich.progress import Progress
 
 from hclip_jax.config.schema import DataConfig, EvaluationConfig, EvaluationSet, InferenceProtocol
+from hclip_jax.data.data_folder import VARIABLE, data_folder
 from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.evaluate_set import LabelledSet, Settings, Summary, evaluate_set
+from hclip_jax.evaluation.suite import read_suite
+from hclip_jax.evaluation.suite_sets import MissingSet, OpenSet, is_same_set, open_sets
 from hclip_jax.inference.predictor import Predictor
+from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import localize, own_mesh
@@ -36,7 +40,7 @@ class Evaluator:
         """Opens and checks every set, so that a wrong path or class name is reported before training starts.
 
         A set without a root uses the root of the training data, and its class names unless the set names its
-        own.
+        own. The sets of `config.suite` that are in the data folder are added; the others are named once.
 
         Args:
             model: the model.
@@ -54,6 +58,8 @@ class Evaluator:
         self._mesh = own_mesh(mesh, config.batch_size)
         self._num_workers, self._workdir = data.num_workers, workdir
         self._sets = {name: _open_set(name, entry, config, data) for name, entry in config.sets.items()}
+        if config.suite:
+            self._sets |= _sets_of_suite(config, data)
         self._prompts: dict[str, Prompts] = {
             name: model.prompts(labelled.source.class_names) for name, labelled in self._sets.items()
         }
@@ -110,3 +116,19 @@ def _open_set(name: str, entry: EvaluationSet, config: EvaluationConfig, data: D
             f"{num_classes} classes of the set, or 0 to fold none"
         )
     return LabelledSet(name, source, fold, min(len(source), config.num_images or len(source)))
+
+
+def _sets_of_suite(config: EvaluationConfig, data: DataConfig) -> dict[str, LabelledSet]:
+    """The sets of a suite that are there and not in the configuration already; names the others in a line."""
+    suite = read_suite(config.suite)
+    sets = open_sets(suite, data_folder(), config.num_images)
+    if missing := [one.entry.name for one in sets if isinstance(one, MissingSet)]:
+        where = f"not found in {VARIABLE}={data_folder()}" if data_folder() else f"{VARIABLE} is not set"
+        console.print(f"suite {suite.name} without {', '.join(missing)}: {where}", markup=False)
+    return {
+        one.entry.name: one.labelled
+        for one in sets
+        if isinstance(one, OpenSet)
+        and one.entry.name not in config.sets
+        and not any(is_same_set(entry, data, one) for entry in config.sets.values())
+    }

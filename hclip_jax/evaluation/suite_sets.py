@@ -1,11 +1,11 @@
 """Opens the sets of a suite: prepared benchmarks, TFDS data sets and labelled folders."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from hclip_jax.config.schema import DataConfig, EvaluationSet
 from hclip_jax.data.data_folder import SCHEME, VARIABLE, below, resolve_root
 from hclip_jax.data.remote import data_path, is_remote
-from hclip_jax.data.sources import open_source
+from hclip_jax.data.sources import SCENES, open_source
 from hclip_jax.data.types import Example, Source
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.datasets.package_files import class_names
@@ -46,28 +46,24 @@ class ContradictionError(UserError):
     """A suite that contradicts a set."""
 
 
-@dataclass(frozen=True)
 class Stride:
-    """Every n-th image of a source, from the first on."""
+    """Evenly spread images of a source."""
 
-    source: Source
-    num_images: int
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Class names of the source."""
-        return self.source.class_names
+    def __init__(self, source: Source, num_images: int) -> None:
+        """Selects `num_images` of the source, which has more."""
+        self._source, self._num_images = source, num_images
+        self.class_names = source.class_names
 
     def __len__(self) -> int:
-        return self.num_images
+        return self._num_images
 
     def __getitem__(self, index: int) -> Example:
         # Sets are sorted by year or scene: the first images would be a biased sample.
-        return self.source[index * len(self.source) // self.num_images]
+        return self._source[index * len(self._source) // self._num_images]
 
     def digest(self) -> str:
         """Digest of the source."""
-        return self.source.digest()
+        return self._source.digest()
 
 
 def open_sets(suite: Suite, folder: str, num_images: int = 0) -> list[OpenSet | MissingSet]:
@@ -82,6 +78,19 @@ def open_sets(suite: Suite, folder: str, num_images: int = 0) -> list[OpenSet | 
         UserError: the suite contradicts a set that is there.
     """
     return [_open_or_miss(entry, folder, num_images) for entry in suite.sets]
+
+
+def is_same_set(entry: EvaluationSet, data: DataConfig, opened: OpenSet) -> bool:
+    """Whether a set of a configuration is that of a suite: the same root and split, no other class list."""
+    root, other = entry.root or data.root, opened.entry
+    if entry.classes_file or (not entry.root and data.classes_file) or root == SCENES:
+        return False
+    if other.classes_file or other.class_name_variant or entry.split != other.split:
+        return False
+    root = resolve_root(root)
+    return root == opened.root or (
+        not is_remote(root) and data_path(root).resolve() == data_path(opened.root).resolve()
+    )
 
 
 def root_of(entry: SuiteSet, folder: str) -> str:
@@ -118,7 +127,7 @@ def _open(entry: SuiteSet, folder: str, num_images: int) -> OpenSet:
         prepare = f" (hclip prepare {entry.benchmark} --source=DIR --target={folder})" if folder else ""
         raise UserError(f"not prepared: {root} does not exist{prepare if entry.benchmark else ''}")
     state = read_state(root)
-    source = open_source(root, entry.split, entry.classes_file)
+    source: Source = open_source(root, entry.split, entry.classes_file)
     if entry.class_name_variant:
         source = _rename(source, entry)
     num_all = len(source)

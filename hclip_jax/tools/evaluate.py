@@ -1,17 +1,29 @@
-"""Evaluates a checkpoint of a work directory on the evaluation sets of its configuration.
+"""Evaluates a model: on the sets of its configuration, or on those of a suite.
 
 hclip evaluate DIR [--checkpoint=STEP] [--against=OTHER] [--config.FIELD=VALUE ...]
+hclip evaluate MODEL --suite=NAME|FILE [--data=DIR] [--output=DIR] [--sets=NAME,NAME] [--against=OTHER] ...
+hclip evaluate --list-suites
 
 DIR is the --workdir of hclip train. Its config.json is the configuration; --config.FIELD=VALUE changes a
 field of config.evaluation. Reports go to DIR/evaluation/, overlays to DIR/overlays/.
 
 --against=OTHER then compares mIoU with that of another work directory, which must have been evaluated on the
 same sets: the difference, its 95 % interval and a p-value, from the images that both were evaluated on. The
-table also goes to DIR/comparisons/. Examples:
+table also goes to DIR/comparisons/.
+
+With --suite, MODEL is a work directory, a model directory or the weights of CAT-Seg or H-CLIP, and the sets
+are those of a suite, each with its own class names: `paper` is the built-in suite of the paper's benchmarks,
+prepared by hclip prepare in --data. One table has the figures beside the published ones; the folder --output
+gets it as table.{json,md,csv}, and reports, a log and overlays of every set. The same command goes on where
+it was interrupted. --against compares with the --output of another model. Examples:
 
     hclip evaluate runs/vitb
     hclip evaluate runs/vitb --config.evaluation.protocol=single --config.evaluation.num_images=100
     hclip evaluate runs/vitb --against=runs/lora
+    hclip evaluate runs/vitb --suite=paper --data=data
+    hclip evaluate catseg_vitb.pth --suite=paper --data=data --output=results/catseg_vitb
+
+Exit status with --suite: 1 if a set of the suite is missing.
 """
 
 import sys
@@ -29,6 +41,7 @@ from hclip_jax.evaluation.comparison import (
     write_comparison,
 )
 from hclip_jax.io.progress import console
+from hclip_jax.tools import evaluate_suite
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.workdir import is_workdir, parse_workdir, read_config_json
 
@@ -45,6 +58,8 @@ def main(argv: list[str]) -> int:
     Raises:
         UserError: wrong use, as `training.loop.evaluate_checkpoint`, or nothing can be compared.
     """
+    if any(argument.partition("=")[0] in evaluate_suite.OPTIONS for argument in argv):
+        return evaluate_suite.main(argv, __doc__)
     parser = Parser(prog="hclip evaluate", description=__doc__)
     parser.add_argument("workdir", type=parse_workdir, metavar="DIR", help="work directory of hclip train")
     parser.add_checkpoint()

@@ -1,6 +1,7 @@
 """The steps of a training, and the evaluation of a checkpoint."""
 
 import contextlib
+import dataclasses
 import json
 import math
 import time
@@ -30,6 +31,7 @@ from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import join
 from hclip_jax.training.step import Metrics, make_step, text_energy
 from hclip_jax.training.stop import StopRequest
+from hclip_jax.training.suite import ConfiguredSuite
 from hclip_jax.training.workdir import (
     check_workdir,
     claim_workdir,
@@ -132,6 +134,8 @@ def evaluate_checkpoint(
 ) -> None:
     """Evaluates a checkpoint of `workdir`, or the untrained model if no training has started there.
 
+    A suite of the configuration is evaluated too, with its table.
+
     Args:
         config: as it was trained with, except `evaluation`.
         workdir: as for `train`.
@@ -146,7 +150,9 @@ def evaluate_checkpoint(
     check_workdir(workdir, config)
     processes.agree(configuration=json.dumps(to_dict(config)), version=__version__)
     model = Model(config.architecture)
-    evaluator = Evaluator(model, config.evaluation, config.protocol, config.data, mesh, workdir)
+    suite = ConfiguredSuite(config) if config.evaluation.suite else None
+    evaluation = dataclasses.replace(config.evaluation, suite="")
+    evaluator = Evaluator(model, evaluation, config.protocol, config.data, mesh, workdir)
     seen = read_trained_class_names(workdir) if is_workdir(workdir) else ()
     params, step = restore_params(config, model, workdir, mesh, checkpoint)
     if not is_workdir(workdir) and processes.is_primary():
@@ -155,6 +161,9 @@ def evaluate_checkpoint(
         summaries = evaluator.run(params, seen, step, progress)
     for name, summary in summaries.items():
         console.print(evaluation_line(step, name, summary))
+    if suite:
+        source = f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}"
+        suite.run(model, params, mesh, seen, source, workdir)
 
 
 def _check_finite(step: int, metrics: Metrics, checkpoints: TrainCheckpoints) -> None:

@@ -1,0 +1,288 @@
+"""The table of a suite: measured and published figures, set by set, as JSON, Markdown and CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hclip_jax.datasets.catalogue import CATALOGUE
+from hclip_jax.datasets.package_files import published_figures
+from hclip_jax.evaluation.comparison import NOTE, Comparison
+from hclip_jax.evaluation.suite import Suite, SuiteSet
+from hclip_jax.evaluation.suite_sets import OpenSet
+from hclip_jax.io.files import write_atomically
+from hclip_jax.io.tables import markdown_table
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One set of the table; figures in percent, None where there is none.
+
+    Attributes:
+        name: the set.
+        title: its short name.
+        domain: the group of sets that it belongs to.
+        images: number of images, such as "1,998 of 2,000 (partial)".
+        is_official: whether these are all images of the official split; else nothing is compared.
+        num_classes: number of scored classes.
+        num_present_classes: those that occur in the ground truth.
+        mIoU: of `ConfusionMatrix.summary`.
+        mIoU_interval: its 95 % interval over images.
+        mIoU_all: of `ConfusionMatrix.summary`.
+        of_interest: mean over the classes of interest, by the formula of the suite.
+        published: published figure of each method for the backbone of the model.
+        difference: measured minus published figure of each method.
+        protocol: how images became inputs of the model.
+        seconds: duration of the evaluation.
+        reason: why there are no figures.
+    """
+
+    name: str
+    title: str
+    domain: str
+    images: str = ""
+    is_official: bool = False
+    num_classes: int | None = None
+    num_present_classes: int | None = None
+    mIoU: float | None = None  # noqa: N815 - detectron2's name
+    mIoU_interval: tuple[float, float] | None = None  # noqa: N815
+    mIoU_all: float | None = None  # noqa: N815
+    of_interest: float | None = None
+    published: Mapping[str, float] = field(default_factory=dict)
+    difference: Mapping[str, float] = field(default_factory=dict)
+    protocol: str = ""
+    seconds: float | None = None
+    reason: str = ""
+
+
+class Table(NamedTuple):
+    """The table of a model on a suite.
+
+    Attributes:
+        suite: the suite.
+        model: origin, fingerprint, backbone, dtype and protocol of the model.
+        rows: one row a set.
+        against: origin of the other model; "" for none.
+        comparisons: the comparison with the other model by set.
+        remarks: sentences on sets that cannot be compared.
+    """
+
+    suite: Suite
+    model: Mapping[str, str]
+    rows: Sequence[Row]
+    against: str = ""
+    comparisons: Mapping[str, Comparison] = {}
+    remarks: Sequence[str] = ()
+
+
+def missing_row(entry: SuiteSet, suite: Suite, backbone: str, reason: str) -> Row:
+    """The row of a set without figures, beside the published ones."""
+    published = published_of(entry, entry.benchmark, suite, backbone)
+    return Row(entry.name, _title(entry), entry.domain, published=published, reason=reason)
+
+
+def measured_row(opened: OpenSet, suite: Suite, backbone: str, report: Mapping[str, Any]) -> Row:
+    """The row of an evaluated set, from its report."""
+    entry, summary = opened.entry, report["summary"]
+    published = published_of(entry, opened.benchmark, suite, backbone)
+    measured = summary[suite.metric]
+    compares = opened.is_official and measured is not None
+    interval = report["mIoU_interval"]
+    return Row(
+        entry.name,
+        _title(entry),
+        entry.domain,
+        images=opened.images,
+        is_official=opened.is_official,
+        num_classes=report["num_classes"],
+        num_present_classes=report["num_present_classes"],
+        mIoU=summary["mIoU"],
+        mIoU_interval=(interval[0], interval[1]) if interval else None,
+        mIoU_all=summary["mIoU_all"],
+        of_interest=_of_interest(entry, suite, report["per_class"]),
+        published=published,
+        difference={name: measured - value for name, value in published.items()} if compares else {},
+        protocol=report["details"]["protocol"],
+        seconds=report["cell"]["seconds"],
+    )
+
+
+def published_of(entry: SuiteSet, benchmark: str, suite: Suite, backbone: str) -> dict[str, float]:
+    """Published figures of the suite's methods for a backbone, those of the suite file before others."""
+    figures = dict(entry.figures) or (CATALOGUE[benchmark].figures if benchmark in CATALOGUE else {})
+    found = {}
+    for method in suite.compare:
+        value = figures.get(f"{method} {backbone}", figures.get(method))
+        if value is not None:
+            found[method] = value
+    return found
+
+
+def domain_means(suite: Suite, rows: Sequence[Row]) -> dict[str, tuple[float | None, str]]:
+    """For each domain: the mean figure of its sets, None unless all are there, and how many there are."""
+    means: dict[str, tuple[float | None, str]] = {}
+    for domain in dict.fromkeys(row.domain for row in rows if row.domain):
+        values = [_figure(row, suite) for row in rows if row.domain == domain]
+        known = [value for value in values if value is not None]
+        mean = float(np.mean(known)) if len(known) == len(values) else None
+        means[domain] = mean, f"{len(known)} of {len(values)} sets"
+    return means
+
+
+def markdown(table: Table) -> str:
+    """Formats a table with its title and notes."""
+    model = table.model
+    lines = [
+        f"# Suite {table.suite.name}" + (f": {table.suite.title}" if table.suite.title else ""),
+        f"Model {model['source']}; fingerprint {model['fingerprint'][:16]}; "
+        f"backbone {model['backbone'] or 'without published figures'}; {model['dtype']}; "
+        f"hclip_jax {model['version']}",
+        _markdown_rows(table),
+        *_notes(table),
+    ]
+    return "\n\n".join(line.rstrip("\n") for line in lines) + "\n"
+
+
+def write_table(folder: Path, table: Table) -> None:
+    """Writes table.json, table.md and table.csv, each file atomically.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    tree = {
+        "suite": {"name": table.suite.name, "title": table.suite.title, "metric": table.suite.metric},
+        "model": dict(table.model),
+        "rows": [asdict(row) for row in table.rows],
+        "domains": {
+            name: {"mean": mean, "sets": sets}
+            for name, (mean, sets) in domain_means(table.suite, table.rows).items()
+        },
+        "against": table.against,
+        "comparisons": {name: row._asdict() for name, row in table.comparisons.items()},
+        "remarks": list(table.remarks),
+    }
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_csv_rows(table))
+    write_atomically(folder / "table.json", json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / "table.csv", text.getvalue())
+    write_atomically(folder / "table.md", markdown(table))
+
+
+def _of_interest(entry: SuiteSet, suite: Suite, per_class: Iterable[Mapping[str, Any]]) -> float | None:
+    key = {"mIoU": "IoU", "mIoU_all": "IoU_all"}[suite.metric]
+    values = [row[key] for row in per_class if row["name"] in entry.classes_of_interest]
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _figure(row: Row, suite: Suite) -> float | None:
+    return row.mIoU if suite.metric == "mIoU" else row.mIoU_all
+
+
+def _title(entry: SuiteSet) -> str:
+    variant = f" ({entry.class_name_variant})" if entry.class_name_variant else ""
+    return f"{entry.title or entry.name}{variant}"
+
+
+def _markdown_rows(table: Table) -> str:
+    backbone = table.model["backbone"]
+    methods = _compared_methods(table)
+    has_interest = any(entry.classes_of_interest for entry in table.suite.sets)
+    header = ["set", "classes", "images", "mIoU", "95 % interval", "mIoU_all"]
+    header += ["of interest"] if has_interest else []
+    for method in methods:
+        header += [f"{method} {backbone}".strip(), "difference"]
+    header += ["against", "difference", "95 % interval", "p"] if table.against else []
+    header += ["protocol", "seconds"]
+    cells = [_cells(row, table, has_interest) for row in table.rows]
+    for domain, (mean, sets) in domain_means(table.suite, table.rows).items():
+        line = [NONE] * len(header)
+        line[header.index(table.suite.metric)] = _number(mean)
+        cells.append([f"mean of {domain}", NONE, sets, *line[3:]])
+    return markdown_table(header, cells, ["left", *["right"] * (len(header) - 3), "left", "right"])
+
+
+def _compared_methods(table: Table) -> list[str]:
+    """Methods with a published figure of the backbone."""
+    return [name for name in table.suite.compare if any(name in row.published for row in table.rows)]
+
+
+def _cells(row: Row, table: Table, has_interest: bool) -> list[str]:
+    occur = NONE
+    if row.num_classes is not None:
+        occur = f"{row.num_present_classes:,} of {row.num_classes:,}"
+    interval = f"{row.mIoU_interval[0]:.2f} to {row.mIoU_interval[1]:.2f}" if row.mIoU_interval else NONE
+    cells = [row.title, occur, row.images or NONE, _number(row.mIoU), interval, _number(row.mIoU_all)]
+    cells += [_number(row.of_interest)] if has_interest else []
+    for method in _compared_methods(table):
+        cells += [_number(row.published.get(method), 1), _signed(row.difference.get(method))]
+    if table.against:
+        cells += _comparison_cells(table.comparisons.get(row.name))
+    return [*cells, row.protocol or NONE, NONE if row.seconds is None else f"{row.seconds:,.0f}"]
+
+
+def _comparison_cells(row: Comparison | None) -> list[str]:
+    if row is None:
+        return [NONE] * 4
+    p = "< 0.002" if row.p < 0.002 else f"{row.p:.3f}"
+    return [_number(row.b), _signed(row.difference), f"{_signed(row.low)} to {_signed(row.high)}", p]
+
+
+def _notes(table: Table) -> list[str]:
+    notes = [f"- {row.title}: {row.reason}" for row in table.rows if row.reason]
+    notes = ["\n".join(notes)] if notes else []
+    text = "Percent; the interval is over the images of the set, by bootstrap."
+    if _compared_methods(table):
+        text += (
+            f" Published figures are compared with {table.suite.metric}, of the same backbone and of "
+            "complete sets alone."
+        )
+    sources = [
+        f"{row['method']} {row['backbone']}: {row['source']}"
+        for row in published_figures()
+        if row["method"] in table.suite.compare and row["backbone"] == table.model["backbone"]
+    ]
+    notes += [" ".join([text, *(f"{source}." for source in sources)])]
+    if table.suite.metric == "mIoU":
+        notes += [
+            "mIoU_all also averages over classes that are predicted and do not occur, as 0 (detectron2 "
+            "before July 2022)."
+        ]
+    if table.against:
+        notes += [f"Against {table.against}. {NOTE}", *table.remarks]
+    return notes
+
+
+def _csv_rows(table: Table) -> Iterable[list[Any]]:
+    methods = table.suite.compare
+    fields = ("name", "title", "domain", "images", "num_classes", "num_present_classes", "mIoU")
+    tail = ("mIoU_all", "of_interest", "protocol", "seconds", "reason")
+    figures = [f"{kind} {method}" for method in methods for kind in ("published", "difference")]
+    compared = ["against", "against_difference", "against_low", "against_high", "against_p"]
+    yield [*fields, "mIoU_low", "mIoU_high", *figures, *tail, *(compared if table.against else [])]
+    for row in table.rows:
+        values = [v.get(method) for method in methods for v in (row.published, row.difference)]
+        against = table.comparisons.get(row.name)
+        other = against and [against.b, against.difference, against.low, against.high, against.p]
+        yield [
+            *(getattr(row, name) for name in fields),
+            *(row.mIoU_interval or (None, None)),
+            *values,
+            *(getattr(row, name) for name in tail),
+            *((other or [None] * 5) if table.against else []),
+        ]
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def _signed(value: float | None) -> str:
+    return NONE if value is None else f"{value:+.2f}"
