@@ -72,7 +72,7 @@ def run_cell(
         UserError: an image cannot be read, or a report cannot be written.
         EvaluationStopped: a process left.
     """
-    conditions = _conditions(subject, opened)
+    conditions = _conditions(subject, opened, settings)
     key = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()
     processes.agree(**{f"evaluation_of_{opened.entry.name}": key})
     path = settings.reports / f"{opened.entry.name}.json"
@@ -85,7 +85,7 @@ def run_cell(
     log = _Log(path.with_suffix(".log"))
     log.write(f"started, hclip_jax {__version__}, jax {jax.__version__}, Python {platform.python_version()}")
     log.write(f"{jax.device_count()} x {jax.devices()[0].device_kind}, {processes.count()} process(es)")
-    for name, value in conditions.items():
+    for name, value in {"root": opened.root, "images": opened.images, **conditions}.items():
         log.write(f"{name}: {value}")
     prompts = subject.model.prompts(opened.labelled.source.class_names)
     predictor = Predictor(subject.model, subject.params, prompts, subject.mesh, subject.protocol)
@@ -96,12 +96,12 @@ def run_cell(
     if not processes.is_primary():
         return {}
     report = read_json(path, "evaluate again")
-    report["cell"] = {**conditions, "key": key, "seconds": seconds, "images": opened.images}
+    report["cell"] = {**conditions, "key": key, "seconds": seconds, "root": opened.root}
     write_atomically(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return report
 
 
-def _conditions(subject: Subject, opened: OpenSet) -> dict[str, Any]:
+def _conditions(subject: Subject, opened: OpenSet, settings: Settings) -> dict[str, Any]:
     """Everything that the figures of a cell depend on; JSON values."""
     source = opened.labelled.source
     architecture = subject.model.architecture
@@ -110,10 +110,10 @@ def _conditions(subject: Subject, opened: OpenSet) -> dict[str, Any]:
         "architecture": _digest(to_dict(architecture)),
         "dtype": architecture.model.dtype,
         "protocol": asdict(subject.protocol),
-        "root": opened.root,
         "split": opened.entry.split,
         "data": source.digest(),
-        "class_names": _digest(list(source.class_names)),
+        "class_names": _digest(source.class_names),
+        "trained_class_names": _digest(sorted(settings.seen)),
         "num_images": opened.labelled.num_images,
         "fold_background": opened.labelled.fold_background,
         "version": __version__,
