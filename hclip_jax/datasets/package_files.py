@@ -1,4 +1,4 @@
-"""Data files of this package: class names, raw ids, lists of image names, published figures."""
+"""Data files of this package: class names, their variants, raw ids, image names, published figures."""
 
 import functools
 import json
@@ -57,7 +57,7 @@ def image_names(key: str) -> tuple[str, ...]:
 
 @functools.cache
 def published_figures() -> list[dict[str, Any]]:
-    """Published results: method, backbone, source and `miou` by data set, in percent."""
+    """The rows of published.json; `published.py` says what they hold."""
     return json.loads((_FOLDER / "published.json").read_text("utf-8"))["rows"]
 
 

@@ -21,7 +21,8 @@ class SplitState(NamedTuple):
         num_found: images that the source had.
         num_official: images of the official split.
         digest: "same", "differs" or "unknown": the sorted names compared with the official ones.
-        is_complete: whether the source had the official split.
+        is_complete: whether the source had the official split with the official labels.
+        labels: the kind of labels, if they are not those that published figures are measured on.
     """
 
     num_images: int
@@ -29,12 +30,19 @@ class SplitState(NamedTuple):
     num_official: int
     digest: str
     is_complete: bool
+    labels: str = ""
 
     def describe(self) -> str:
-        """The number of images for tables: "2,000", or "1,998 of 2,000 (partial)"."""
-        if self.is_complete:
-            return f"{self.num_images:,}"
-        return f"{self.num_found:,} of {self.num_official:,} (partial)"
+        """The number of images for tables: "2,000", "1,998 of 2,000 (partial)" or "... (not comparable)"."""
+        marks = ["partial"] if self.is_partial else []
+        marks += [f"labels: {self.labels}", "not comparable"] if self.labels else []
+        number = f"{self.num_found:,} of {self.num_official:,}" if self.is_partial else f"{self.num_images:,}"
+        return f"{number} ({', '.join(marks)})" if marks else number
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether images are missing, or the list of names is another one."""
+        return not self.is_complete and not (self.labels and self.num_found == self.num_official)
 
 
 class PreparedState(NamedTuple):
@@ -54,8 +62,13 @@ class PreparedState(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the source had all official images of the stored splits."""
+        """Whether the stored splits have all official images and labels: then published figures compare."""
         return all(split.is_complete for split in self.splits.values())
+
+
+def stored_format(folder: Path) -> str:
+    """The format of a prepared set that has a state: "tfds" or "folder"."""
+    return "folder" if (folder / FILE).exists() else "tfds"
 
 
 def to_json(state: PreparedState) -> str:
