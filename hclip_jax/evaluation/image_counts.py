@@ -62,7 +62,7 @@ class ImageCounts:
     ) -> "ImageCounts":
         """Collects what `ConfusionMatrix.update` returns for each image: integers [3, T]."""
         counts = np.array(rows, np.uint32).reshape(len(image_names), 3, len(class_names))
-        return cls(tuple(class_names), tuple(image_names), *np.ascontiguousarray(counts.swapaxes(0, 1)))
+        return cls(tuple(class_names), tuple(image_names), *counts.swapaxes(0, 1))
 
     @property
     def num_images(self) -> int:

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hclip_jax.datasets.package_files import class_names
 from hclip_jax.evaluation.bootstrap import miou_interval
 from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix
 from hclip_jax.evaluation.image_counts import ImageCounts, read_counts
 from hclip_jax.evaluation.report import write_report
+from hclip_jax.text.reading import same_readings
 
 NAMES = ["cat, kitten", "a | b", "not present", "日本語"]
 DETAILS = {"step": 1000, "protocol": {"windows": 4}, "images": 2}
@@ -111,6 +113,21 @@ def test_markdown_says_how_many_classes_occur_and_how_certain_miou_is(
     assert "\n3 of 4 classes occur in the ground truth. " in text
     assert "\n- cat, kitten = 日本語\n" in text
     assert report["same_names"] == [["cat, kitten", "日本語"]]
+
+
+def test_the_names_of_ade_847_that_clip_reads_as_the_same_words_are_listed(tmp_path: Path) -> None:
+    names = class_names("ade20k_847")
+    confusion, label = ConfusionMatrix(names), np.array([[0, 1, 2]])
+    counts = ImageCounts.from_rows(names, ["a"], [confusion.update(label, label)])
+    report = write_report(tmp_path, "ade", confusion, counts, DETAILS, same_readings(names, "first"))
+    assert len(report["same_names"]) == 9
+    assert ["pot, flowerpot", "pot"] in report["same_names"]
+    text = (tmp_path / "ade.md").read_text("utf-8")
+    assert "3 of 847 classes occur in the ground truth." in text
+    assert (
+        "\n- bag = bag, traveling bag, travelling bag, grip, suitcase = bag, handbag, pocketbook, purse\n"
+        in text
+    )
 
 
 def test_markdown_tables_line_up_as_plain_text(
