@@ -34,4 +34,4 @@ def resolve_root(root: str) -> str:
 
 def below(folder: str, name: str) -> str:
     """The path of a set below a folder or address."""
-    return f"{folder.rstrip('/') or '/'}/{name}"
+    return f"{folder.rstrip('/')}/{name}"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -87,7 +88,11 @@ def run_cell(
     log.write(f"{jax.device_count()} x {jax.devices()[0].device_kind}, {processes.count()} process(es)")
     for name, value in {"root": opened.root, "images": opened.images, **conditions}.items():
         log.write(f"{name}: {value}")
-    prompts = subject.model.prompts(opened.labelled.source.class_names)
+    with warnings.catch_warnings(record=True) as caught:
+        # Names that CLIP reads as the same words: published lists have some, and the report lists them.
+        prompts = subject.model.prompts(opened.labelled.source.class_names)
+    for warning in caught:
+        log.write(f"warning: {warning.message}")
     predictor = Predictor(subject.model, subject.params, prompts, subject.mesh, subject.protocol)
     details = {"protocol": subject.protocol.kind}
     summary = evaluate_set(opened.labelled, predictor, settings, details, progress, is_stopping)

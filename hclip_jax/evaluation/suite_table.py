@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hclip_jax.datasets.catalogue import CATALOGUE
-from hclip_jax.datasets.package_files import published_figures
+from hclip_jax.datasets.published import published_rows
 from hclip_jax.evaluation.comparison import NOTE, Comparison
 from hclip_jax.evaluation.suite import Suite, SuiteSet
 from hclip_jax.evaluation.suite_sets import OpenSet
@@ -245,9 +245,9 @@ def _notes(table: Table) -> list[str]:
             "complete sets alone."
         )
     sources = [
-        f"{row['method']} {row['backbone']}: {row['source']}"
-        for row in published_figures()
-        if row["method"] in table.suite.compare and row["backbone"] == table.model["backbone"]
+        f"{row.name}: {row.source}"
+        for row in published_rows()
+        if row.method in _compared_methods(table) and row.backbone == table.model["backbone"]
     ]
     notes += [" ".join([text, *(f"{source}." for source in sources)])]
     if table.suite.metric == "mIoU":
