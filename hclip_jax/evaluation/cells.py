@@ -89,6 +89,7 @@ def run_cell(
     for name, value in {"root": opened.root, "images": opened.images, **conditions}.items():
         log.write(f"{name}: {value}")
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         # Names that CLIP reads as the same words: published lists have some, and the report lists them.
         prompts = subject.model.prompts(opened.labelled.source.class_names)
     for warning in caught:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -22,7 +23,6 @@ from hclip_jax.sharding import make_mesh
 from hclip_jax.text.prompts import Prompts
 from tests import prepared_sets
 from tests.small_models import micro
-from tests.trained import params
 
 PAPER = read_suite("paper")
 SMALL = PAPER.only(["pascal_voc_20", "pascal_voc_20b"])
@@ -57,21 +57,15 @@ def run(
     suite: Suite, output: Path, *, scale: float = 1.0, against: Path | None = None, **changes: Any
 ) -> bool:
     config = micro()
-    tree = params()
-    tree = {part: _scaled(x, scale) if part == "head" else x for part, x in tree.items()}
+    model = Model(config.architecture)
+    tree = jax.tree.map(lambda x: np.full(x.shape, scale, np.float32), merged_shapes(model))
     protocol = replace(config.protocol, **changes)
-    subject = make_subject(Model(config.architecture), tree, protocol, make_mesh(1), 1, "micro")
+    subject = make_subject(model, tree, protocol, make_mesh(1), 1, "micro")
     settings = Settings(
         seen=("person",), synonyms="first", batch_size=1, num_workers=0, num_overlays=1, reports=output,
         overlays=output / "overlays",
     )  # fmt: skip
     return run_suite(suite, open_sets(suite, str(prepared_sets.data())), subject, settings, against)
-
-
-def _scaled(tree: Any, scale: float) -> Any:
-    if isinstance(tree, dict):
-        return {name: _scaled(x, scale) for name, x in tree.items()}
-    return np.asarray(tree) * np.float32(scale)
 
 
 def independent_figures(name: str) -> tuple[float, float, int]:

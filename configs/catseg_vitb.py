@@ -1,0 +1,25 @@
+"""CAT-Seg ViT-B/16 (CVPR 2024), the baseline of H-CLIP: its released weights, and its recipe.
+
+Command   hclip evaluate catseg_vitb.pth --suite=paper --data=data --output=results/catseg_vitb
+              evaluates the released weights (the file of CAT-Seg's README) on all that hclip prepare has made
+          hclip train --config=catseg_vitb --workdir=runs/catseg --config.clip.weights=ViT-B-16.pt
+              trains the model; HCLIP_JAX_DATA is the --target of hclip prepare
+Hardware  one GPU evaluates; the time has not been measured.
+Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
+          12.0 / 19.0 / 31.8 / 57.5 / 94.6 / 77.3. Not yet reproduced with this code.
+
+CAT-Seg fine-tunes the query and value kernels of both towers; all else is as in vitb.py, which starts from it.
+"""
+
+from ml_collections import ConfigDict
+
+from hclip_jax.configs import vitb
+
+
+def get_config() -> ConfigDict:
+    """The recipe of ViT-B/16 with attention fine-tuning in place of rotations."""
+    c = vitb.get_config()
+    c.adapters = ConfigDict()
+    c.adapters.method = "attention"
+    c.adapters.targets = ("query", "value")  # tuned attention matrices
+    return c
