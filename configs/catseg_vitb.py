@@ -8,7 +8,7 @@ Hardware  one GPU evaluates; the time has not been measured.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
           12.0 / 19.0 / 31.8 / 57.5 / 94.6 / 77.3. Not yet reproduced with this code.
 
-CAT-Seg fine-tunes the query and value kernels of both towers; all else is as in vitb.py, which starts from it.
+CAT-Seg fine-tunes the query and value kernels of both towers; all else is as in vitb.py.
 """
 
 from ml_collections import ConfigDict

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ class ByColour:
 def by_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "Predictor", ByColour)
     ByColour.made = 0
+
+
+@cache
+def merged_shapes(model: Model) -> Any:
+    """Shapes of the parameters of a model without adapters."""
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    return {part: shapes[part] for part in ("clip", "head")}
 
 
 def run(
