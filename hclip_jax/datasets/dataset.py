@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hclip_jax.datasets.package_files import class_names, published_figures
+from hclip_jax.datasets.package_files import class_name_variants, class_names, published_figures
 from hclip_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -138,6 +138,11 @@ class Dataset:
     def class_names(self) -> tuple[str, ...]:
         """Class names in the order of the class ids; of PAS-20b, the names that models are asked for."""
         return class_names(self.key)
+
+    @property
+    def class_name_variants(self) -> tuple[str, ...]:
+        """Names of other class lists for the same class ids: `class_names(key, variant)`."""
+        return class_name_variants(self.key)
 
     @property
     def ignore(self) -> int:
