@@ -1,4 +1,4 @@
-"""The seven data sets of the paper: what each is, how its official files are read, verified and prepared.
+"""The seven data sets of the paper, and Cityscapes: their official files are read, verified and prepared.
 
 dataset.py      Dataset: layout, splits, counts, digests, archives, terms; one file a data set describes it
 catalogue.py    CATALOGUE: the data sets by key

@@ -1,9 +1,7 @@
-"""Data files of this package: class names, raw ids, lists of image names, published figures."""
+"""Data files of this package: class names and their variants, raw ids, lists of image names."""
 
 import functools
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -53,12 +51,6 @@ def raw_ids(key: str) -> np.ndarray:
 def image_names(key: str) -> tuple[str, ...]:
     """Names of the official images of a split, without suffixes."""
     return tuple(_lines(f"image_names/{key}.txt"))
-
-
-@functools.cache
-def published_figures() -> list[dict[str, Any]]:
-    """Published results: method, backbone, source and `miou` by data set, in percent."""
-    return json.loads((_FOLDER / "published.json").read_text("utf-8"))["rows"]
 
 
 def lookup_table(key: str, size: int, dtype: type[np.unsignedinteger]) -> np.ndarray:

@@ -22,6 +22,7 @@ class SplitState(NamedTuple):
         num_official: images of the official split.
         digest: "same", "differs" or "unknown": the sorted names compared with the official ones.
         is_complete: whether the source had the official split.
+        labels: the kind of labels, if they are not those that published figures are measured on.
     """
 
     num_images: int
@@ -29,12 +30,16 @@ class SplitState(NamedTuple):
     num_official: int
     digest: str
     is_complete: bool
+    labels: str = ""
 
     def describe(self) -> str:
-        """The number of images for tables: "2,000", or "1,998 of 2,000 (partial)"."""
-        if self.is_complete:
-            return f"{self.num_images:,}"
-        return f"{self.num_found:,} of {self.num_official:,} (partial)"
+        """The number of images for tables: "2,000", "1,998 of 2,000 (partial)" or "... (not comparable)"."""
+        marks = ["partial"] if not self.is_complete else []
+        marks += [f"labels: {self.labels}", "not comparable"] if self.labels else []
+        number = f"{self.num_images:,}"
+        if not self.is_complete:
+            number = f"{self.num_found:,} of {self.num_official:,}"
+        return f"{number} ({', '.join(marks)})" if marks else number
 
 
 class PreparedState(NamedTuple):
@@ -56,6 +61,11 @@ class PreparedState(NamedTuple):
     def is_complete(self) -> bool:
         """Whether the source had all official images of the stored splits."""
         return all(split.is_complete for split in self.splits.values())
+
+
+def stored_format(folder: Path) -> str:
+    """The format of a prepared set that has a state: "tfds" or "folder"."""
+    return "folder" if (folder / FILE).exists() else "tfds"
 
 
 def to_json(state: PreparedState) -> str:

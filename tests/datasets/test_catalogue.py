@@ -19,6 +19,7 @@ NAMES = {
     "pascal_context_459": (459, "792829e1"),
     "pascal_voc_20": (20, "f1486177"),
     "pascal_voc_20b": (59, "878be81f"),
+    "cityscapes_19": (19, "48cab81b"),
 }
 
 
@@ -51,7 +52,8 @@ def test_keys_and_figures() -> None:
     assert CATALOGUE.keys() == NAMES.keys()
     for key, entry in CATALOGUE.items():
         assert entry.key == key
-        assert entry.figures.keys() == set() if key == "coco_stuff_171" else len(entry.figures) == 4
+        assert entry.in_paper == (key != "cityscapes_19")
+        assert bool(entry.figures) == (key not in ("coco_stuff_171", "cityscapes_19"))
         assert all(value < 20 if key == "ade20k_847" else value < 100 for value in entry.figures.values())
     assert CATALOGUE["pascal_voc_20b"].fold_background == 20
     assert CATALOGUE["pascal_voc_20b"].figures["H-CLIP ViT-B/16"] == 78.2
