@@ -7,7 +7,7 @@ import numpy as np
 
 from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing, Split
 from hclip_jax.datasets.images import check_same_size, distinct, read_image, read_pixels
-from hclip_jax.datasets.locate import first_folder, pair_by_stem
+from hclip_jax.datasets.locate import first_folder, pair_by_stem, stems
 from hclip_jax.datasets.package_files import lookup_table
 from hclip_jax.errors import UserError
 
@@ -32,6 +32,8 @@ def _folders(root: Path, split: str) -> tuple[Path, Path] | None:
         root / "stuffthingmaps" / name,
         root / "stuffthingmaps_trainval2017" / name,
     )
+    if images and not labels and stems(images, ".png"):  # both archives have the same folders
+        labels = images
     return (images, labels) if images and labels else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hclip_jax.datasets.dataset import Dataset, Files, Listing
 from hclip_jax.errors import UserError
-from hclip_jax.io.substitutes import substitute
+from hclip_jax.io.substitutes import check_file
 
 
 class SourceNotFoundError(UserError):
@@ -63,11 +63,11 @@ def read_names(path: Path) -> list[str]:
     Raises:
         UserError: the file cannot be read.
     """
+    check_file(path, "unpack the archive again")
     try:
         return path.read_text("utf-8-sig").split()
-    except (OSError, UnicodeDecodeError) as error:
-        instead = substitute(path) or f"cannot be read ({type(error).__name__})"
-        raise UserError(f"{path} {instead}: unpack the archive again") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}): unpack the archive again") from error
 
 
 def stems(folder: Path, suffix: str) -> dict[str, Path]:
