@@ -31,7 +31,9 @@ def _list_split(root: Path, split: str) -> Listing:
     images, masks = _read_json(path)
     without = [image["file_name"] for image in images if image["image_id"] not in masks]
     if without:
-        raise UserError(f"{path} has no mask of {without[0]}, but every image has one: download it again")
+        raise UserError(
+            f"{path} has no mask of {printable(str(without[0]))}, but every image has one: download it again"
+        )
     jpegs = stems(root / "JPEGImages", ".jpg")
     files, missing = [], []
     for image in sorted(images, key=lambda image: image["file_name"]):
@@ -85,7 +87,7 @@ def _read_masks(files: Files) -> tuple[bytes, np.ndarray]:
     try:
         for category, segmentation in masks:  # a later mask covers an earlier one
             if list(segmentation["size"]) != [height, width]:
-                raise ValueError(f"its size is {segmentation['size']}")
+                raise ValueError(f"its size is {printable(str(segmentation['size']))}")
             raw[decode_mask(segmentation["counts"], height, width)] = category
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise FileError(

@@ -64,7 +64,7 @@ def open_source(dataset: Dataset, source: Path, *, partial: bool, labels: str = 
         raise UserError(incomplete(dataset, completeness))
     listings = {split: listing for split, listing in all_splits.items() if listing and listing.files}
     if not listings:
-        raise UserError(f"{dataset.key}: {root} has no labelled image: {incomplete(dataset, completeness)}")
+        raise UserError(f"{root} has no labelled image: {incomplete(dataset, completeness)}")
     return Source(dataset, root, listings, {split: completeness[split] for split in listings}, labels)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hclip_jax.datasets.dataset import Dataset, FileError, Listing
-from hclip_jax.errors import UserError, some
+from hclip_jax.errors import UserError, printable, some
 
 MAX_REFUSALS = 1_000
 """After so many wrong files, the others are not looked at."""
@@ -49,7 +49,7 @@ def check_split(dataset: Dataset, split: str, listing: Listing | None) -> Comple
     if found != official.num_images or missing:
         problems.append(f"{found:,} of {official.num_images:,} {_split_name(split)} images")
     if missing:
-        problems.append(f"missing {some(missing)}")
+        problems.append(f"missing {some(map(printable, missing))}")
     if digest == "differs" and not missing:
         problems.append(
             "its list of names is not the official one (sha256 of the sorted names is not "
