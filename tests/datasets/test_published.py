@@ -6,6 +6,7 @@ from pathlib import Path
 from hclip_jax.datasets import published
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.datasets.published import FORMULAS, PublishedRow, published_rows
+from hclip_jax.io.tables import markdown_table
 
 FILE = Path(published.__file__).with_name("published.json")
 
@@ -42,3 +43,24 @@ def test_figures_leave_the_old_formula_out() -> None:
     old = {row.name: row.miou for row in published_rows() if row.formula == "before July 2022"}
     assert old["CAT-Seg ViT-B/16"] == {"pascal_context_459": 14.65}
     assert list(figures)[:4] == ["H-CLIP ViT-B/16", "H-CLIP ViT-L/14", "CAT-Seg ViT-B/16", "CAT-Seg ViT-L/14"]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}" if round(value, 1) == value else f"{value:g}"
+
+
+def test_the_table_of_the_documentation() -> None:
+    keys = [key for key, dataset in CATALOGUE.items() if dataset.in_paper][1:]
+    rows = [
+        [
+            row.method,
+            row.backbone,
+            row.trained_on or "not stated",
+            row.formula,
+            *(_percent(row.miou[key]) if key in row.miou else "-" for key in keys),
+        ]
+        for row in published_rows()
+    ]
+    header = ["method", "backbone", "trained on", "formula", "A-847", "PC-459", "A-150", "PC-59", "PAS-20"]
+    table = markdown_table([*header, "PAS-20b"], rows, ["left"] * 4 + ["right"] * 6)
+    assert table in (Path(__file__).parents[2] / "docs/benchmarks.md").read_text("utf-8"), table
