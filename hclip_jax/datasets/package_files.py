@@ -1,7 +1,9 @@
-"""Data files of this package: class names and their variants, raw ids, lists of image names."""
+"""Data files of this package: class names, their variants, raw ids, image names, published figures."""
 
 import functools
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +53,12 @@ def raw_ids(key: str) -> np.ndarray:
 def image_names(key: str) -> tuple[str, ...]:
     """Names of the official images of a split, without suffixes."""
     return tuple(_lines(f"image_names/{key}.txt"))
+
+
+@functools.cache
+def published_figures() -> list[dict[str, Any]]:
+    """The rows of published.json; `published.py` says what they hold."""
+    return json.loads((_FOLDER / "published.json").read_text("utf-8"))["rows"]
 
 
 def lookup_table(key: str, size: int, dtype: type[np.unsignedinteger]) -> np.ndarray:

@@ -143,7 +143,7 @@ def is_written(
             f"{folder} exists already, but is not {dataset.key} as hclip prepare writes it: remove it, or "
             "give another --target"
         )
-    if not state.is_complete and not partial:
+    if any(split.is_partial for split in state.splits.values()) and not partial:
         splits = ", ".join(f"{split} {value.describe()}" for split, value in state.splits.items())
         raise UserError(
             f"{folder} is a partial set ({splits}): remove it to prepare it again, or give --partial"
@@ -192,7 +192,7 @@ class _Reading:
                 state.num_found,
                 state.num_official,
                 state.digest,
-                not state.problems,
+                not state.problems and not self._source.labels,
                 self._source.labels,
             )
             for split, state in self._source.completeness.items()

@@ -21,7 +21,7 @@ class SplitState(NamedTuple):
         num_found: images that the source had.
         num_official: images of the official split.
         digest: "same", "differs" or "unknown": the sorted names compared with the official ones.
-        is_complete: whether the source had the official split.
+        is_complete: whether the source had the official split with the official labels.
         labels: the kind of labels, if they are not those that published figures are measured on.
     """
 
@@ -34,12 +34,15 @@ class SplitState(NamedTuple):
 
     def describe(self) -> str:
         """The number of images for tables: "2,000", "1,998 of 2,000 (partial)" or "... (not comparable)"."""
-        marks = ["partial"] if not self.is_complete else []
+        marks = ["partial"] if self.is_partial else []
         marks += [f"labels: {self.labels}", "not comparable"] if self.labels else []
-        number = f"{self.num_images:,}"
-        if not self.is_complete:
-            number = f"{self.num_found:,} of {self.num_official:,}"
+        number = f"{self.num_found:,} of {self.num_official:,}" if self.is_partial else f"{self.num_images:,}"
         return f"{number} ({', '.join(marks)})" if marks else number
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether images are missing, or the list of names is another one."""
+        return not self.is_complete and not (self.labels and self.num_found == self.num_official)
 
 
 class PreparedState(NamedTuple):
@@ -59,7 +62,7 @@ class PreparedState(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the source had all official images of the stored splits."""
+        """Whether all official images and labels of the stored splits are there: published figures compare."""
         return all(split.is_complete for split in self.splits.values())
 
 

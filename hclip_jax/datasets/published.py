@@ -1,9 +1,9 @@
 """Published results on the data sets, from published.json; each row states its source."""
 
 import functools
-import json
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
+
+from hclip_jax.datasets.package_files import published_figures
 
 Formula = Literal["since July 2022", "before July 2022", "unknown"]
 """How detectron2 averages over classes without ground truth: it leaves them out since July 2022. Before,
@@ -39,5 +39,4 @@ class PublishedRow(NamedTuple):
 @functools.cache
 def published_rows() -> tuple[PublishedRow, ...]:
     """All rows, in the order of the file: H-CLIP and CAT-Seg first."""
-    content = json.loads(Path(__file__).with_name("published.json").read_text("utf-8"))
-    return tuple(PublishedRow(**row) for row in content["rows"])
+    return tuple(PublishedRow(**row) for row in published_figures())

@@ -69,6 +69,13 @@ def test_the_state_says_that_it_is_partial(target: Path) -> None:
     assert state_of(target / "pascal_voc_20b").fold_background == 20
 
 
+def test_a_state_of_other_labels_is_never_complete() -> None:
+    state = SplitState(5104, 5104, 5104, "same", False, "mat")
+    assert not state.is_partial
+    assert state.describe() == "5,104 (labels: mat, not comparable)"
+    assert not PreparedState("pascal_context_59", {"val": state}, 0, ()).is_complete
+
+
 def test_others_can_load_the_records(official: Path, tmp_path: Path) -> None:
     prepared("coco_stuff_171", official, tmp_path, "tfds")
     builder = tfds.builder("coco_stuff_171", data_dir=tmp_path)
