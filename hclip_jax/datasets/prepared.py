@@ -62,7 +62,7 @@ class PreparedState(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether all official images and labels of the stored splits are there: published figures compare."""
+        """Whether the stored splits have all official images and labels: then published figures compare."""
         return all(split.is_complete for split in self.splits.values())
 
 
