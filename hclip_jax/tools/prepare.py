@@ -113,13 +113,14 @@ def _prepare_all(args: argparse.Namespace) -> int:
 def _prepare(dataset: "Dataset", args: argparse.Namespace) -> str:
     """Prepares or verifies a data set; returns the text to print."""
     from hclip_jax.datasets import prepare
+    from hclip_jax.datasets.prepared import is_written
     from hclip_jax.io.progress import bar
     from hclip_jax.tools.prepare_tables import describe_state, format_report
 
     folder = None if args.verify_only else args.target / dataset.key
     labels = "" if args.labels == "official" else args.labels
     wanted = {"partial": args.partial, "data_format": args.format, "labels": labels}
-    if folder and prepare.is_written(dataset, folder, **wanted):
+    if folder and is_written(dataset, folder, **wanted):
         return f"{describe_state(folder)}{folder} is prepared already\n"
     source = prepare.open_source(dataset, args.source, partial=args.partial, labels=labels)
     with bar() as progress:

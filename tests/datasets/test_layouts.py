@@ -13,8 +13,8 @@ from PIL import Image
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.datasets.dataset import Split
 from hclip_jax.datasets.package_files import raw_ids
-from hclip_jax.datasets.prepare import is_written, open_source, verify, write
-from hclip_jax.datasets.prepared import read_state
+from hclip_jax.datasets.prepare import open_source, verify, write
+from hclip_jax.datasets.prepared import is_written, read_state
 from hclip_jax.datasets.records import Record, read_records
 from hclip_jax.datasets.summary import Summary
 from hclip_jax.errors import UserError

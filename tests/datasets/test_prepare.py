@@ -17,10 +17,9 @@ import tensorflow_datasets as tfds
 from hclip_jax.data.loader import evaluation_examples
 from hclip_jax.data.sources import open_source as open_data
 from hclip_jax.data.types import IGNORE
-from hclip_jax.datasets import prepare
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.datasets.prepare import FORMATS, Report, open_source, write
-from hclip_jax.datasets.prepared import PreparedState, SplitState, read_state
+from hclip_jax.datasets.prepared import PreparedState, SplitState, is_written, read_state
 from hclip_jax.errors import UserError
 from tests.datasets.reading import silent
 
@@ -123,21 +122,21 @@ def test_a_wrong_file_leaves_nothing(data_format: str, copy: Callable[[str], Pat
 def test_what_exists_is_kept(official: Path, tmp_path: Path) -> None:
     dataset = CATALOGUE["pascal_voc_20b"]
     folder = tmp_path / dataset.key
-    assert not prepare.is_written(dataset, folder, partial=True)
+    assert not is_written(dataset, folder, partial=True)
     prepared(dataset.key, official, tmp_path, "tfds")
-    assert prepare.is_written(dataset, folder, partial=True)
+    assert is_written(dataset, folder, partial=True)
     with pytest.raises(UserError, match=r"is a partial set \(val 3 of 1,449 \(partial\)\): remove it"):
-        prepare.is_written(dataset, folder, partial=False)
+        is_written(dataset, folder, partial=False)
     with pytest.raises(UserError, match="exists already: remove it"):
         prepared(dataset.key, official, tmp_path, "tfds")
     with pytest.raises(UserError, match="is not pascal_voc_20 as hclip prepare writes it"):
-        prepare.is_written(CATALOGUE["pascal_voc_20"], folder, partial=True)
+        is_written(CATALOGUE["pascal_voc_20"], folder, partial=True)
     (folder / "1.0.0/metadata.json").write_text("{}")
     with pytest.raises(UserError, match="is not pascal_voc_20b as hclip prepare writes it"):
-        prepare.is_written(dataset, folder, partial=True)
+        is_written(dataset, folder, partial=True)
     (folder / "1.0.0/metadata.json").write_text('{"key": 1}')
     with pytest.raises(UserError, match=r"metadata\.json is not the state of a set"):
-        prepare.is_written(dataset, folder, partial=True)
+        is_written(dataset, folder, partial=True)
 
 
 def test_a_killed_run_is_done_again(official: Path, tmp_path: Path) -> None:
