@@ -14,6 +14,12 @@ class SourceNotFoundError(UserError):
     """Nothing below the source looks like the data set."""
 
 
+def check_source(source: Path) -> None:
+    """Raises UserError unless the source is a folder."""
+    if not source.is_dir():
+        raise UserError(f"the source {source} is no folder: give the folder of the unpacked archives")
+
+
 def find_root(dataset: Dataset, source: Path) -> Path:
     """Returns the folder that holds the official layout: the source or a folder below it.
 
@@ -21,8 +27,7 @@ def find_root(dataset: Dataset, source: Path) -> Path:
         SourceNotFoundError: there is none.
         UserError: the source is no folder, or holds a copy that is known to be wrong.
     """
-    if not source.is_dir():
-        raise UserError(f"the source {source} is no folder: give the folder of the unpacked archives")
+    check_source(source)
     candidates = list(dict.fromkeys(source / name for name in dataset.roots))
     for root in candidates:
         if root.is_dir() and dataset.is_root(root):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hclip_jax.datasets.dataset import Dataset, Listing
 from hclip_jax.datasets.folder_format import write_folder
 from hclip_jax.datasets.locate import find_root
-from hclip_jax.datasets.prepared import FILE, PreparedState, SplitState, read_state, stored_format, to_json
+from hclip_jax.datasets.prepared import FILE, PreparedState, SplitState, to_json
 from hclip_jax.datasets.records import Record, read_records
 from hclip_jax.datasets.summary import Summary
 from hclip_jax.datasets.verify import Completeness, check_split, incomplete
@@ -118,45 +118,6 @@ def write(source: Source, folder: Path, data_format: str, progress: Progress) ->
         (state_folder / FILE).write_text(to_json(report.state), "utf-8")
         (unfinished / folder.name).rename(folder)
     return report
-
-
-def is_written(
-    dataset: Dataset, folder: Path, *, partial: bool, data_format: str = "", labels: str = ""
-) -> bool:
-    """Whether `write` has finished this folder before.
-
-    Args:
-        dataset: the data set.
-        folder: TARGET/KEY.
-        partial: whether it may be partial.
-        data_format: the format that is wanted; "" for any.
-        labels: the labels that are wanted, as of `open_source`.
-
-    Raises:
-        UserError: the folder holds something else, or a set that is not as wanted.
-    """
-    if not folder.exists():
-        return False
-    state = read_state(folder)
-    if state is None or state.key != dataset.key:
-        raise UserError(
-            f"{folder} exists already, but is not {dataset.key} as hclip prepare writes it: remove it, or "
-            "give another --target"
-        )
-    if any(split.is_partial for split in state.splits.values()) and not partial:
-        splits = ", ".join(f"{split} {value.describe()}" for split, value in state.splits.items())
-        raise UserError(
-            f"{folder} is a partial set ({splits}): remove it to prepare it again, or give --partial"
-        )
-    found = stored_format(folder)
-    if data_format not in ("", found):
-        raise UserError(
-            f"{folder} is prepared with --format={found}: give another --target for --format={data_format}"
-        )
-    if any(split.labels != labels for split in state.splits.values()):
-        splits = ", ".join(f"{split} {value.describe()}" for split, value in state.splits.items())
-        raise UserError(f"{folder} is prepared with other labels ({splits}): give another --target")
-    return True
 
 
 class _Reading:

@@ -17,6 +17,7 @@ Exit status 0 if all is prepared, 1 if `all` could not prepare some, 2 for wrong
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,11 @@ def main(argv: list[str]) -> int:
         parser.error("--source=DIR is missing; give the folder of the unpacked archives")
     if not args.target and not args.verify_only:
         parser.error("--target=DIR is missing; give a folder for the prepared sets, or --verify-only")
+    for option in (f"--source={args.source}", f"--target={args.target}"):
+        if re.search(r"=\w{2,}:/", option):  # Path has made one slash of two; C:/ is a disk
+            parser.error(
+                f"{option} is an address; give a folder of this machine, and copy the sets afterwards"
+            )
     if args.name == ALL and args.labels != "official":
         parser.error(f"--labels={args.labels} is for one data set, but NAME is all; give pascal_context_59")
     return _prepare_all(args) if args.name == ALL else _prepare_one(args)
@@ -84,10 +90,11 @@ def _prepare_one(args: argparse.Namespace) -> int:
 
 def _prepare_all(args: argparse.Namespace) -> int:
     from hclip_jax.datasets.catalogue import CATALOGUE
-    from hclip_jax.datasets.locate import SourceNotFoundError
+    from hclip_jax.datasets.locate import SourceNotFoundError, check_source
     from hclip_jax.io.progress import console
 
     verb = "verified" if args.verify_only else "prepared"
+    check_source(args.source)
     done, failed = 0, []
     for dataset in CATALOGUE.values():
         try:
@@ -106,13 +113,14 @@ def _prepare_all(args: argparse.Namespace) -> int:
 def _prepare(dataset: "Dataset", args: argparse.Namespace) -> str:
     """Prepares or verifies a data set; returns the text to print."""
     from hclip_jax.datasets import prepare
+    from hclip_jax.datasets.prepared import is_written
     from hclip_jax.io.progress import bar
     from hclip_jax.tools.prepare_tables import describe_state, format_report
 
     folder = None if args.verify_only else args.target / dataset.key
     labels = "" if args.labels == "official" else args.labels
     wanted = {"partial": args.partial, "data_format": args.format, "labels": labels}
-    if folder and prepare.is_written(dataset, folder, **wanted):
+    if folder and is_written(dataset, folder, **wanted):
         return f"{describe_state(folder)}{folder} is prepared already\n"
     source = prepare.open_source(dataset, args.source, partial=args.partial, labels=labels)
     with bar() as progress:

@@ -23,8 +23,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("official_samples")
     with zipfile.ZipFile(SAMPLES) as archive:
         archive.extractall(folder)
-    labels = make_cityscapes(folder / "synthetic/cityscapes")
-    np.savez(folder / "cityscapes.npz", **labels)
+    make_cityscapes(folder / "synthetic/cityscapes")
     return folder
 
 
@@ -47,8 +46,9 @@ def copy(official: Path, tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def expected(samples: Path) -> dict[str, np.ndarray]:
     """Labels of the published scripts by KEY/SPLIT/NAME."""
-    with np.load(samples / "expected/synthetic.npz") as arrays, np.load(samples / "cityscapes.npz") as ours:
-        return {**arrays, **{f"cityscapes_19/{name}": label for name, label in ours.items()}}
+    cityscapes = make_cityscapes(samples / "again")  # the same labels
+    with np.load(samples / "expected/synthetic.npz") as arrays:
+        return {**arrays, **{f"cityscapes_19/{name}": label for name, label in cityscapes.items()}}
 
 
 def change_label(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:

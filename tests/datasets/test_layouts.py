@@ -1,5 +1,6 @@
 """Real copies have other files, links, lists of other systems and odd modes: they are read all the same."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,10 @@ import scipy.io
 from PIL import Image
 
 from hclip_jax.datasets.catalogue import CATALOGUE
+from hclip_jax.datasets.dataset import Split
 from hclip_jax.datasets.package_files import raw_ids
-from hclip_jax.datasets.prepare import is_written, open_source, write
-from hclip_jax.datasets.prepared import read_state
+from hclip_jax.datasets.prepare import open_source, verify, write
+from hclip_jax.datasets.prepared import is_written, read_state
 from hclip_jax.datasets.records import Record, read_records
 from hclip_jax.datasets.summary import Summary
 from hclip_jax.errors import UserError
@@ -154,6 +156,11 @@ def test_pascal_context_59_from_label_maps(copy: Copy, tmp_path: Path) -> None:
         is_written(dataset, folder, partial=True)
     with pytest.raises(UserError, match="is prepared with --format=folder: give another --target"):
         is_written(dataset, folder, partial=True, data_format="tfds", labels="mat")
+    splits = {"val": Split(2)}  # the copy is whole, but its labels are others all the same
+    whole = dataclasses.replace(dataset, splits=splits)
+    state = verify(open_source(whole, root, partial=False, labels="mat"), silent).state
+    assert state.splits["val"].describe() == "2 (labels: mat, not comparable)"
+    assert not state.is_complete
     with pytest.raises(UserError, match="pascal_context_59 has no labels 'x': give mat, or leave --labels"):
         open_source(dataset, root, partial=True, labels="x")
     with pytest.raises(UserError, match="pascal_voc_20 has no labels 'mat': leave --labels out"):

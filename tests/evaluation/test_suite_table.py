@@ -30,7 +30,7 @@ MODEL = {
 
 
 class _NoImages:
-    class_names = ("wall", "sky")
+    class_names: tuple[str, ...] = ("wall", "sky")
 
     def __len__(self) -> int:
         return 2000

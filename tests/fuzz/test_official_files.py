@@ -41,7 +41,7 @@ def test_official_files(file: str, source: Path) -> None:
         return len([dataset.read(files) for files in named or listing.files])
 
     content, refused = path.read_bytes(), 0
-    for damaged in mutations([content], 200):
+    for damaged in mutations([content], 125):
         path.write_bytes(damaged)
         refused += outcome(read) is None
     assert refused > 0 or path.suffix == ".json"

@@ -95,6 +95,11 @@ def test_all_prepares_what_is_there(source: Path, tmp_path: Path, capsys: Captur
             "'ade150' is not a data set that can be prepared; did you mean ade",
         ),
         (("ade20k_150", "--source=nowhere", "--target=y"), "the source nowhere is no folder"),
+        (("all", "--source=nowhere", "--target=y"), "the source nowhere is no folder"),
+        (
+            ("all", "--source=x", "--target=gs://bucket/data"),
+            "--target=gs:/bucket/data is an address; give a",
+        ),
     ],
 )
 def test_wrong_use(argv: tuple[str, ...], message: str, capsys: Capture) -> None:
