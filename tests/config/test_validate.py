@@ -9,12 +9,12 @@ import pytest
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.overrides import switch_method
 from hclip_jax.config.validate import from_config_dict, from_dict
-from hclip_jax.configs import tiny, vitb, vitl
+from hclip_jax.configs import catseg_vitb, tiny, vitb, vitl
 from tests.config.micro_tree import put, refusal, walk
 from tests.small_models import micro, micro_dict, mini
 
 
-@pytest.mark.parametrize("module", [vitb, vitl, tiny])
+@pytest.mark.parametrize("module", [vitb, vitl, tiny, catseg_vitb])
 def test_the_real_configurations_build(module: Any) -> None:
     c = module.get_config()
     c.clip.weights, c.data.root = "clip.safetensors", "images"

@@ -62,7 +62,7 @@ def test_exit_status_reaches_the_shell(tmp_path: Path) -> None:
         ("stray", ("unrecognized arguments: stray", "hclip train --help")),
         ("--mode=test", ("argument --mode", "'test'", "train", "evaluate")),
         ("--config=", ("--config is empty", "give a value")),
-        ("--config=tny", ("--config=tny does not exist", "ablation, tiny, vitb, vitl")),
+        ("--config=tny", ("--config=tny does not exist", "ablation, catseg_vitb, tiny, vitb, vitl")),
         ("--workdir=", ("--workdir is empty", "give a value")),
     ],
 )
