@@ -21,5 +21,7 @@ def get_config() -> ConfigDict:
     c = vitb.get_config()
     c.adapters = ConfigDict()
     c.adapters.method = "attention"
+    c.adapters.towers = ("text", "image")  # tuned towers
+    c.adapters.layers = ()  # tuned layers of every tower, from 1; empty = all
     c.adapters.targets = ("query", "value")  # tuned attention matrices
     return c

@@ -23,7 +23,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("hclip_jax.main", "train H-CLIP, or resume a training"),
-    "evaluate": Command("hclip_jax.tools.evaluate", "evaluate a checkpoint of a work directory"),
+    "evaluate": Command(
+        "hclip_jax.tools.evaluate", "evaluate a model on its sets or on the benchmarks of the paper"
+    ),
     "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
     "prepare": Command(
         "hclip_jax.tools.prepare", "prepare and verify the data sets of the paper", uses_jax=False
