@@ -80,7 +80,7 @@ def _convert(args: argparse.Namespace) -> None:
     if args.verify and "clip" not in checkpoint.parts:
         raise UserError(f"--verify runs CLIP, which {args.target} would not contain; leave --verify out")
     save_model(args.target, checkpoint)
-    console.print(model_table(checkpoint, args.source))
+    console.print(model_table(checkpoint))
     if args.verify:
         for line in feature_lines(load_model(args.target)):
             console.print(line)
