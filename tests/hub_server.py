@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from huggingface_hub import constants
 
-LARGE = 512
-"""Files of more bytes are stored with Git LFS."""
+LARGE = (".safetensors", ".bin", ".pth", ".pt")
+"""Suffixes of the files that are stored with Git LFS."""
 
 
 @dataclass
@@ -65,9 +65,9 @@ class Hub:
             self._server = None
 
 
-def checksum(content: bytes) -> str:
+def checksum(name: str, content: bytes) -> str:
     """The ETag of a file."""
-    if len(content) > LARGE:
+    if name.endswith(LARGE):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
@@ -129,10 +129,14 @@ class _Handler(BaseHTTPRequestHandler):
             siblings = []
             for name, content in repo.files.items():
                 sibling: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": "0" * 40}
-                if len(content) > LARGE:
-                    sibling["lfs"] = {"sha256": checksum(content), "size": len(content), "pointerSize": 130}
+                if name.endswith(LARGE):
+                    sibling["lfs"] = {
+                        "sha256": checksum(name, content),
+                        "size": len(content),
+                        "pointerSize": 130,
+                    }
                 else:
-                    sibling["blobId"] = checksum(content)
+                    sibling["blobId"] = checksum(name, content)
                 siblings.append(sibling)
             self._json(
                 {
@@ -155,9 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": repo.commit})
         content = self.hub.replaced.get(name, repo.files[name])
         headers = {
-            "ETag": f'"{checksum(repo.files[name])}"',
+            "ETag": f'"{checksum(name, repo.files[name])}"',
             "X-Repo-Commit": repo.commit,
-            "X-Linked-Etag": f'"{checksum(repo.files[name])}"',
+            "X-Linked-Etag": f'"{checksum(name, repo.files[name])}"',
             "X-Linked-Size": str(len(content)),
             "Accept-Ranges": "bytes",
         }
@@ -180,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(401, b'{"error": "Invalid username or password."}')
         if parts[-1] == "batch":
             objects = [
-                {**entry, "actions": {"upload": {"href": f"{constants.ENDPOINT}/lfs/{entry['oid']}"}}}
+                {**entry, "actions": {"upload": {"href": f"{self.hub.address}/lfs/{entry['oid']}"}}}
                 for entry in json.loads(body)["objects"]
             ]
             return self._json({"objects": objects, "transfer": "basic"})
@@ -193,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             modes = [
                 {
                     "path": file["path"],
-                    "uploadMode": "lfs" if file["size"] > LARGE else "regular",
+                    "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
                     "shouldIgnore": False,
                 }
                 for file in json.loads(body)["files"]
@@ -208,11 +212,13 @@ class _Handler(BaseHTTPRequestHandler):
                 case "lfsFile", {"path": path, "oid": oid}:
                     files[path] = self.hub.lfs[oid]
         repo.files = files
-        return self._json({"commitUrl": f"{constants.ENDPOINT}/x/commit/1", "commitOid": repo.commit})
+        return self._json(
+            {"commitUrl": f"{self.hub.address}/{'/'.join(parts[2:4])}/commit/1", "commitOid": repo.commit}
+        )
 
     def _create(self, body: dict) -> None:
         owner = body.get("organization") or "me"
-        url = {"url": f"{constants.ENDPOINT}/{owner}/{body['name']}"}
+        url = {"url": f"{self.hub.address}/{owner}/{body['name']}"}
         if f"models/{owner}/{body['name']}" in self.hub.repos:
             return self._send(409, json.dumps({"error": "You already created this repo", **url}).encode())
         private = body.get("private") or body.get("visibility") == "private"

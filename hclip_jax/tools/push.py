@@ -73,14 +73,23 @@ def main(argv: list[str]) -> int:
     name = parse_hub_name(args.name)
     check_target(name)
     _check(args)
+    _push(args, name)
+    return 0
+
+
+def _push(args: argparse.Namespace, name: HubName) -> None:
+    has_card = (args.model / _CARD).is_file()
+    facts = None if has_card else _facts(args)
     with tempfile.TemporaryDirectory(prefix="hclip_push_") as temporary:
-        files = _files(args, name, Path(temporary) / "model")
+        files = _files(args, name, facts, Path(temporary) / "model")
         if args.output:
             _write(args.output, files)
             console.print(f"{args.output}/ is written; hclip push {args.output} {name} uploads it")
         else:
             console.print(f"{name} is uploaded: {upload(name, files, args.private)}")
-    return 0
+    given = {} if facts is None else {"base_model": facts.base_model, "license": facts.license != _UNKNOWN}
+    if missing := [f"--{option}" for option, value in given.items() if not value]:
+        console.print(f"note: {' and '.join(missing)} would complete the card")
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -102,7 +111,9 @@ def _check(args: argparse.Namespace) -> None:
         )
 
 
-def _files(args: argparse.Namespace, name: HubName, folder: Path) -> dict[str, Path | bytes]:
+def _files(
+    args: argparse.Namespace, name: HubName, facts: "Facts | None", folder: Path
+) -> dict[str, Path | bytes]:
     """The files of the repository; those of a model that is no model directory are written to `folder`."""
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.load import open_model
@@ -117,9 +128,8 @@ def _files(args: argparse.Namespace, name: HubName, folder: Path) -> dict[str, P
     else:
         save_model(folder, model)
     files: dict[str, Path | bytes] = {file: folder / file for file in _MODEL_FILES}
-    if (args.model / _CARD).is_file():
-        return files | {_CARD: args.model / _CARD}
-    return files | {_CARD: model_card(model, model.spec, name, _facts(args)).encode()}
+    files[_CARD] = model_card(model, model.spec, name, facts).encode() if facts else args.model / _CARD
+    return files
 
 
 def _facts(args: argparse.Namespace) -> "Facts":
@@ -134,12 +144,6 @@ def _facts(args: argparse.Namespace) -> "Facts":
             base_model = parse_hub_name(weights).repo
         step = max(list_steps(args.model)) if args.checkpoint is None else args.checkpoint
         evaluations = read_summaries(args.model / "evaluation", step)
-    given = {"base_model": base_model, "license": args.license != _UNKNOWN}
-    if missing := [option for option, value in given.items() if not value]:
-        options = " and ".join(f"--{option}" for option in missing)
-        console.print(
-            f"note: the card leaves {' and '.join(missing)} open; {options} of hclip push would fill them in"
-        )
     return Facts(args.license, base_model, evaluations)
 
 

@@ -92,6 +92,8 @@ def _refusal(error: "HfHubHTTPError", name: HubName, consequence: str, access: s
     return f"{name}: {endpoint()} answers with the status {status}, and {consequence}; try again later"
 
 
-def _reason(error: Exception) -> str:
-    """The first line of a message, or the name of the exception."""
+def _reason(error: BaseException) -> str:
+    """The first line of the message of the error that came first, or its name."""
+    while error.__cause__:
+        error = error.__cause__
     return one_line(str(error).strip().partition("\n")[0], 200) or type(error).__name__

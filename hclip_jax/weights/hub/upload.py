@@ -1,6 +1,8 @@
 """Uploads a model to a repository on the Hub."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from hclip_jax.errors import UserError
@@ -12,6 +14,21 @@ def check_target(name: HubName) -> None:
     """Raises UserError if a model cannot be uploaded under `name`."""
     if name.kind != "model" or name.revision or name.path:
         raise UserError(f"{name} is no target for a model; give hf:OWNER/NAME, which gets a new commit")
+
+
+@contextmanager
+def _progress_bars() -> Iterator[None]:
+    """Without bars in the block where stderr is no terminal: those of uploads do not look."""
+    from huggingface_hub import utils
+
+    if sys.stderr.isatty() or utils.are_progress_bars_disabled():
+        yield
+        return
+    utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        utils.enable_progress_bars()
 
 
 def upload(name: HubName, files: Mapping[str, Path | bytes], private: bool) -> str:
@@ -31,7 +48,7 @@ def upload(name: HubName, files: Mapping[str, Path | bytes], private: bool) -> s
     """
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    with hub_errors(name, "nothing was changed there", access="write"):
+    with hub_errors(name, "nothing was changed there", access="write"), _progress_bars():
         api = HfApi(library_name="hclip_jax")
         api.create_repo(name.repo, private=private or None, exist_ok=True)
         if private and not api.repo_info(name.repo).private:
