@@ -79,10 +79,10 @@ def _metadata(spec: ModelSpec, title: str, facts: Facts) -> str:
 
 def _summary(model: Checkpoint, spec: ModelSpec, base_model: str) -> str:
     image, size = model.clip.image, spec.architecture.model.image_size
-    base = f"[{base_model}](https://huggingface.co/{base_model})" if base_model else "CLIP"
+    base = f"[{base_model}](https://huggingface.co/{base_model}), " if base_model else ""
     count = sum(math.prod(param.shape) for param in model.params.values())
     rows = (
-        ("CLIP", f"{base}: {image.num_layers} layers of width {image.width}, patches of {image.patch_size}"),
+        ("CLIP", f"{base}{image.num_layers} layers of width {image.width}, patches of {image.patch_size}"),
         ("input", f"{size} x {size} pixels"),
         ("tuning method", spec.architecture.adapters.method),
         ("parts", f"{', '.join(model.parts)}: {count:,} parameters"),
@@ -91,7 +91,7 @@ def _summary(model: Checkpoint, spec: ModelSpec, base_model: str) -> str:
     )
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     return (
-        f"Labels every pixel of an image with any class names. CLIP and a segmentation head, trained with "
+        f"Labels every pixel of an image with any class names. CLIP and a segmentation head, for "
         f"hclip_jax, the JAX/Flax system for [H-CLIP]({_PAPER}).\n\n| | |\n|---|---|\n{table}"
     )
 

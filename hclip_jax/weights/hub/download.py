@@ -99,7 +99,7 @@ def _from_cache(name: HubName, error: Exception) -> Path:
     if not is_offline(error):
         warnings.warn(
             f"{endpoint()} cannot be reached; the copy of {name} in the cache is used (commit "
-            f"{snapshot.name})",
+            f"{snapshot.name[:10]})",
             stacklevel=2,
         )
     return snapshot / name.path
