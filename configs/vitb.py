@@ -1,7 +1,7 @@
 """H-CLIP ViT-B/16, the published recipe.
 
 Command   hclip train --config=vitb --workdir=runs/vitb \
-              --config.clip.weights=ViT-B-16.safetensors --config.data.root=coco-stuff
+              --config.clip.weights=hf:openai/clip-vit-base-patch16 --config.data.root=coco-stuff
 Hardware  published: 4 x RTX 3090, one image each, about 12 h. Not yet run in full with this code.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
           12.5 / 19.4 / 32.4 / 57.9 / 95.2 / 78.2. Not yet reproduced with this code.

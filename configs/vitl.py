@@ -1,7 +1,7 @@
 """H-CLIP ViT-L/14 at 336 pixels, by the paper; the published code cannot build it.
 
 Command   hclip train --config=vitl --workdir=runs/vitl \
-              --config.clip.weights=ViT-L-14-336.safetensors --config.data.root=coco-stuff
+              --config.clip.weights=hf:openai/clip-vit-large-patch14-336 --config.data.root=coco-stuff
 Hardware  published: 4 x RTX 3090, one image each. Not yet run in full with this code.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
           16.5 / 24.2 / 38.4 / 64.1 / 97.7 / 83.2. Not yet reproduced with this code.

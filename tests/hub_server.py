@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,6 +46,7 @@ class Hub:
     token: str = "hf_writer"  # that writing needs
     cuts: int = 0  # connections that break off in the middle of a file
     cut_after: int = 100  # bytes
+    seconds: float = 0  # before each answer
     status: int = 0  # answer to every request, if it is not 0
     replaced: dict[str, bytes] = field(default_factory=dict)  # content in place of a file's, by its name
     requests: list[str] = field(default_factory=list)
@@ -89,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length) if length else self._chunks()
         path = unquote(urlsplit(self.path).path).strip("/")
         self.hub.requests.append(f"{self.command} {path}")
+        time.sleep(self.hub.seconds)
         if self.hub.status:
             return self._send(self.hub.status, b"<html>not now</html>")
         parts = path.split("/")

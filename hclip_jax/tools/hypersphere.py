@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip hypersphere", description=__doc__)
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="work directory, or model directory")
+    add("model", type=Path, metavar="MODEL", help="work directory, model directory, or hf:OWNER/NAME")
     add(
         "--base", type=Path, metavar="CLIP", help="CLIP of a model directory that holds adapters without CLIP"
     )

@@ -140,7 +140,7 @@ def _facts(args: argparse.Namespace) -> "Facts":
     base_model, evaluations = args.base_model, {}
     if is_workdir(args.model):
         weights = read_config_json(args.model).clip.weights
-        if not base_model and is_hub_name(weights):
+        if not base_model and is_hub_name(weights) and parse_hub_name(weights).kind == "model":
             base_model = parse_hub_name(weights).repo
         step = max(list_steps(args.model)) if args.checkpoint is None else args.checkpoint
         evaluations = read_summaries(args.model / "evaluation", step)

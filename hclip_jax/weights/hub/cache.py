@@ -17,6 +17,11 @@ def cache_folder() -> Path:
     return Path(constants.HF_HUB_CACHE).expanduser().absolute()
 
 
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a commit, which never changes."""
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
 def snapshot_folder(name: HubName, commit: str) -> Path:
     """The folder with the files of a commit, which may be missing."""
     return _repo_folder(name) / "snapshots" / commit
@@ -24,7 +29,7 @@ def snapshot_folder(name: HubName, commit: str) -> Path:
 
 def cached_commit(name: HubName) -> str:
     """The commit that the revision of a name had when it was last looked up; "" if it never was."""
-    if re.fullmatch(r"[0-9a-f]{40}", name.revision):
+    if is_commit(name.revision):
         return name.revision
     try:
         return _ref(name).read_text("utf-8").strip()

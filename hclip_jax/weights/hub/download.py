@@ -75,6 +75,8 @@ def _list_files(name: HubName) -> tuple[str, Mapping[str, _RepoFile]]:
         timeout=constants.HF_HUB_ETAG_TIMEOUT,
         files_metadata=True,
     )
+    if not cache.is_commit(str(info.sha)):
+        raise ValueError("it states no commit")
     return str(info.sha), {
         file.rfilename: _RepoFile(file.size or 0, file.lfs.sha256 if file.lfs else "", file.blob_id or "")
         for file in info.siblings or ()

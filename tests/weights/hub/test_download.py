@@ -108,6 +108,15 @@ def test_a_server_with_an_error_counts_as_down(hub: Hub) -> None:
     assert "does not answer as the Hugging Face Hub does" in refused("hf:me/clip")
 
 
+def test_a_server_that_does_not_answer_counts_as_down(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = read("hf:me/clip")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.1)
+    hub.seconds = 0.3
+    with pytest.warns(UserWarning, match="the copy of hf:me/clip"):
+        assert read("hf:me/clip") == folder
+    assert "cannot be reached (timed out), and the cache" in refused("hf:me/other")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
