@@ -34,7 +34,7 @@ class Repo:
 
     @property
     def commit(self) -> str:
-        return hashlib.sha1(repr(sorted(self.files.items())).encode()).hexdigest()
+        return hashlib.sha1(repr([(n, checksum(n, c)) for n, c in self.files.items()]).encode()).hexdigest()
 
 
 @dataclass

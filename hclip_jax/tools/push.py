@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
         The exit status.
 
     Raises:
-        UserError: wrong use, DIR is no segmenter, or as `weights.hub.upload.upload`.
+        UserError: wrong use, DIR has no segmentation head, or as `weights.hub.upload.upload`.
     """
     parser = Parser(prog="hclip push", description=__doc__)
     add = parser.add_argument
@@ -122,7 +122,7 @@ def _files(
 
     model = open_model(args.model, checkpoint=args.checkpoint)
     if model.spec is None or "head" not in model.parts:
-        raise UserError(f"{model.where} holds no segmenter; give a trained model")
+        raise UserError(f"{model.where} has no segmentation head; give a trained model")
     if is_model_directory(args.model):
         folder = args.model
     else:

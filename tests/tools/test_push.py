@@ -192,7 +192,10 @@ def test_a_token_that_may_not_write(
         ),
         (["{model}", "hf:me/tiny", "--checkpoint=3"], "is not the --workdir of a training"),
         (["{model}x", "hf:me/tiny"], "does not exist; give a model directory"),
-        ([str(FILES / "openai.pt"), "hf:me/tiny"], "openai.pt holds no segmenter; give a trained model"),
+        (
+            [str(FILES / "openai.pt"), "hf:me/tiny"],
+            "openai.pt has no segmentation head; give a trained model",
+        ),
     ],
 )
 def test_wrong_use(hub: Hub, arguments: list[str], message: str, directory: Path, capsys: Capture) -> None:
