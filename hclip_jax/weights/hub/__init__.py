@@ -2,6 +2,7 @@
 
 names       hf:[spaces/]OWNER/NAME[@REVISION][/PATH]
 download    such a name to a path in the cache
+cache       its folders: revisions, snapshots, free space
 choose      which files of a repository a model needs
 failures    errors of the Hub and of the network, each as one sentence
 card        README.md with the metadata that the Hub reads
