@@ -20,7 +20,8 @@ from hclip_jax.data.open_image import MAX_MEGAPIXELS
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
-from hclip_jax.inference.predictor import Prediction, Predictor
+from hclip_jax.inference.output import Prediction
+from hclip_jax.inference.predictor import Predictor
 from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.inference.sliding_window import resize_square
 from hclip_jax.inference.text_cache import TextCache
@@ -249,7 +250,9 @@ class Segmenter:
             groups.members, a.prompts.templates, groups.synonyms, a.clip.text.context_length
         )
         protocol = replace(self._protocol, kind="single") if fast else self._protocol
-        return Predictor(self._model, self._params, prompts, self._mesh, protocol, self._text_cache)
+        # The names of the training are asked often enough for a program of their own, without padding.
+        pad = groups.members != self.class_names
+        return Predictor(self._model, self._params, prompts, self._mesh, protocol, self._text_cache, pad)
 
 
 class _Settings(NamedTuple):

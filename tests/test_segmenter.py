@@ -203,7 +203,8 @@ def test_prompts_are_encoded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     encode = predictor_module._encode_text
 
     def counting(model: Model, clip: dict, prompts: Prompts) -> jax.Array:
-        calls.append(prompts.num_classes)
+        class_prompts = prompts.num_classes * prompts.num_templates
+        calls.append(sum(s < class_prompts for s in set(np.asarray(prompts.segment_ids).tolist())))
         return encode(model, clip, prompts)
 
     monkeypatch.setattr(predictor_module, "_encode_text", counting)

@@ -1,7 +1,8 @@
-"""The seven data sets of the paper: what each is, how its official files are read, verified and prepared.
+"""The seven data sets of the paper, and Cityscapes: their official files are read, verified and prepared.
 
 dataset.py      Dataset: layout, splits, counts, digests, archives, terms; one file a data set describes it
 catalogue.py    CATALOGUE: the data sets by key
+published.py    published figures, with source and formula
 locate.py       the folder of a data set below a source
 images.py rle.py opencv_resize.py   reading of image files, masks and sizes as the published scripts do
 records.py      official files -> checked records, over several processes

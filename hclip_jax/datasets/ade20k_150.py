@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing, Split
-from hclip_jax.datasets.images import check_same_size, distinct, read_jpeg, read_pixels
+from hclip_jax.datasets.images import check_same_size, distinct, read_image, read_pixels
 from hclip_jax.datasets.locate import first_folder, pair_by_stem
 from hclip_jax.datasets.summary import Summary
 from hclip_jax.errors import UserError, some
@@ -52,7 +52,7 @@ def _list_split(root: Path, split: str) -> Listing | None:
 
 
 def _read(files: Files) -> Example:
-    image, size = read_jpeg(files.image)
+    image, size = read_image(files.image)
     raw = read_pixels(files.label, ("L", "P"), f"{_WANTED} in a grey PNG: unpack ADEChallengeData2016.zip")
     check_same_size(files.label, raw.shape, size)
     largest = raw.max(initial=0)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from hclip_jax.datasets.ade20k_150 import ADE_TERMS, ADE_VAL_SHA256, ade_names
 from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing, Split
-from hclip_jax.datasets.images import check_same_size, distinct, read_jpeg, read_pixels
+from hclip_jax.datasets.images import check_same_size, distinct, read_image, read_pixels
+from hclip_jax.datasets.locate import find_files
 from hclip_jax.datasets.opencv_resize import resize_bilinear, resize_nearest
 from hclip_jax.datasets.package_files import lookup_table, raw_ids
 from hclip_jax.datasets.summary import Summary
@@ -31,15 +32,15 @@ def _is_root(root: Path) -> bool:
 
 def _search(source: Path) -> Path | None:
     """Finds labels in any folder: registered users keep them in different places."""
-    return source if next(source.rglob("ADE_val_*_seg.png"), None) else None
+    return source if next(find_files(source, "ADE_val_", "_seg.png"), None) else None
 
 
 def _list_split(root: Path, split: str) -> Listing:
     if _is_root(root):
-        images = {path.stem: path for path in (root / _FOLDER).rglob("ADE_val_*.jpg")}
-    else:
-        labels = root.rglob("ADE_val_*_seg.png")
-        paths = [path.with_name(path.name.replace("_seg.png", ".jpg")) for path in labels]
+        images = {path.stem: path for path in find_files(root / _FOLDER, "ADE_val_", ".jpg")}
+    else:  # not any image of such a name: ADEChallengeData2016 has them too
+        labels = find_files(root, "ADE_val_", "_seg.png")
+        paths = [path.with_name(path.name[: -len("_seg.png")] + ".jpg") for path in labels]
         images = {path.stem: path for path in paths if path.is_file()}
     if images and not any(path.with_suffix(".json").is_file() for path in images.values()):
         raise UserError(f"{root} {_2016}")
@@ -57,13 +58,15 @@ def _list_split(root: Path, split: str) -> Listing:
 
 
 def _read(files: Files) -> Example:
-    _, size = read_jpeg(files.image)
-    with Image.open(files.image) as image:  # neither turned nor converted to RGB, as the published script
+    content, _ = read_image(files.image)
+    with Image.open(
+        io.BytesIO(content)
+    ) as image:  # neither turned nor converted to RGB, as the published script
         mode, pixels = image.mode, np.asarray(image)
     if mode not in ("L", "RGB"):
         raise FileError(f"{files.image} has the mode {mode}", "but images of ADE20K are grey or RGB")
-    seg = read_pixels(files.label, ("RGB",), "but _seg.png of ADE20K is RGB: unpack the archive again")
-    check_same_size(files.label, seg.shape, size)
+    seg = read_pixels(files.label, ("RGB", "RGBA"), "but _seg.png of ADE20K is RGB: unpack the archive again")
+    check_same_size(files.label, seg.shape, pixels.shape[:2])
     ids = seg[..., 0].astype(np.uint16) // np.uint16(10) * np.uint16(256) + seg[..., 1]
     present = distinct(ids, _NUM_RAW_IDS)
     remark = _compare(files.image.with_suffix(".json"), present)

@@ -5,6 +5,7 @@ import difflib
 from hclip_jax.datasets import (
     ade20k_150,
     ade20k_847,
+    cityscapes_19,
     coco_stuff_171,
     pascal_context_59,
     pascal_context_459,
@@ -22,9 +23,10 @@ _MODULES = (
     pascal_context_59,
     pascal_voc_20,
     pascal_voc_20b,
+    cityscapes_19,
 )
 CATALOGUE: dict[str, Dataset] = {module.DATASET.key: module.DATASET for module in _MODULES}
-"""The training set first, then the paper's order."""
+"""The training set first, then the paper's order, then what the paper has not."""
 
 
 def dataset(key: str) -> Dataset:

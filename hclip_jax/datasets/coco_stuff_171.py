@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing, Split
-from hclip_jax.datasets.images import check_same_size, distinct, read_jpeg, read_pixels
-from hclip_jax.datasets.locate import first_folder, pair_by_stem
+from hclip_jax.datasets.images import check_same_size, distinct, read_image, read_pixels
+from hclip_jax.datasets.locate import first_folder, pair_by_stem, stems
 from hclip_jax.datasets.package_files import lookup_table
 from hclip_jax.errors import UserError
 
@@ -27,7 +27,13 @@ def _folders(root: Path, split: str) -> tuple[Path, Path] | None:
     """Folders of images and labels, in CAT-Seg's layout or as the archives unpack."""
     name = _FOLDERS[split]
     images = first_folder(root / "images" / name, root / name)
-    labels = first_folder(root / "annotations" / name, root / "stuffthingmaps" / name)
+    labels = first_folder(
+        root / "annotations" / name,
+        root / "stuffthingmaps" / name,
+        root / "stuffthingmaps_trainval2017" / name,
+    )
+    if images and not labels and stems(images, ".png"):  # both archives have the same folders
+        labels = images
     return (images, labels) if images and labels else None
 
 
@@ -45,7 +51,7 @@ def _is_root(root: Path) -> bool:
 
 def _list_split(root: Path, split: str) -> Listing | None:
     folders = _folders(root, split)
-    return pair_by_stem(*folders) if folders else None
+    return pair_by_stem(*folders, pattern=r"\d{12}") if folders else None
 
 
 def read_raw(path: Path) -> np.ndarray:
@@ -62,7 +68,7 @@ def read_raw(path: Path) -> np.ndarray:
 
 
 def _read(files: Files) -> Example:
-    image, size = read_jpeg(files.image)
+    image, size = read_image(files.image)
     raw = read_raw(files.label)
     check_same_size(files.label, raw.shape, size)
     return Example(image, lookup_table(KEY, 256, np.uint8)[raw], distinct(raw, 256))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hclip_jax.datasets.package_files import class_names, published_figures
+from hclip_jax.datasets.package_files import class_name_variants, class_names
+from hclip_jax.datasets.published import published_rows
 from hclip_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Files(NamedTuple):
 
     Attributes:
         name: the stem of the image file.
-        image: the JPEG file.
+        image: the image file.
         label: what the reader of the data set needs for the label: a path, or masks.
     """
 
@@ -39,7 +40,7 @@ class Example(NamedTuple):
     """One labelled image, prepared.
 
     Attributes:
-        image: the bytes of a JPEG file.
+        image: the bytes of an image file.
         label: class ids [H, W] of the data set's label dtype; its largest value is unlabelled.
         raw_ids: the distinct ids of the official label.
         remark: how the official files contradict each other without being wrong for certain, or "".
@@ -110,7 +111,11 @@ class Dataset:
         is_root: whether a folder holds the layout; raises UserError for a copy known to be wrong.
         list_split: the files of a split below a root; None if the split is not there.
         read: reads and checks one image; None if the published protocol leaves it out. Raises FileError.
+        in_paper: whether the paper trains or evaluates on it.
+        image_format: of the image files, "jpeg" or "png".
         fold_background: predicted class ids from this one on count as background; 0 = no folding.
+        other_labels: other ways to list a split, by the name of labels that are there but are not the ones
+            that published figures are measured on.
         search: another way to find roots below the source.
         probe: checks the first labels of a split before all are read; returns warnings.
         review: checks a split that has been read completely; returns warnings.
@@ -129,7 +134,10 @@ class Dataset:
     list_split: Callable[[Path, str], Listing | None]
     read: Callable[[Files], Example | None]
     registration: str = ""
+    in_paper: bool = True
+    image_format: str = "jpeg"
     fold_background: int = 0
+    other_labels: dict[str, Callable[[Path, str], Listing | None]] = field(default_factory=dict)
     search: Callable[[Path], Path | None] = field(default=lambda source: None)
     probe: Callable[[Sequence[Files]], list[str]] = field(default=lambda files: [])
     review: Callable[[Path, str, "Summary"], list[str]] = field(default=lambda root, split, summary: [])
@@ -140,17 +148,25 @@ class Dataset:
         return class_names(self.key)
 
     @property
+    def class_name_variants(self) -> tuple[str, ...]:
+        """Names of other class lists for the same class ids: `class_names(key, variant)`."""
+        return class_name_variants(self.key)
+
+    @property
     def ignore(self) -> int:
         """The value of unlabelled pixels in prepared labels."""
         return int(np.iinfo(self.label_dtype).max)
 
     @property
     def figures(self) -> dict[str, float]:
-        """Published mIoU in percent by method and backbone, such as "H-CLIP ViT-B/16"."""
+        """Published mIoU in percent by method and backbone, such as "H-CLIP ViT-B/16".
+
+        Without figures of the formula before July 2022, which `published_rows` has.
+        """
         return {
-            f"{row['method']} {row['backbone']}": row["miou"][self.key]
-            for row in published_figures()
-            if self.key in row["miou"]
+            row.name: row.miou[self.key]
+            for row in published_rows()
+            if self.key in row.miou and row.formula != "before July 2022"
         }
 
     @property

@@ -1,4 +1,4 @@
-"""Writes a prepared set as a labelled folder: images/SPLIT/*.jpg, labels/SPLIT/*.png, classes.txt."""
+"""Writes a prepared set as a labelled folder: images/SPLIT, labels/SPLIT/*.png, classes.txt."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,13 +16,14 @@ def write_folder(folder: Path, dataset: Dataset, splits: Mapping[str, Iterator[R
     Raises:
         UserError: as the iterators.
     """
+    suffix = {"jpeg": ".jpg", "png": ".png"}[dataset.image_format]
     for split, records in splits.items():
         images, labels = (folder / kind / split for kind in ("images", "labels"))
         images.mkdir(parents=True)
         labels.mkdir(parents=True)
         for record in records:
             if record is not None:
-                (images / f"{record.name}.jpg").write_bytes(record.image)
+                (images / f"{record.name}{suffix}").write_bytes(record.image)
                 (labels / f"{record.name}.png").write_bytes(record.label)
     (folder / "classes.txt").write_text("\n".join(dataset.class_names) + "\n", "utf-8")
     return folder

@@ -15,18 +15,22 @@ from hclip_jax.io.substitutes import substitute
 _AGAIN = "but it must be whole: unpack the archive again"
 
 
-def read_jpeg(path: Path) -> tuple[bytes, tuple[int, int]]:
-    """Reads a JPEG file and decodes it, at an eighth of its size, to see that it is whole.
+def read_image(path: Path, image_format: str = "JPEG") -> tuple[bytes, tuple[int, int]]:
+    """Reads an image file and decodes it, a JPEG at an eighth of its size, to see that it is whole.
+
+    Args:
+        path: the file.
+        image_format: a format of Pillow, "JPEG" or "PNG".
 
     Returns:
         The bytes of the file, and the (height, width) of the upright image.
 
     Raises:
-        FileError: the file cannot be read or is no JPEG.
+        FileError: the file cannot be read or has another format.
     """
     try:
         content = path.read_bytes()
-        with quiet_pillow(), Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(content), formats=(image_format,)) as image:
             size = turned((image.height, image.width), orientation(image))
             image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
             image.load()
@@ -47,7 +51,7 @@ def read_pixels(path: Path, modes: tuple[str, ...], wanted: str) -> np.ndarray:
         FileError: the file cannot be read, or has another mode.
     """
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with quiet_pillow(), Image.open(path, formats=("PNG", "JPEG")) as image:
             mode, pixels = image.mode, np.asarray(image)
     except Exception as error:
         refuse_unreadable(path, error)

@@ -1,4 +1,4 @@
-"""Data files of this package: class names, raw ids, lists of image names, published figures."""
+"""Data files of this package: class names, their variants, raw ids, image names, published figures."""
 
 import functools
 import json
@@ -7,15 +7,40 @@ from typing import Any
 
 import numpy as np
 
+from hclip_jax.errors import UserError
 from hclip_jax.text.class_names import read_class_names
 
 _FOLDER = Path(__file__).parent
 
 
 @functools.cache
-def class_names(key: str) -> tuple[str, ...]:
-    """Class names of a data set in the order of its class ids."""
-    return read_class_names(_FOLDER / "class_names" / f"{key}.txt")
+def class_names(key: str, variant: str = "") -> tuple[str, ...]:
+    """Class names of a data set in the order of its class ids.
+
+    Args:
+        key: the data set.
+        variant: other words for the same classes, one of `class_name_variants`; "" for the published names.
+
+    Raises:
+        UserError: the data set has no such variant.
+    """
+    if not variant:
+        return read_class_names(_FOLDER / "class_names" / f"{key}.txt")
+    variants = class_name_variants(key)
+    if variant not in variants:
+        allowed = f"give {' or '.join(variants)}" if variants else "it has the published names alone"
+        raise UserError(f"{key} has no variant {variant!a} of its class names: {allowed}")
+    return read_class_names(_FOLDER / "class_name_variants" / key / f"{variant}.txt")
+
+
+@functools.cache
+def class_name_variants(key: str) -> tuple[str, ...]:
+    """Variants of the class names of a data set besides the published ones.
+
+    "with_blanks" of PASCAL-Context 459 is spelled as its labels.txt ("air conditioner"; published:
+    "airconditioner"). "without_other" of COCO-Stuff drops the endings "-other" and "-stuff" ("wall-other").
+    """
+    return tuple(sorted(path.stem for path in (_FOLDER / "class_name_variants" / key).glob("*.txt")))
 
 
 @functools.cache
@@ -32,7 +57,7 @@ def image_names(key: str) -> tuple[str, ...]:
 
 @functools.cache
 def published_figures() -> list[dict[str, Any]]:
-    """Published results: method, backbone, source and `miou` by data set, in percent."""
+    """The rows of published.json; `published.py` says what they hold."""
     return json.loads((_FOLDER / "published.json").read_text("utf-8"))["rows"]
 
 

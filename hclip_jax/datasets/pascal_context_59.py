@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing, Split
-from hclip_jax.datasets.images import check_same_size, distinct, read_jpeg
+from hclip_jax.datasets import pascal_context_files as context
+from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing
+from hclip_jax.datasets.images import check_same_size, distinct, read_image
 from hclip_jax.datasets.locate import stems
 from hclip_jax.datasets.package_files import lookup_table
 from hclip_jax.datasets.rle import decode_mask
@@ -16,15 +17,6 @@ from hclip_jax.errors import UserError, printable
 from hclip_jax.io.substitutes import substitute
 
 KEY = "pascal_context_59"
-CONTEXT_TERMS = "images under Flickr's terms of use; no licence of the annotations was found"
-VAL = Split(5_104, "b9924d222e8429efb4c8677e5ab5f84ad1374ecbff34980afa7f121bcf42b891")
-ROOTS = ("VOCdevkit/VOC2010", "VOC2010", ".")
-VOC_2010 = Archive(
-    "VOCtrainval_03-May-2010.tar",
-    "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
-    0,
-    "md5 da459979d0c395079b5c75ee67908abb",
-)
 _JSON = Archive(
     "trainval_merged.json",
     "https://codalabuser.blob.core.windows.net/public/trainval_merged.json",
@@ -34,33 +26,14 @@ _JSON = Archive(
 _NUM_RAW_IDS = 65536
 
 
-def is_root(root: Path) -> bool:
-    """Whether a folder has the images of VOC 2010."""
-    return (root / "JPEGImages").is_dir() and not (root / "SegmentationClassAug").is_dir()
-
-
-def annotation(root: Path, name: str, archive: Archive) -> Path:
-    """A file or folder that belongs beside JPEGImages, or in one of the two folders above.
-
-    Raises:
-        UserError: it is in none of them.
-    """
-    folders = (root, root.parent, root.parent.parent)
-    for folder in folders:
-        if (folder / name).exists():
-            return folder / name
-    raise UserError(
-        f"{name} not found in {', '.join(map(str, folders))}: download {archive.name} ({archive.url}) to "
-        f"{root} ({CONTEXT_TERMS})"
-    )
-
-
 def _list_split(root: Path, split: str) -> Listing:
-    path = annotation(root, _JSON.name, _JSON)
+    path = context.annotation(root, _JSON.name, _JSON)
     images, masks = _read_json(path)
     without = [image["file_name"] for image in images if image["image_id"] not in masks]
     if without:
-        raise UserError(f"{path} has no mask of {without[0]}, but every image has one: download it again")
+        raise UserError(
+            f"{path} has no mask of {printable(str(without[0]))}, but every image has one: download it again"
+        )
     jpegs = stems(root / "JPEGImages", ".jpg")
     files, missing = [], []
     for image in sorted(images, key=lambda image: image["file_name"]):
@@ -99,34 +72,43 @@ def _read_json(path: Path) -> tuple[list[dict[str, Any]], dict[int, list[tuple[i
 
 
 def _read(files: Files) -> Example:
-    image, size = read_jpeg(files.image)
+    if isinstance(files.label, Path):  # other_labels
+        image, raw = context.read_label_map(files)
+    else:
+        image, raw = _read_masks(files)
+    return Example(image, lookup_table(KEY, _NUM_RAW_IDS, np.uint8)[raw], distinct(raw, _NUM_RAW_IDS))
+
+
+def _read_masks(files: Files) -> tuple[bytes, np.ndarray]:
+    image, size = read_image(files.image)
     path, height, width, masks = files.label
     check_same_size(Path(f"the mask of {files.name} in {path}"), (height, width), size)
     raw = np.zeros((height, width), np.uint16)
     try:
         for category, segmentation in masks:  # a later mask covers an earlier one
             if list(segmentation["size"]) != [height, width]:
-                raise ValueError(f"its size is {segmentation['size']}")
+                raise ValueError(f"its size is {printable(str(segmentation['size']))}")
             raw[decode_mask(segmentation["counts"], height, width)] = category
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise FileError(
             f"a mask of {files.name} in {path} is damaged ({error})",
             f"but it must cover the image: download {_JSON.name} again ({_JSON.checksum})",
         ) from error
-    return Example(image, lookup_table(KEY, _NUM_RAW_IDS, np.uint8)[raw], distinct(raw, _NUM_RAW_IDS))
+    return image, raw
 
 
 DATASET = Dataset(
     key=KEY,
     title="PASCAL-Context 59",
-    splits={"val": VAL},
+    splits={"val": context.VAL},
     label_dtype=np.uint8,
     num_label_ids=59,
     layout="JPEGImages of VOC 2010, with trainval_merged.json beside it",
-    roots=ROOTS,
-    archives=(VOC_2010, _JSON),
-    terms=CONTEXT_TERMS,
-    is_root=is_root,
+    roots=context.ROOTS,
+    archives=(context.VOC_2010, _JSON),
+    terms=context.TERMS,
+    is_root=context.is_root,
     list_split=_list_split,
     read=_read,
+    other_labels={"mat": context.list_mats},  # as those who trained before the .json was published
 )

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing, Split
-from hclip_jax.datasets.images import check_same_size, distinct, read_jpeg, read_pixels
-from hclip_jax.datasets.locate import first_folder, pair_by_stem
+from hclip_jax.datasets.images import check_same_size, distinct, read_image, read_pixels
+from hclip_jax.datasets.locate import first_folder, pair_by_stem, read_names
 from hclip_jax.errors import UserError
 
 KEY = "pascal_voc_20"
@@ -51,7 +51,7 @@ def list_split(root: Path, split: str) -> Listing:
     """Lists the images of val.txt."""
     masks = _masks(root)
     assert masks is not None  # is_root
-    names = (root / "ImageSets/Segmentation/val.txt").read_text("utf-8").split()
+    names = read_names(root / "ImageSets/Segmentation/val.txt")
     return pair_by_stem(root / "JPEGImages", masks, names)
 
 
@@ -61,7 +61,7 @@ def read_mask(files: Files) -> tuple[bytes, np.ndarray]:
     Raises:
         FileError: a file is damaged or holds something else.
     """
-    image, size = read_jpeg(files.image)
+    image, size = read_image(files.image)
     raw = read_pixels(files.label, ("L", "P"), f"{_WANTED}, not colours: unpack VOCtrainval_11-May-2012.tar")
     check_same_size(files.label, raw.shape, size)
     wrong = raw[(raw > 20) & (raw != 255)]

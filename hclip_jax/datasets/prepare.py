@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hclip_jax.datasets.dataset import Dataset, Listing
 from hclip_jax.datasets.folder_format import write_folder
 from hclip_jax.datasets.locate import find_root
-from hclip_jax.datasets.prepared import FILE, PreparedState, SplitState, read_state, to_json
+from hclip_jax.datasets.prepared import FILE, PreparedState, SplitState, to_json
 from hclip_jax.datasets.records import Record, read_records
 from hclip_jax.datasets.summary import Summary
 from hclip_jax.datasets.verify import Completeness, check_split, incomplete
@@ -23,12 +23,16 @@ Progress = Callable[[str, int], Advance]
 
 
 class Source(NamedTuple):
-    """An official copy that was found: its folder, the files of each split, how complete each is."""
+    """An official copy that was found: its folder, the files of each split, how complete each is.
+
+    `labels` is "" or one of the data set's `other_labels`.
+    """
 
     dataset: Dataset
     root: Path
     listings: dict[str, Listing]
     completeness: dict[str, Completeness]
+    labels: str = ""
 
 
 class Report(NamedTuple):
@@ -39,26 +43,38 @@ class Report(NamedTuple):
     summaries: dict[str, Summary]
 
 
-def open_source(dataset: Dataset, source: Path, *, partial: bool) -> Source:
+def open_source(dataset: Dataset, source: Path, *, partial: bool, labels: str = "") -> Source:
     """Finds and lists an official copy; images are not read yet.
 
     Args:
         dataset: the data set.
         source: its folder, or the folder of several data sets.
         partial: whether an incomplete copy is allowed.
+        labels: one of the data set's `other_labels`, "" for the official ones.
 
     Raises:
-        UserError: it is not there, known to be wrong, or incomplete without `partial`.
+        UserError: it is not there, known to be wrong, or incomplete without `partial`, or `labels`
+            is unknown.
     """
+    list_split = _lister(dataset, labels)
     root = find_root(dataset, source)
-    all_splits = {split: dataset.list_split(root, split) for split in dataset.splits}
+    all_splits = {split: list_split(root, split) for split in dataset.splits}
     completeness = {split: check_split(dataset, split, listing) for split, listing in all_splits.items()}
     if not partial and any(state.problems for state in completeness.values()):
         raise UserError(incomplete(dataset, completeness))
     listings = {split: listing for split, listing in all_splits.items() if listing and listing.files}
     if not listings:
-        raise UserError(f"{dataset.key}: {root} has no labelled image: {incomplete(dataset, completeness)}")
-    return Source(dataset, root, listings, {split: completeness[split] for split in listings})
+        raise UserError(f"{root} has no labelled image: {incomplete(dataset, completeness)}")
+    return Source(dataset, root, listings, {split: completeness[split] for split in listings}, labels)
+
+
+def _lister(dataset: Dataset, labels: str) -> Callable[[Path, str], Listing | None]:
+    if not labels:
+        return dataset.list_split
+    if labels not in dataset.other_labels:
+        fix = "".join(f"give {name}, or " for name in dataset.other_labels)
+        raise UserError(f"{dataset.key} has no labels {labels!a}: {fix}leave --labels out")
+    return dataset.other_labels[labels]
 
 
 def verify(source: Source, progress: Progress) -> Report:
@@ -104,28 +120,6 @@ def write(source: Source, folder: Path, data_format: str, progress: Progress) ->
     return report
 
 
-def is_written(dataset: Dataset, folder: Path, *, partial: bool) -> bool:
-    """Whether `write` has finished this folder before.
-
-    Raises:
-        UserError: the folder holds something else, or a partial set where a complete one is wanted.
-    """
-    if not folder.exists():
-        return False
-    state = read_state(folder)
-    if state is None or state.key != dataset.key:
-        raise UserError(
-            f"{folder} exists already, but is not {dataset.key} as hclip prepare writes it: remove it, or "
-            "give another --target"
-        )
-    if not state.is_complete and not partial:
-        splits = ", ".join(f"{split} {value.describe()}" for split, value in state.splits.items())
-        raise UserError(
-            f"{folder} is a partial set ({splits}): remove it to prepare it again, or give --partial"
-        )
-    return True
-
-
 class _Reading:
     """The records of all splits, and what they say about the copy once they are read."""
 
@@ -159,7 +153,8 @@ class _Reading:
                 state.num_found,
                 state.num_official,
                 state.digest,
-                not state.problems,
+                not state.problems and not self._source.labels,
+                self._source.labels,
             )
             for split, state in self._source.completeness.items()
         }

@@ -21,7 +21,7 @@ class Record(NamedTuple):
 
     Attributes:
         name: the stem.
-        image: the bytes of a JPEG file.
+        image: the bytes of an image file.
         label: the bytes of a grey PNG of class ids.
         counts: its part of the Summary.
     """

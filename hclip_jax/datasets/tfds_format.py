@@ -66,7 +66,7 @@ class _Benchmark(tfds.core.ShardBasedBuilder, skip_registration=True):
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
-            "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
+            "image": tfds.features.Image(shape=(None, None, 3), encoding_format=self._dataset.image_format),
             "label": tfds.features.LabeledImage(
                 labels=list(self._dataset.class_names),
                 shape=(None, None, 1),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hclip_jax.datasets.dataset import Dataset, FileError, Listing
-from hclip_jax.errors import UserError, some
+from hclip_jax.errors import UserError, printable, some
 
 MAX_REFUSALS = 1_000
 """After so many wrong files, the others are not looked at."""
@@ -43,12 +43,14 @@ def check_split(dataset: Dataset, split: str, listing: Listing | None) -> Comple
     if official.names_sha256:
         same = names_sha256(files.name for files in listing.files) == official.names_sha256
         digest = "same" if same else "differs"
+    complete = found == official.num_images and digest != "differs"
+    missing = [] if complete else listing.missing  # beside a complete split, they are other files
     problems = []
-    if found != official.num_images or listing.missing:
+    if found != official.num_images or missing:
         problems.append(f"{found:,} of {official.num_images:,} {_split_name(split)} images")
-    if listing.missing:
-        problems.append(f"missing {some(listing.missing)}")
-    if digest == "differs" and not listing.missing:
+    if missing:
+        problems.append(f"missing {some(map(printable, missing))}")
+    if digest == "differs" and not missing:
         problems.append(
             "its list of names is not the official one (sha256 of the sorted names is not "
             f"{official.names_sha256[:8]}...), as in a copy that was split again"

@@ -17,7 +17,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix, fold_background
 from hclip_jax.evaluation.image_counts import ImageCounts, of_all_processes
 from hclip_jax.evaluation.report import write_report
-from hclip_jax.inference.overlay import comparison
+from hclip_jax.inference.comparison import comparison
 from hclip_jax.inference.predictor import Predictor
 from hclip_jax.io.files import write_png
 from hclip_jax.models.hclip import Model

@@ -1,40 +1,49 @@
-"""Blocks of a large output: its pixels are independent of each other, so it is computed block by block."""
+"""Blocks of the output: its pixels are independent of each other, so it is computed block by block.
 
-import math
-from collections.abc import Iterator
+All blocks have one size, so images of all sizes share the compiled program of a block.
+"""
+
+from typing import NamedTuple
 
 from hclip_jax.ops import resize
 from hclip_jax.ops.resize import BilinearWeights
 
-_MAX_EDGE = 2048  # pixels
-# Sizes are padded to a multiple of this, so that images of many sizes share few compiled programs.
-_SIZE_MULTIPLE = 128
+BLOCK_SIZE = 256
+"""Height and width of a block in pixels."""
 
 
-Block = tuple[tuple[slice, slice], BilinearWeights, BilinearWeights]
-"""Rows and columns of the output, and the weights of the rows and of the columns, padded."""
+class Block(NamedTuple):
+    """A block of the output.
+
+    Attributes:
+        pixels: its rows and columns in the output; fewer than BLOCK_SIZE at the end.
+        rows: weights of BLOCK_SIZE rows; the last is repeated beyond the output.
+        columns: the same of the columns.
+    """
+
+    pixels: tuple[slice, slice]
+    rows: BilinearWeights
+    columns: BilinearWeights
 
 
-def output_blocks(size: tuple[int, int], grid_size: int) -> Iterator[Block]:
-    """Splits an output of `size` = (height, width) into blocks that share one padded size.
+def output_blocks(size: tuple[int, int], grid_size: int) -> list[Block]:
+    """Splits an output of `size` = (height, width), which is resized from a square grid, in row-major order.
 
     Args:
-        size: of the output, which is resized from a square grid.
-        grid_size: height and width of that grid.
+        size: of the output in pixels.
+        grid_size: height and width of the grid.
     """
     rows, columns = (_axis_blocks(length, grid_size) for length in size)
-    for y, row_weights in rows:
-        for x, column_weights in columns:
-            yield (y, x), row_weights, column_weights
+    return [
+        Block((y, x), row_weights, column_weights) for y, row_weights in rows for x, column_weights in columns
+    ]
 
 
 def _axis_blocks(length: int, grid_size: int) -> list[tuple[slice, BilinearWeights]]:
-    num_blocks = math.ceil(length / _MAX_EDGE)
-    padded = math.ceil(length / num_blocks / _SIZE_MULTIPLE) * _SIZE_MULTIPLE
-    weights = resize.bilinear_weights(length, grid_size, num_blocks * padded)
+    starts = range(0, length, BLOCK_SIZE)
+    weights = resize.bilinear_weights(length, grid_size, len(starts) * BLOCK_SIZE)
     return [
-        (slice(start, min(start + padded, length)), _part(weights, start, padded))
-        for start in range(0, length, padded)
+        (slice(start, min(start + BLOCK_SIZE, length)), _part(weights, start, BLOCK_SIZE)) for start in starts
     ]
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hclip_jax.inference.predictor import Prediction, Predictor, empty_prediction
+from hclip_jax.inference.output import Prediction, empty_prediction
+from hclip_jax.inference.predictor import Predictor
 
 MIN_TILE = 64
 """Height and width of the smallest tile in pixels."""
@@ -60,7 +61,7 @@ def predict_tiles(
         on_progress: called after each batch with the share of the tiles in it.
     """
     tiles = split_into_tiles(image.shape[:2], tile)
-    prediction = empty_prediction(image.shape[:2], predictor.text.shape[0])
+    prediction = empty_prediction(image.shape[:2], predictor.num_classes)
     for batch, images, sizes in _batches(image, tiles, batch_size):
         parts = predictor.segment(images, sizes)
         for part, (_, kept, kept_in_tile) in zip(parts, batch, strict=True):
@@ -72,7 +73,7 @@ def predict_tiles(
 
 def tile_probabilities(predictor: Predictor, image: np.ndarray, tile: int, batch_size: int) -> np.ndarray:
     """The probability of each class at each pixel, float32 [T, H, W], tile by tile as `predict_tiles`."""
-    result = np.empty((predictor.text.shape[0], *image.shape[:2]), np.float32)
+    result = np.empty((predictor.num_classes, *image.shape[:2]), np.float32)
     tiles = split_into_tiles(image.shape[:2], tile)
     for batch, images, sizes in _batches(image, tiles, batch_size):
         parts = predictor.probabilities(images, sizes)

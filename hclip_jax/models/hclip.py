@@ -16,7 +16,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float32, PRNGKeyArray
+from jaxtyping import Float32, Int32, PRNGKeyArray
 
 from hclip_jax.adapters.methods import AdapterMethod, make_method
 from hclip_jax.config.schema import Architecture, ClipConfig
@@ -198,8 +198,17 @@ class Model:
         return scatter_class_logits(logits, class_ids, len(text))
 
     def class_logits(
-        self, clip: Params, head: Params, images: Images, text: Float32[Array, "T P D_e"], pooling: int
+        self,
+        clip: Params,
+        head: Params,
+        images: Images,
+        text: Float32[Array, "T P D_e"],
+        pooling: int,
+        real_classes: Int32[Array, ""] | None = None,
     ) -> ClassLogits:
-        """Logits of the selected classes, or of this device's part of them; arguments as for `segment`."""
+        """Logits of the selected classes, or of this device's part of them.
+
+        Arguments as for `segment`; `real_classes` as for `cost_volume`.
+        """
         features = self.encode_image(clip, images)
-        return cast(ClassLogits, self.head.apply({"params": head}, features, text, pooling))
+        return cast(ClassLogits, self.head.apply({"params": head}, features, text, pooling, real_classes))

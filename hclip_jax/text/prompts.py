@@ -9,6 +9,8 @@ from jax import Array
 
 from hclip_jax.text.templates import fill_templates
 
+_LENGTH_MULTIPLE = 8
+
 
 # The sizes are static: each combination of sizes needs its own compiled program.
 @jax.tree_util.register_dataclass
@@ -54,3 +56,35 @@ def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
         tokens=np.pad(np.asarray(prompts.tokens), ((0, num_padding), (0, 0)), mode="edge"),
         segment_ids=np.pad(np.asarray(prompts.segment_ids), (0, num_padding), constant_values=padding_id),
     )
+
+
+def pad_classes(prompts: Prompts, max_classes: int, context_length: int) -> Prompts:
+    """Pads T, S and N to a few sizes, so that class lists of similar lengths share compiled programs.
+
+    Padded classes have no prompt, so their text features are 0. Padded prompts repeat the last one and are
+    dropped by segment sums.
+
+    Args:
+        prompts: prompts of T class names.
+        max_classes: lists that fit into this number still do.
+        context_length: the largest N.
+    """
+    num_classes = _padded_size(prompts.num_classes)
+    if prompts.num_classes <= max_classes:
+        num_classes = min(num_classes, max_classes)
+    tokens, segment_ids = np.asarray(prompts.tokens), np.asarray(prompts.segment_ids)
+    num_rows, length = tokens.shape
+    rows = _padded_size(num_rows) - num_rows
+    columns = min(-(-length // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE, context_length) - length
+    padding_id = num_classes * prompts.num_templates
+    return dataclasses.replace(
+        prompts,
+        tokens=np.pad(np.pad(tokens, ((0, rows), (0, 0)), mode="edge"), ((0, 0), (0, columns))),
+        segment_ids=np.pad(segment_ids, (0, rows), constant_values=padding_id),
+        num_classes=num_classes,
+    )
+
+
+def _padded_size(size: int) -> int:
+    """8, 16, 32, 64, then multiples of 64."""
+    return max(8, 1 << (size - 1).bit_length()) if size <= 64 else -(-size // 64) * 64

@@ -1,6 +1,6 @@
 """Prepares and verifies a benchmark of the paper, unpacked as its authors distribute it.
 
-hclip prepare NAME --source=DIR --target=DIR [--format=tfds|folder] [--partial]
+hclip prepare NAME --source=DIR --target=DIR [--format=tfds|folder] [--labels=mat] [--partial]
 hclip prepare NAME --source=DIR --verify-only [--partial]
 hclip prepare all  --source=DIR --target=DIR [...]
 hclip prepare --list
@@ -17,6 +17,7 @@ Exit status 0 if all is prepared, 1 if `all` could not prepare some, 2 for wrong
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 ALL = "all"
 _FORMATS = ("tfds", "folder")
+_LABELS_HELP = (
+    "mat: pascal_context_59 from the .mat files of PASCAL-Context where trainval_merged.json is not to be "
+    "had; its figures are not comparable"
+)
 
 
 def main(argv: list[str]) -> int:
@@ -50,6 +55,7 @@ def main(argv: list[str]) -> int:
     add("--source", type=Path, metavar="DIR", help="the unpacked archives")
     add("--target", type=Path, metavar="DIR", help="folder in which NAME is created")
     add("--format", choices=_FORMATS, default="tfds", help="of the prepared set (default: tfds)")
+    add("--labels", choices=("official", "mat"), default="official", help=_LABELS_HELP)
     add("--partial", action="store_true", help="also prepare an incomplete copy; every report will say so")
     add("--verify-only", action="store_true", help="check the source and write nothing")
     args = parser.parse_args(argv)
@@ -64,6 +70,13 @@ def main(argv: list[str]) -> int:
         parser.error("--source=DIR is missing; give the folder of the unpacked archives")
     if not args.target and not args.verify_only:
         parser.error("--target=DIR is missing; give a folder for the prepared sets, or --verify-only")
+    for option in (f"--source={args.source}", f"--target={args.target}"):
+        if re.search(r"=\w{2,}:/", option):  # Path has made one slash of two; C:/ is a disk
+            parser.error(
+                f"{option} is an address; give a folder of this machine, and copy the sets afterwards"
+            )
+    if args.name == ALL and args.labels != "official":
+        parser.error(f"--labels={args.labels} is for one data set, but NAME is all; give pascal_context_59")
     return _prepare_all(args) if args.name == ALL else _prepare_one(args)
 
 
@@ -77,33 +90,39 @@ def _prepare_one(args: argparse.Namespace) -> int:
 
 def _prepare_all(args: argparse.Namespace) -> int:
     from hclip_jax.datasets.catalogue import CATALOGUE
+    from hclip_jax.datasets.locate import SourceNotFoundError, check_source
     from hclip_jax.io.progress import console
 
-    failed = []
+    verb = "verified" if args.verify_only else "prepared"
+    check_source(args.source)
+    done, failed = 0, []
     for dataset in CATALOGUE.values():
         try:
             console.print(_prepare(dataset, args))
+            done += 1
         except UserError as error:
+            if isinstance(error, SourceNotFoundError) and not dataset.in_paper:
+                continue  # nobody needs it for the paper's table
             failed.append(dataset.key)
-            console.print(f"not prepared: {error}\n", markup=False)
-    done = len(CATALOGUE) - len(failed)
-    verb = "verified" if args.verify_only else "prepared"
-    console.print(
-        f"{done} of {len(CATALOGUE)} data sets {verb}" + (f"; not: {', '.join(failed)}" if failed else "")
-    )
+            console.print(f"not {verb}: {error}\n", markup=False)
+    summary = f"{done} of {done + len(failed)} data sets {verb}"
+    console.print(f"{summary}; not: {', '.join(failed)}" if failed else summary)
     return 1 if failed else 0
 
 
 def _prepare(dataset: "Dataset", args: argparse.Namespace) -> str:
     """Prepares or verifies a data set; returns the text to print."""
     from hclip_jax.datasets import prepare
+    from hclip_jax.datasets.prepared import is_written
     from hclip_jax.io.progress import bar
-    from hclip_jax.tools.prepare_tables import format_report
+    from hclip_jax.tools.prepare_tables import describe_state, format_report
 
     folder = None if args.verify_only else args.target / dataset.key
-    if folder and prepare.is_written(dataset, folder, partial=args.partial):
-        return f"{folder} is prepared already\n"
-    source = prepare.open_source(dataset, args.source, partial=args.partial)
+    labels = "" if args.labels == "official" else args.labels
+    wanted = {"partial": args.partial, "data_format": args.format, "labels": labels}
+    if folder and is_written(dataset, folder, **wanted):
+        return f"{describe_state(folder)}{folder} is prepared already\n"
+    source = prepare.open_source(dataset, args.source, partial=args.partial, labels=labels)
     with bar() as progress:
 
         def start(name: str, total: int) -> prepare.Advance:

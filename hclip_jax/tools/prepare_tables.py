@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from hclip_jax.datasets.catalogue import CATALOGUE
-from hclip_jax.datasets.dataset import Archive, Dataset, Split
+from hclip_jax.datasets.dataset import Archive, Dataset
 from hclip_jax.datasets.prepare import Report
-from hclip_jax.datasets.prepared import SplitState
+from hclip_jax.datasets.prepared import SplitState, read_state
 from hclip_jax.io.progress import console
 from hclip_jax.io.tables import markdown_table
 
 _FIGURES = ("H-CLIP ViT-B/16", "H-CLIP ViT-L/14", "CAT-Seg ViT-B/16", "CAT-Seg ViT-L/14")
 _DIGESTS = {"same": "official", "differs": "not the official ones", "unknown": "not compared"}
 _MAX_WARNINGS = 5
+_OPTIONAL = " (optional)"
 
 
 def print_catalogue() -> None:
@@ -19,8 +20,11 @@ def print_catalogue() -> None:
     sets = [
         [
             dataset.key,
-            str(len(dataset.class_names)),
-            ", ".join(f"{_split(split)} {name}" for name, split in dataset.splits.items()),
+            _classes(dataset),
+            ", ".join(
+                f"{split.num_images:,} {name}{_OPTIONAL if split.optional else ''}"
+                for name, split in dataset.splits.items()
+            ),
             *(_figure(dataset, method) for method in _FIGURES),
         ]
         for dataset in CATALOGUE.values()
@@ -29,21 +33,12 @@ def print_catalogue() -> None:
     console.print(
         markdown_table(header, sets, ["left", "right", "left", *("right",) * len(_FIGURES)]), markup=False
     )
-    console.print("mIoU in percent, as published\n")
-    archives = [
-        [
-            dataset.key,
-            archive.name,
-            _size(archive.num_bytes),
-            archive.checksum or "none known",
-            _address(dataset, archive),
-            dataset.terms,
-        ]
-        for dataset in CATALOGUE.values()
-        for archive in dataset.archives
-    ]
-    header = ["name", "archive", "size", "checksum", "address", "licence"]
-    console.print(markdown_table(header, archives), markup=False)
+    console.print("mIoU in percent, as published; docs/benchmarks.md has more methods")
+    for dataset in CATALOGUE.values():
+        register = f"\n  register: {dataset.registration}" if dataset.registration else ""
+        licence = f"\n  licence: {dataset.terms}"
+        archives = "".join(f"\n  {_archive(archive)}" for archive in dataset.archives)
+        console.print(f"\n{dataset.key}{licence}{register}{archives}")
 
 
 def format_report(dataset: Dataset, report: Report, folder: Path | None) -> str:
@@ -79,8 +74,15 @@ def format_report(dataset: Dataset, report: Report, folder: Path | None) -> str:
     return f"{dataset.key} of {report.root}: {verb}\n{table}" + "".join(f"{line}\n" for line in lines)
 
 
-def _split(split: Split) -> str:
-    return f"{split.num_images:,}{' (optional)' if split.optional else ''}"
+def describe_state(folder: Path) -> str:
+    """One line a split of a prepared set: "val: 3 of 1,449 (partial)"; "" if there is no state."""
+    state = read_state(folder)
+    return "".join(f"{name}: {split.describe()}\n" for name, split in state.splits.items()) if state else ""
+
+
+def _classes(dataset: Dataset) -> str:
+    names, ids = len(dataset.class_names), dataset.num_label_ids
+    return str(ids) if names == ids else f"{ids} ({names} names)"
 
 
 def _names(state: SplitState) -> str:
@@ -92,10 +94,12 @@ def _figure(dataset: Dataset, method: str) -> str:
 
 
 def _size(num_bytes: int) -> str:
-    if not num_bytes:
-        return "-"
-    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.1f} MB"
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if num_bytes >= unit:
+            return f"{num_bytes / unit:.1f} {name}"
+    return f"{num_bytes / 1e3:.1f} kB"
 
 
-def _address(dataset: Dataset, archive: Archive) -> str:
-    return f"{archive.url}{f' (register: {dataset.registration})' if dataset.registration else ''}"
+def _archive(archive: Archive) -> str:
+    size = f", {_size(archive.num_bytes)}" if archive.num_bytes else ""
+    return f"{archive.name}{size}, {archive.checksum or 'no checksum known'}\n    {archive.url}"

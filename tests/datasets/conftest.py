@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.datasets.cityscapes import make_cityscapes
+
 SAMPLES = Path(__file__).parent / "official_samples.zip"
 
 
@@ -21,6 +23,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("official_samples")
     with zipfile.ZipFile(SAMPLES) as archive:
         archive.extractall(folder)
+    make_cityscapes(folder / "synthetic/cityscapes")
     return folder
 
 
@@ -43,8 +46,9 @@ def copy(official: Path, tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def expected(samples: Path) -> dict[str, np.ndarray]:
     """Labels of the published scripts by KEY/SPLIT/NAME."""
+    cityscapes = make_cityscapes(samples / "again")  # the same labels
     with np.load(samples / "expected/synthetic.npz") as arrays:
-        return dict(arrays)
+        return {**arrays, **{f"cityscapes_19/{name}": label for name, label in cityscapes.items()}}
 
 
 def change_label(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:

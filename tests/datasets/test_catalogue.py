@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.datasets.catalogue import CATALOGUE, dataset
-from hclip_jax.datasets.package_files import image_names, lookup_table, raw_ids
+from hclip_jax.datasets.package_files import class_names, image_names, lookup_table, raw_ids
 from hclip_jax.datasets.verify import names_sha256
 from hclip_jax.errors import UserError
 
@@ -19,6 +19,7 @@ NAMES = {
     "pascal_context_459": (459, "792829e1"),
     "pascal_voc_20": (20, "f1486177"),
     "pascal_voc_20b": (59, "878be81f"),
+    "cityscapes_19": (19, "48cab81b"),
 }
 
 
@@ -29,11 +30,30 @@ def test_class_names(key: str) -> None:
     assert (len(names), digest[:8]) == NAMES[key]
 
 
+def test_variants_of_class_names() -> None:
+    for key, entry in CATALOGUE.items():
+        for variant in entry.class_name_variants:
+            assert len(class_names(key, variant)) == len(class_names(key))
+    with_blanks = class_names("pascal_context_459", "with_blanks")
+    assert [name.replace(" ", "") for name in with_blanks] == list(class_names("pascal_context_459"))
+    assert sum(" " in name for name in with_blanks) == 94  # of the official labels.txt
+    assert (with_blanks[2], with_blanks[62]) == ("air conditioner", "casette recorder")
+    without_other = class_names("coco_stuff_171", "without_other")
+    changed = {a: b for a, b in zip(class_names("coco_stuff_171"), without_other, strict=True) if a != b}
+    assert len(changed) == 17
+    assert all(a in (f"{b}-other", f"{b}-stuff") for a, b in changed.items())
+    with pytest.raises(UserError, match="coco_stuff_171 has no variant 'x' of its class names: give without"):
+        class_names("coco_stuff_171", "x")
+    with pytest.raises(UserError, match=r"pascal_voc_20 has no variant 'x' .* the published names alone"):
+        class_names("pascal_voc_20", "x")
+
+
 def test_keys_and_figures() -> None:
     assert CATALOGUE.keys() == NAMES.keys()
     for key, entry in CATALOGUE.items():
         assert entry.key == key
-        assert entry.figures.keys() == set() if key == "coco_stuff_171" else len(entry.figures) == 4
+        assert entry.in_paper == (key != "cityscapes_19")
+        assert bool(entry.figures) == (key not in ("coco_stuff_171", "cityscapes_19"))
         assert all(value < 20 if key == "ade20k_847" else value < 100 for value in entry.figures.values())
     assert CATALOGUE["pascal_voc_20b"].fold_background == 20
     assert CATALOGUE["pascal_voc_20b"].figures["H-CLIP ViT-B/16"] == 78.2

@@ -1,5 +1,6 @@
 """Prepared sets: whole or not there, the same in both formats, read back as they were written."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -13,12 +14,12 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from hclip_jax.data.loader import evaluation_examples
 from hclip_jax.data.sources import open_source as open_data
 from hclip_jax.data.types import IGNORE
-from hclip_jax.datasets import prepare
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.datasets.prepare import FORMATS, Report, open_source, write
-from hclip_jax.datasets.prepared import PreparedState, SplitState, read_state
+from hclip_jax.datasets.prepared import PreparedState, SplitState, is_written, read_state
 from hclip_jax.errors import UserError
 from tests.datasets.reading import silent
 
@@ -48,12 +49,12 @@ def test_the_set_holds_the_published_labels(key: str, target: Path, expected: di
     for split in state_of(target / key).splits:
         source = open_data(str(target / key), split)
         assert source.class_names == dataset.class_names
-        names = [source[index]["name"] for index in range(len(source))]
+        examples = list(evaluation_examples(source, num_workers=0))  # through grain
+        names = [example["name"] for example in examples]
         wanted = sorted(name.split("/")[2] for name in expected if name.startswith(f"{key}/{split}/"))
         assert names == wanted or (key, split) == ("ade20k_150", "train")
-        for index, name in enumerate(wanted):
+        for example, name in zip(examples, wanted, strict=names == wanted):
             label = expected[f"{key}/{split}/{name}"]
-            example = source[index]
             np.testing.assert_array_equal(
                 example["label"], np.where(label == dataset.ignore, IGNORE, label.astype(int))
             )
@@ -67,6 +68,23 @@ def test_the_state_says_that_it_is_partial(target: Path) -> None:
     assert not state.is_complete
     assert state.splits["val"].describe() == "3 of 1,449 (partial)"
     assert state_of(target / "pascal_voc_20b").fold_background == 20
+
+
+def test_images_keep_their_format(official: Path, tmp_path: Path) -> None:
+    prepared("cityscapes_19", official, tmp_path / "folder", "folder")
+    names = [path.name for path in (tmp_path / "folder/cityscapes_19/images/train").iterdir()]
+    assert names == ["aachen_000000_000019.png"]
+    prepared("cityscapes_19", official, tmp_path / "tfds", "tfds")
+    image = tfds.builder("cityscapes_19", data_dir=tmp_path / "tfds").info.features["image"]
+    assert image.get_tensor_info().shape == (None, None, 3)
+    assert '"encodingFormat": "png"' in json.dumps(image.to_json())
+
+
+def test_a_state_of_other_labels_is_never_complete() -> None:
+    state = SplitState(5104, 5104, 5104, "same", False, "mat")
+    assert not state.is_partial
+    assert state.describe() == "5,104 (labels: mat, not comparable)"
+    assert not PreparedState("pascal_context_59", {"val": state}, 0, ()).is_complete
 
 
 def test_others_can_load_the_records(official: Path, tmp_path: Path) -> None:
@@ -104,21 +122,21 @@ def test_a_wrong_file_leaves_nothing(data_format: str, copy: Callable[[str], Pat
 def test_what_exists_is_kept(official: Path, tmp_path: Path) -> None:
     dataset = CATALOGUE["pascal_voc_20b"]
     folder = tmp_path / dataset.key
-    assert not prepare.is_written(dataset, folder, partial=True)
+    assert not is_written(dataset, folder, partial=True)
     prepared(dataset.key, official, tmp_path, "tfds")
-    assert prepare.is_written(dataset, folder, partial=True)
+    assert is_written(dataset, folder, partial=True)
     with pytest.raises(UserError, match=r"is a partial set \(val 3 of 1,449 \(partial\)\): remove it"):
-        prepare.is_written(dataset, folder, partial=False)
+        is_written(dataset, folder, partial=False)
     with pytest.raises(UserError, match="exists already: remove it"):
         prepared(dataset.key, official, tmp_path, "tfds")
     with pytest.raises(UserError, match="is not pascal_voc_20 as hclip prepare writes it"):
-        prepare.is_written(CATALOGUE["pascal_voc_20"], folder, partial=True)
+        is_written(CATALOGUE["pascal_voc_20"], folder, partial=True)
     (folder / "1.0.0/metadata.json").write_text("{}")
     with pytest.raises(UserError, match="is not pascal_voc_20b as hclip prepare writes it"):
-        prepare.is_written(dataset, folder, partial=True)
+        is_written(dataset, folder, partial=True)
     (folder / "1.0.0/metadata.json").write_text('{"key": 1}')
     with pytest.raises(UserError, match=r"metadata\.json is not the state of a set"):
-        prepare.is_written(dataset, folder, partial=True)
+        is_written(dataset, folder, partial=True)
 
 
 def test_a_killed_run_is_done_again(official: Path, tmp_path: Path) -> None:

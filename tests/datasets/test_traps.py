@@ -237,6 +237,14 @@ def test_damaged_and_missing_images(key: str, name: str, image: str, copy: Copy)
     assert f"missing {Path(image).stem}" in refusal(key, root, partial=False)
 
 
+def test_another_format_behind_the_suffix(copy: Copy) -> None:
+    root = copy("coco-stuff")
+    path = root / "images/val2017/000000001009.jpg"
+    with Image.open(path) as image:
+        image.save(path, "PNG")
+    assert f"{path} is damaged (" in refusal("coco_stuff_171", root)
+
+
 def test_missing_sources(tmp_path: Path) -> None:
     for key, entry in CATALOGUE.items():
         message = refusal(key, tmp_path)

@@ -31,6 +31,15 @@ def test_missing_images_are_named() -> None:
     )
 
 
+def test_other_files_beside_a_complete_split() -> None:
+    assert not check_split(ADE, "val", listing(NAMES, ["holiday.png"])).problems
+    coco = CATALOGUE["coco_stuff_171"]
+    names = [f"{number:012d}" for number in range(5000)]
+    assert not check_split(coco, "val", listing(names, ["999999999999.png"])).problems
+    (problem, missing) = check_split(coco, "val", listing(names[1:], ["999999999999.png"])).problems
+    assert (problem, missing) == ("4,999 of 5,000 validation images", "missing 999999999999.png")
+
+
 def test_as_many_images_of_another_list() -> None:
     (problem,) = check_split(ADE, "val", listing([*NAMES[:-1], "ADE_val_00002001"], [])).problems
     assert problem.startswith(

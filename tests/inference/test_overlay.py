@@ -6,10 +6,12 @@ from PIL import Image
 
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
-from hclip_jax.inference.overlay import comparison, overlay
-from hclip_jax.inference.palette import palette
+from hclip_jax.inference.comparison import comparison
+from hclip_jax.inference.overlay import overlay
+from hclip_jax.inference.palette import class_colours
 
 NAMES = ["sky", "grass", "cat"]
+COLOURS = class_colours(NAMES)
 GREY = np.full((480, 640, 3), 100, np.uint8)
 MARGIN = 14  # pixels around an image of this size
 
@@ -27,7 +29,7 @@ def find(image: Image.Image | np.ndarray, colour: Any) -> np.ndarray:
 
 def blended(t: int, opacity: float) -> np.ndarray:
     """The colour of class t over GREY."""
-    return 100 + (palette(3)[t].astype(int) - 100) * opacity
+    return 100 + (COLOURS[t].astype(int) - 100) * opacity
 
 
 @pytest.mark.parametrize("opacity", [0.0, 0.55, 1.0])
@@ -47,7 +49,7 @@ def test_the_legend_covers_no_pixel_of_the_image() -> None:
 
 def test_borders_are_between_classes_only() -> None:
     image = np.asarray(overlay(GREY, halves(0, 1), NAMES, opacity=1.0))[14:494, 14:654]
-    plain = find(image, palette(3)[0]) | find(image, palette(3)[1])
+    plain = find(image, COLOURS[0]) | find(image, COLOURS[1])
     assert not plain[:, 320].any()
     assert np.delete(plain, 320, axis=1).all()
 
@@ -56,7 +58,7 @@ def test_the_legend_lists_present_classes_largest_first() -> None:
     label = np.full((480, 640), 2)
     label[:100] = 0
     legend = np.asarray(overlay(GREY, label, NAMES, opacity=0.5))[494:]
-    swatches = {t: np.argwhere(find(legend, palette(3)[t])) for t in range(3)}
+    swatches = {t: np.argwhere(find(legend, COLOURS[t])) for t in range(3)}
     assert len(swatches[0]) > 50
     assert len(swatches[2]) > 50
     assert len(swatches[1]) == 0
@@ -70,7 +72,7 @@ def test_the_legend_has_at_most_twenty_rows() -> None:
         label = np.arange(480 * 640).reshape(480, 640) % present
         sheet = overlay(GREY, label, names)
         legend = np.asarray(sheet)[494:]
-        counts.append(sum(find(legend, colour).any() for colour in palette(200)))
+        counts.append(sum(find(legend, colour).any() for colour in class_colours(names)))
         assert sheet.height <= 480 + 3 * 14 + 20 * 21  # twenty rows, even in a single column
     assert counts == [20, 19, 19]  # the twentieth row is "+N more"
 
@@ -78,20 +80,29 @@ def test_the_legend_has_at_most_twenty_rows() -> None:
 def test_unknown_pixels_have_the_last_row_of_the_legend() -> None:
     label = halves(1, IGNORE)
     named, unnamed = overlay(GREY, label, NAMES, unknown="unknown"), overlay(GREY, label, NAMES)
-    assert overlay(GREY, halves(1, 0), NAMES, unknown="unknown") == overlay(GREY, halves(1, 0), NAMES)
+    all_known = GREY, halves(1, 0), NAMES[:2]
+    assert overlay(*all_known, unknown="unknown") == overlay(*all_known)
     legend, without = np.asarray(named)[494:], np.asarray(unnamed)[494:]
     edges = np.flatnonzero(find(legend, (120, 120, 120)).sum(axis=0) > 7)  # of an outlined swatch
     assert len(edges) == 2
     assert not (find(without, (120, 120, 120)).sum(axis=0) > 7).any()
-    assert edges[0] > np.flatnonzero(find(legend, palette(3)[1]).any(axis=0)).max()
+    assert edges[0] > np.flatnonzero(find(legend, COLOURS[1]).any(axis=0)).max()
     assert find(legend, (28, 28, 28))[:, edges[1] :].any()  # the name
 
 
-def test_all_pixels_unknown_gives_a_legend_of_one_row() -> None:
+def test_all_pixels_unknown_gives_rows_of_what_was_asked() -> None:
     label = np.full((480, 640), IGNORE)
     sheet = overlay(GREY, label, NAMES, unknown="unknown")
     np.testing.assert_array_equal(np.asarray(sheet)[14:494, 14:654], GREY)
-    assert sheet.height == 480 + 3 * 14 + 21
+    assert sheet.height == 480 + 3 * 14 + 2 * 21  # sky, grass, cat and unknown, in two columns
+
+
+def test_classes_that_were_asked_and_are_nowhere_have_rows_or_are_counted() -> None:
+    few, many = [*NAMES, "dog"], [*NAMES, *(f"class {t}" for t in range(40))]
+    label = halves(0, 1)
+    heights = [overlay(GREY, label, names, unknown="unknown").height for names in (NAMES[:2], few, many)]
+    assert heights[0] < heights[1] == heights[2]  # in two columns: two rows more, and one that counts 41
+    np.testing.assert_array_equal(overlay(GREY, label, few), overlay(GREY, label, [*NAMES, "bird"]))
 
 
 def test_a_full_legend_still_has_a_row_for_unknown_pixels() -> None:
@@ -101,7 +112,7 @@ def test_a_full_legend_still_has_a_row_for_unknown_pixels() -> None:
         label = np.arange(480 * 640).reshape(480, 640) % present
         label[:, :9] = IGNORE
         legend = np.asarray(overlay(GREY, label, names, unknown="unknown"))[494:]
-        counts.append(sum(find(legend, colour).any() for colour in palette(200)))
+        counts.append(sum(find(legend, colour).any() for colour in class_colours(names)))
     assert counts == [19, 18, 18]  # with "+N more" and "unknown" twenty rows
 
 
@@ -115,7 +126,7 @@ def test_every_size_gives_an_image_and_a_legend(shape: tuple[int, int]) -> None:
         assert max(sheet.size) >= 480
         pixels = np.asarray(sheet)
         em = max(14, 0.8 * max(shape) / 60)
-        assert find(pixels, palette(3)[1]).sum() > 0.7 * em**2  # the swatch
+        assert find(pixels, COLOURS[1]).sum() > 0.7 * em**2  # the swatch
         assert (pixels.sum(axis=-1) < 200).sum() > em  # letters
     assert (np.asarray(overlay(image, label, NAMES, 0.0)) == 100).all(-1).sum() >= np.prod(shape)
 
@@ -124,7 +135,7 @@ def test_a_small_image_is_enlarged_by_a_whole_factor() -> None:
     label = np.arange(16).reshape(4, 4) % 3
     image = np.full((4, 4, 3), 100, np.uint8)
     cells = np.asarray(overlay(image, label, NAMES, opacity=1.0))[14:494, 14:494][60::120, 60::120]
-    np.testing.assert_array_equal(cells, palette(3)[label])
+    np.testing.assert_array_equal(cells, COLOURS[label])
 
 
 def test_without_labelled_pixels_the_result_is_the_image() -> None:
@@ -141,23 +152,6 @@ def test_any_class_name_fits_into_the_legend(name: str) -> None:
     sheet = overlay(GREY, np.zeros((480, 640), int), [name])
     assert sheet.width == usual.width
     assert sheet.height == usual.height
-
-
-def test_comparison_has_three_panels_and_both_shares() -> None:
-    prediction = np.full((480, 640), 1)
-    sheet = np.asarray(comparison(GREY, halves(0, IGNORE), prediction, NAMES))
-    width = sheet.shape[1] // 3
-    unpainted = [find(sheet[:, i * width : (i + 1) * width], [100] * 3).sum() for i in range(3)]
-    assert unpainted[0] >= 480 * 630
-    assert 480 * 300 < unpainted[1] < 480 * 330
-    assert unpainted[2] < 480 * 20
-    sky, grass = blended(0, 0.7), blended(1, 0.7)
-    row = sheet[sheet.shape[0] // 3]
-    assert (np.abs(row[width : 2 * width] - sky).max(axis=-1) <= 1).sum() > 300
-    assert (np.abs(row[2 * width :] - grass).max(axis=-1) <= 1).sum() > 600
-    # The legend has the classes of both label maps.
-    assert find(sheet, palette(3)[0]).any()
-    assert find(sheet, palette(3)[1]).any()
 
 
 @pytest.mark.parametrize(
@@ -178,18 +172,13 @@ def test_wrong_input_is_refused(change: dict[str, Any], message: str) -> None:
         overlay(**{**arguments, **change})
 
 
-def test_comparison_names_the_wrong_label_map() -> None:
-    with pytest.raises(UserError, match="prediction holds class id 7"):
-        comparison(GREY, halves(0, 1), np.full((480, 640), 7), NAMES)
-
-
 @pytest.mark.parametrize("shape", [(100, 9000), (9000, 100), (5000, 4200), (1, 400_000)])
 def test_a_large_image_is_reduced(shape: tuple[int, int]) -> None:
     label = np.zeros(shape, np.int8)
     label[:, shape[1] // 2 :] = 1
     sheet = overlay(np.full((*shape, 3), 100, np.uint8), label, NAMES, opacity=1.0)
     assert max(sheet.size) < 4096 + 5 * 68  # and margins, and a legend beside a tall image
-    first, second = (find(sheet, palette(3)[t]).sum() for t in (0, 1))
+    first, second = (find(sheet, COLOURS[t]).sum() for t in (0, 1))
     assert min(first, second) > 0.4 * np.prod(shape) * (4096 / max(shape)) ** 2 - 4096
 
 
@@ -197,4 +186,4 @@ def test_the_legend_of_a_large_image_has_the_shares_of_all_pixels() -> None:
     label = np.zeros((8, 9000), np.int8)
     label[0, 0] = 2  # between the samples of the reduced label
     legend = np.asarray(overlay(np.full((8, 9000, 3), 100, np.uint8), label, NAMES))
-    assert find(legend, palette(3)[2]).any()
+    assert find(legend, COLOURS[2]).any()

@@ -1,6 +1,6 @@
 """Class ids agree with the probabilities, whatever the number of classes in a chunk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,21 @@ import pytest
 
 from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.config.validate import from_config_dict
-from hclip_jax.inference import predictor as module
-from hclip_jax.inference.predictor import Prediction, Predictor
+from hclip_jax.inference import output
+from hclip_jax.inference.blocks import BLOCK_SIZE
+from hclip_jax.inference.output import Prediction
+from hclip_jax.inference.predictor import Predictor, segment_views
 from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.io import cache
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
 from hclip_jax.models.params import Params
-from hclip_jax.ops import resize
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.init import initial_params
 from tests import tolerance, trained
 from tests.small_models import MINI_CLASSES, micro, micro_dict
 
-# The canvas is 48 x 48; output sizes are padded to 128: sizes below, at and above it, in both orientations.
+# The canvas is 48 x 48: output sizes below and above it, in both orientations.
 SIZES = [(20, 36), (130, 60), (60, 130), (128, 129), (1, 1)]
 RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 256, (*size, 3), dtype=np.uint8) for size in SIZES]
@@ -38,25 +39,6 @@ def params() -> Params:
     return jax.device_get(initial_params(Model(config.architecture), config.seed, make_mesh(1)))
 
 
-@pytest.fixture
-def max_values(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Restores _MAX_VALUES, which is a constant of the compiled programs, after `set_chunk_size`."""
-    yield monkeypatch
-    clear_programs()
-
-
-def clear_programs() -> None:
-    programs: list[Any] = [module._most_probable, module._resized_probabilities]
-    for program in programs:
-        program.clear_cache()
-
-
-def set_chunk_size(classes: int, pixels: int, max_values: pytest.MonkeyPatch) -> None:
-    """Sets the number of classes in a chunk for outputs of `pixels` pixels."""
-    clear_programs()
-    max_values.setattr(module, "_MAX_VALUES", classes * pixels)
-
-
 def protocol(kind: str) -> InferenceProtocol:
     c = micro_dict()
     c.evaluation.protocol = kind
@@ -64,10 +46,11 @@ def protocol(kind: str) -> InferenceProtocol:
 
 
 def make_predictor(
-    params: Params, kind: str, class_names: Sequence[str] = MINI_CLASSES, devices: int = 1
+    params: Params, kind: str, class_names: Sequence[str] = MINI_CLASSES, devices: int = 1, **options: Any
 ) -> Predictor:
     model = Model(micro().architecture)
-    return Predictor(model, params, model.prompts(class_names), make_mesh(devices), protocol(kind))
+    prompts, mesh = model.prompts(class_names), make_mesh(devices)
+    return Predictor(model, params, prompts, mesh, protocol(kind), **options)
 
 
 def predict(predictor: Predictor, which: slice = slice(None)) -> list[tuple[Prediction, np.ndarray]]:
@@ -86,6 +69,41 @@ def test_devices_may_share_the_classes_of_an_image(params: Params, max_classes: 
         for mesh in (make_mesh(1), make_mesh(8, batch_size=2))
     )
     tolerance.assert_within(shared, one, 1e-4)
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+@pytest.mark.parametrize(("num_classes", "max_classes"), [(1, 256), (6, 256), (9, 256), (6, 7), (9, 7)])
+def test_padded_classes_take_part_in_nothing(
+    params: Params, num_classes: int, max_classes: int, devices: int
+) -> None:
+    a = micro().architecture
+    model = Model(replace(a, head=replace(a.head, max_classes=max_classes)))
+    prompts = model.prompts([f"thing {t}" for t in range(num_classes)])
+    mesh = make_mesh(devices, batch_size=2)
+    plain, padded = (
+        Predictor(model, params, prompts, mesh, protocol("sliding"), pad=pad) for pad in (False, True)
+    )
+    assert len(padded.text) > padded.num_classes == num_classes
+    expected = plain.logits(IMAGES[:2])
+    logits = padded.logits(IMAGES[:2])
+    tolerance.assert_within(logits[:, :, :num_classes], expected, 1e-4)
+    assert (np.asarray(logits[:, :, num_classes:]) == ABSENT_LOGIT).all()
+    results = [p.probabilities(IMAGES[:2], SIZES[:2]) for p in (plain, padded)]
+    for whole, part in zip(*results, strict=True):
+        assert whole.shape == part.shape
+        tolerance.assert_within(part, whole, 1e-6)
+
+
+def test_lists_of_similar_lengths_share_programs(params: Params) -> None:
+    program: Any = segment_views
+    make_predictor(params, "single", MINI_CLASSES[:3], pad=True).segment(IMAGES[:1], SIZES[:1])
+    count = program._cache_size()
+    for size in (1, 5, 7):
+        (prediction,) = make_predictor(params, "single", MINI_CLASSES[:size], pad=True).segment(
+            IMAGES[:1], SIZES[:1]
+        )
+        assert prediction.ids.max() < size
+    assert program._cache_size() == count
 
 
 def assert_consistent(prediction: Prediction, probabilities: np.ndarray) -> None:
@@ -118,25 +136,6 @@ def test_images_of_a_batch_are_independent(params: Params, kind: str) -> None:
         tolerance.assert_within(alone, probabilities, 1e-5)
 
 
-@every_protocol
-def test_large_images_have_narrow_results(params: Params, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (expected,) = make_predictor(params, kind).segment(IMAGES[1:2], SIZES[1:2])
-    monkeypatch.setattr(module, "LARGE_PIXELS", 0)
-    (result,) = make_predictor(params, kind).segment(IMAGES[1:2], SIZES[1:2])
-    assert (result.ids.dtype, result.probability.dtype) == (np.int8, np.float16)
-    np.testing.assert_array_equal(result.ids, expected.ids)
-    tolerance.assert_within(result.probability.astype(np.float32), expected.probability, 1e-3)
-
-
-@pytest.mark.parametrize(
-    ("count", "dtype"), [(1, np.int8), (128, np.int8), (129, np.int16), (40_000, np.int32)]
-)
-def test_the_narrowest_dtype_holds_all_ids(count: int, dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert module.empty_prediction((2, 3), count).ids.dtype == np.int32
-    monkeypatch.setattr(module, "LARGE_PIXELS", 5)
-    assert module.empty_prediction((2, 3), count).ids.dtype == dtype
-
-
 def test_the_output_size_is_free(params: Params) -> None:
     predictor = make_predictor(params, "single")
     (small,) = predictor.probabilities(IMAGES[1:2], [(40, 32)])
@@ -146,47 +145,10 @@ def test_the_output_size_is_free(params: Params) -> None:
 
 
 @every_protocol
-def test_the_chunk_size_changes_no_result(params: Params, kind: str, max_values: pytest.MonkeyPatch) -> None:
-    predictor = make_predictor(params, kind)
-    ((_, whole),) = predict(predictor, slice(1, 2))
-    for chunk_size in (1, 3, 6, 7):  # of 7 classes, at 130 x 60 padded to 256 x 128
-        set_chunk_size(chunk_size, 256 * 128, max_values)
-        assert module._class_chunk_size(protocol(kind), *bilinear_weights(256, 128)) == chunk_size
-        ((prediction, probabilities),) = predict(predictor, slice(1, 2))
-        tolerance.assert_within(probabilities, whole, 1e-6)
-        assert_consistent(prediction, probabilities)
-
-
-def bilinear_weights(height: int, width: int) -> tuple[resize.BilinearWeights, resize.BilinearWeights]:
-    return resize.bilinear_weights(height, 48), resize.bilinear_weights(width, 48)
-
-
-@every_protocol
-@pytest.mark.parametrize("chunk_size", [1, 2, 4, 7])
-def test_the_first_of_equal_classes_is_chosen(
-    kind: str, chunk_size: int, max_values: pytest.MonkeyPatch
-) -> None:
-    set_chunk_size(chunk_size, 64 * 80, max_values)
-    for equal in ((0, 6), (1, 2, 5), (3, 4), (5, 6), (6,)):
-        logits = np.random.default_rng(1).normal(size=(5, 7, 16, 16)).astype(np.float32)
-        logits[:, equal] = 9.0
-        ids, probability = module._most_probable(protocol(kind), logits, *bilinear_weights(64, 80))
-        assert (np.asarray(ids) == equal[0]).all()
-        assert (np.asarray(probability) > 0.999).all()
-
-
-def test_probability_zero_in_all_classes_gives_class_0() -> None:
-    logits = np.full((5, 7, 16, 16), -1e4, np.float32)
-    ids, probability = module._most_probable(protocol("sliding"), logits, *bilinear_weights(64, 80))
-    assert not np.asarray(ids).any()
-    assert not np.asarray(probability).any()
-
-
-@every_protocol
-def test_more_classes_than_max_classes(params: Params, kind: str, max_values: pytest.MonkeyPatch) -> None:
+def test_more_classes_than_max_classes(params: Params, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class_names = [f"thing {t}" for t in range(300)]
     assert micro().head.max_classes == 256
-    set_chunk_size(64, 128 * 128, max_values)
+    monkeypatch.setattr(output, "_MAX_VALUES", 64 * BLOCK_SIZE**2)
     ((prediction, probabilities),) = predict(make_predictor(params, kind, class_names), slice(1))
     assert_consistent(prediction, probabilities)
     # A class outside the 256 best of every view has no probability; the others have that of a random head.
@@ -195,23 +157,6 @@ def test_more_classes_than_max_classes(params: Params, kind: str, max_values: py
     assert 0 < absent.sum() <= 300 - 256
     assert highest[~absent].min() > 0.01
     assert not absent[prediction.ids].any()
-
-
-@every_protocol
-def test_memory_does_not_grow_with_the_classes(kind: Any) -> None:
-    published = InferenceProtocol(
-        kind, pooling=1, shortest_edge=640, longest_edge=2560, canvas_size=640, crop_size=384, stride=256
-    )
-    weights = [resize.bilinear_weights(640, 96 if kind == "single" else 640)] * 2
-
-    def temporary_bytes(num_classes: int) -> int:
-        logits = jax.ShapeDtypeStruct((5, num_classes, 96, 96), np.float32)
-        analysis = module._most_probable.lower(published, logits, *weights).compile().memory_analysis()
-        assert analysis is not None
-        return analysis.temp_size_in_bytes
-
-    assert temporary_bytes(1000) < 1.01 * temporary_bytes(100)
-    assert temporary_bytes(1000) < 1000 * 640 * 640 * 4 / 8
 
 
 def test_class_names_and_templates_with_the_same_prompts_have_features_of_their_own(

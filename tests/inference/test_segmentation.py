@@ -87,7 +87,7 @@ def test_the_overlay_has_the_whole_image_and_a_legend(shape: tuple[int, int]) ->
 
 def test_the_overlay_names_unknown_pixels() -> None:
     result = segmentation(np.zeros((480, 640), np.int32))
-    assert result.overlay() == overlay(result.image, result.ids, CLASS_NAMES)
+    assert result.overlay() == overlay(result.image, result.ids, CLASS_NAMES, unknown="unknown")
     result.ids[:100] = IGNORE
     assert result.overlay() == overlay(result.image, result.ids, CLASS_NAMES, unknown="unknown")
     assert result.overlay() != overlay(result.image, result.ids, CLASS_NAMES)

@@ -28,7 +28,7 @@ class FakePredictor:
     """A predictor whose ids and probabilities are the channels of the image; counts its batches."""
 
     def __init__(self) -> None:
-        self.text = np.zeros((3, 1, 4), np.float32)
+        self.num_classes = 3
         self.batches: list[int] = []
 
     def segment(self, images: list[np.ndarray], sizes: list[tuple[int, int]]) -> list[Prediction]:

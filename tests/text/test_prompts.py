@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.text.prompts import Prompts, make_prompts, pad_prompts
+from hclip_jax.text.prompts import Prompts, make_prompts, pad_classes, pad_prompts
 from hclip_jax.text.templates import fill_templates
 
 CLASS_NAMES = ("person, child, girl", "traffic light", "sky, clouds")
@@ -42,3 +42,38 @@ def test_padding_changes_no_class_prompt(multiple):
         return total / count
 
     np.testing.assert_array_equal(segment_mean(padded), segment_mean(prompts))
+
+
+@pytest.mark.parametrize(
+    ("count", "max_classes", "padded"),
+    [
+        (1, 256, 8),
+        (8, 256, 8),
+        (9, 256, 16),
+        (64, 256, 64),
+        (65, 256, 128),
+        (171, 256, 192),
+        (256, 256, 256),
+        (257, 256, 320),
+        (5, 6, 6),
+        (6, 6, 6),
+        (7, 6, 8),
+    ],
+)
+def test_lists_of_similar_lengths_are_padded_to_one(count, max_classes, padded):
+    names = [f"thing {t}" for t in range(count)]
+    prompts = make_prompts(names, TEMPLATES, "mean", 15)
+    result = pad_classes(prompts, max_classes, 15)
+    assert (result.num_classes, result.num_templates) == (padded, 2)
+    assert result.tokens.shape[0] >= 2 * count
+    assert result.tokens.shape[1] in (8, 15)
+    assert (result.tokens.shape, result.tokens.dtype) == (
+        (len(result.segment_ids), result.tokens.shape[1]),
+        np.int32,
+    )
+    # The class prompts are the same, and no row belongs to a padded class.
+    rows, length = prompts.tokens.shape
+    np.testing.assert_array_equal(result.tokens[:rows, :length], prompts.tokens)
+    assert not result.tokens[:, length:].any()
+    np.testing.assert_array_equal(result.segment_ids[:rows], prompts.segment_ids)
+    assert (result.segment_ids[rows:] == padded * 2).all()

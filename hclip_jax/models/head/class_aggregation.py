@@ -5,7 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int32
 
 from hclip_jax.models.head.layers import Dense, GuidedDense
 from hclip_jax.ops import resize
@@ -35,7 +35,7 @@ class ClassAggregation(nn.Module):
         x: Float[Array, "B T h w C"],
         guidance: Float[Array, "B T G"],
         pooling: int,
-        num_classes: int,
+        num_classes: int | Int32[Array, ""],
         class_mask: Float32[Array, "B T"] | None = None,
     ) -> Float[Array, "B T h w C"]:
         """Aggregates the costs of each patch over the classes.
@@ -55,7 +55,9 @@ class ClassAggregation(nn.Module):
         y = y + Dense(self.hidden_dim, dtype=self.dtype, name="fc2")(z)
         return x + resize.bilinear_align_corners(y, (h, w))
 
-    def _attention(self, x: Array, guidance: Array, num_classes: int, class_mask: Array | None) -> Array:
+    def _attention(
+        self, x: Array, guidance: Array, num_classes: int | Array, class_mask: Array | None
+    ) -> Array:
         """Linear attention with the feature map elu + 1, from "Transformers are RNNs" (arXiv 2006.16236)."""
         norm = LayerNorm(dtype=self.dtype, name="norm1")
         inputs = x.shape[-1] + guidance.shape[-1]
@@ -78,8 +80,8 @@ class ClassAggregation(nn.Module):
         zeros = nn.initializers.zeros
         token = self.param("padding_token", zeros, (self.hidden_dim,))
         token_guidance = self.param("padding_guidance", zeros, guidance.shape[-1:])
-        num_padding = self.max_classes - num_classes
-        if num_padding:
+        if isinstance(num_classes, Array) or num_classes < self.max_classes:
+            num_padding = jnp.asarray(self.max_classes - num_classes, jnp.float32)
             token = norm(token[None].astype(self.dtype))
             token_guidance = key.project_guidance(token_guidance[None].astype(self.dtype))
             pad_k = split_heads(feature_map(key(token, token_guidance)))[0]

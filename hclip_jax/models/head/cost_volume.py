@@ -34,6 +34,7 @@ def cost_volume(
     text: Float[Array, "T P D_e"],
     max_classes: int,
     class_axis: str | None = None,
+    real_classes: Int32[Array, ""] | None = None,
 ) -> CostVolume:
     """Cosines of all patches with all prompts.
 
@@ -43,17 +44,21 @@ def cost_volume(
         max_classes: the number of classes to select for each image: those with the highest cosine anywhere
             in the image.
         class_axis: mesh axis that shares the classes, inside of `jax.shard_map`; None = one device has all.
+        real_classes: number of classes that are not padding, which comes last; None = there is no padding.
+            More than `max_classes` if T is.
 
     Returns:
         Costs and text features of the selected classes.
     """
     patches, text = l2_normalize(patch_features), l2_normalize(text)
     num_classes, is_shared = len(text), axis_size(class_axis) > 1
-    if num_classes <= max_classes and not is_shared:
+    if num_classes <= max_classes and not is_shared and real_classes is None:
         text_of_images = jnp.broadcast_to(text, (len(patches), *text.shape))
         return CostVolume(_cosines(patches, text), text_of_images, None)
 
     class_ids = own_part(jnp.arange(num_classes, dtype=jnp.int32), class_axis, axis=0, fill=-1)
+    if real_classes is not None:
+        class_ids = jnp.where(class_ids < real_classes, class_ids, -1)
     cost = _cosines(patches, _rows(text, class_ids))
     if num_classes <= max_classes:
         class_ids = jnp.broadcast_to(class_ids, (len(patches), len(class_ids)))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 
 from hclip_jax.config.schema import HeadConfig
 from hclip_jax.models.clip.image_encoder import ImageFeatures
@@ -51,13 +51,20 @@ class SegmentationHead(nn.Module):
     class_axis: str | None = None
 
     @nn.compact
-    def __call__(self, image: ImageFeatures, text: Float[Array, "T P D_e"], pooling: int) -> ClassLogits:
+    def __call__(
+        self,
+        image: ImageFeatures,
+        text: Float[Array, "T P D_e"],
+        pooling: int,
+        real_classes: Int32[Array, ""] | None = None,
+    ) -> ClassLogits:
         """Logits of B images, on 4h x 4w pixels.
 
         Args:
             image: patch features, and features of one guidance layer for each decoder step.
             text: text features.
             pooling: see `ClassAggregation`.
+            real_classes: see `cost_volume`.
         """
         # Guidance of the two decoder steps at their resolution: upsampled by 2 and by 4.
         decoder_guidance = tuple(
@@ -68,7 +75,8 @@ class SegmentationHead(nn.Module):
         )
         fields = self.config, self.dtype, self.class_chunk_size, self.remat_policy, self.class_axis
         aggregator = Aggregator(*fields, name="aggregator")
-        return aggregator(image.patch_features, text, image.patch_features, decoder_guidance, pooling)
+        patches = image.patch_features
+        return aggregator(patches, text, patches, decoder_guidance, pooling, real_classes)
 
 
 class Aggregator(nn.Module):
@@ -88,6 +96,7 @@ class Aggregator(nn.Module):
         appearance: Float[Array, "B h w D_e"],
         decoder_guidance: tuple[Float[Array, "B _ _ _"], ...],
         pooling: int,
+        real_classes: Int32[Array, ""] | None = None,
     ) -> ClassLogits:
         """Logits from the cosines of `patch_features` and `text`.
 
@@ -97,12 +106,15 @@ class Aggregator(nn.Module):
             appearance: guidance of the spatial aggregation.
             decoder_guidance: [B, 2h, 2w, 256] and [B, 4h, 4w, 128] as published.
             pooling: see `ClassAggregation`.
+            real_classes: see `cost_volume`.
         """
         config, dtype = self.config, self.dtype
-        num_classes = min(len(text), config.max_classes)
-        volume = cost_volume(patch_features, text, config.max_classes, self.class_axis)
+        num_classes: int | Array = min(len(text), config.max_classes)
+        if real_classes is not None:
+            num_classes = jnp.minimum(real_classes, num_classes)
+        volume = cost_volume(patch_features, text, config.max_classes, self.class_axis, real_classes)
         class_mask = None
-        if self.class_axis and volume.class_ids is not None:
+        if volume.class_ids is not None and (self.class_axis or real_classes is not None):
             class_mask = (volume.class_ids >= 0).astype(jnp.float32)
         x = self._embed(volume.cost)
         appearance = nn.relu(Conv(config.guidance_dim, 3, dtype, name="appearance_guidance")(appearance))

@@ -1,0 +1,143 @@
+"""From the logits of the views of an image to class ids or probabilities at the size of the output.
+
+Classes are taken in chunks and the output in blocks (`blocks.py`), so memory hardly grows with either, and
+the compiled programs depend on neither the number of classes in the list nor the size of the image.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hclip_jax.config.schema import InferenceProtocol
+from hclip_jax.data.bands import LARGE_PIXELS
+from hclip_jax.inference import sliding_window
+from hclip_jax.inference.blocks import BLOCK_SIZE, Block, output_blocks
+from hclip_jax.ops import resize
+from hclip_jax.ops.resize import BilinearWeights
+
+# Probabilities on the canvas that are in memory together: 32 classes of the published one take 52 MB.
+_MAX_VALUES = 32 * 640**2
+_MAX_BLOCKS = 64  # blocks whose best classes are in memory together: 4 megapixels
+
+
+class Prediction(NamedTuple):
+    """The most probable class of each pixel: arrays of `empty_prediction`."""
+
+    ids: np.ndarray  # [H, W]
+    probability: np.ndarray  # [H, W], of that class
+
+
+def empty_prediction(size: tuple[int, int], num_classes: int) -> Prediction:
+    """Uninitialised arrays of `size` = (height, width): int32 and float32.
+
+    From 33 megapixels on, memory matters more than precision: they have the narrowest signed dtype for the
+    ids, and float16.
+    """
+    if size[0] * size[1] <= LARGE_PIXELS:
+        return Prediction(np.empty(size, np.int32), np.empty(size, np.float32))
+    return Prediction(np.empty(size, np.min_scalar_type(-num_classes)), np.empty(size, np.float16))
+
+
+def most_probable(
+    protocol: InferenceProtocol, logits: Array, num_classes: int, size: tuple[int, int]
+) -> Prediction:
+    """The most probable class of each pixel, of equal ones the first, and its probability.
+
+    Args:
+        protocol: how the image became views.
+        logits: float32 [V, T, 4h, 4w] of V views; classes from `num_classes` on are padding.
+        num_classes: number of classes; padding is never the most probable.
+        size: (height, width) of the output.
+    """
+    prediction = empty_prediction(size, num_classes)
+    blocks = output_blocks(size, _grid_size(protocol, logits))
+    for first in range(0, len(blocks), _MAX_BLOCKS):
+        group = blocks[first : first + _MAX_BLOCKS]
+        best: list[tuple[Array, Array] | None] = [None] * len(group)
+        for start, merged in _chunks(protocol, logits):
+            for i, block in enumerate(group):
+                best[i] = _better(best[i], merged, start, block.rows, block.columns)
+        for block, found in zip(group, best, strict=True):
+            assert found is not None
+            for whole, part in zip(prediction, found, strict=True):
+                whole[block.pixels] = _cropped(part, block)
+    return prediction
+
+
+def probabilities(
+    protocol: InferenceProtocol, logits: Array, num_classes: int, size: tuple[int, int]
+) -> np.ndarray:
+    """The probability of each class at each pixel, float32 [num_classes, H, W]; arguments as above."""
+    result = np.empty((num_classes, *size), np.float32)
+    blocks = output_blocks(size, _grid_size(protocol, logits))
+    for start, merged in _chunks(protocol, logits):
+        target = result[start : start + len(merged)]
+        for block in blocks:
+            part = _cropped(_resized(merged, block.rows, block.columns), block)
+            target[(slice(None), *block.pixels)] = part[: len(target)]
+    return result
+
+
+def _grid_size(protocol: InferenceProtocol, logits: Array) -> int:
+    return logits.shape[-1] if protocol.kind == "single" else protocol.canvas_size
+
+
+def _chunks(protocol: InferenceProtocol, logits: Array) -> Iterator[tuple[int, Array]]:
+    """The first class of each chunk, and its probabilities [t, grid, grid].
+
+    All chunks have one size: the last one may overlap its predecessor and ends with the last class.
+    """
+    num_classes = logits.shape[1]
+    num_chunks = math.ceil(num_classes / chunk_size(protocol))
+    size = math.ceil(num_classes / num_chunks)
+    for start in range(0, num_classes, size):
+        first = min(start, num_classes - size)
+        yield first, _merged(protocol, size, logits, np.int32(first))
+
+
+def chunk_size(protocol: InferenceProtocol) -> int:
+    """The largest number of classes whose views are merged together."""
+    return max(1, _MAX_VALUES // max(BLOCK_SIZE, protocol.canvas_size) ** 2)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _merged(protocol: InferenceProtocol, size: int, logits: Array, first: Array) -> Array:
+    """Logits [V, T, 4h, 4w] -> probabilities [t, grid, grid] of t = `size` classes from `first` on."""
+    chunk = jax.lax.dynamic_slice_in_dim(logits, first, size, axis=1)
+    if protocol.kind == "single":
+        return jax.nn.sigmoid(chunk[0])
+    return sliding_window.merge_views(chunk, protocol.canvas_size, protocol.crop_size, protocol.stride)
+
+
+@jax.jit
+def _resized(merged: Array, rows: BilinearWeights, columns: BilinearWeights) -> Array:
+    return resize.gather_bilinear(merged, rows, columns)
+
+
+@jax.jit
+def _better(
+    best: tuple[Array, Array] | None,
+    merged: Array,
+    first: int,
+    rows: BilinearWeights,
+    columns: BilinearWeights,
+) -> tuple[Array, Array]:
+    """The best of `best` and of a chunk: ids int32 and probabilities float32, [BLOCK_SIZE, BLOCK_SIZE]."""
+    p = _resized(merged, rows, columns)
+    ids, highest = first + p.argmax(axis=0).astype(jnp.int32), p.max(axis=0)
+    if best is None:
+        return ids, highest
+    is_better = highest > best[1]  # strictly: of equal classes the first wins, as in argmax
+    return jnp.where(is_better, ids, best[0]), jnp.where(is_better, highest, best[1])
+
+
+def _cropped(part: Array, block: Block) -> np.ndarray:
+    """The part of a block [..., BLOCK_SIZE, BLOCK_SIZE] that belongs to the output."""
+    height, width = (pixels.stop - pixels.start for pixels in block.pixels)
+    return np.asarray(part)[..., :height, :width]
