@@ -119,6 +119,21 @@ def total(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(multihost_utils.process_allgather(halves)).view(np.int64).sum(0)
 
 
+def gather(content: bytes) -> list[bytes]:
+    """The bytes of every process, in the order of their indices. Every process must call it."""
+    if count() == 1:
+        return [content]
+    from jax.experimental import multihost_utils
+
+    lengths = np.zeros(count(), np.int64)
+    lengths[index()] = len(content)
+    lengths = total(lengths)
+    padded = np.zeros(lengths.max(), np.uint8)
+    padded[: len(content)] = np.frombuffer(content, np.uint8)
+    rows = np.asarray(multihost_utils.process_allgather(padded))
+    return [row[:length].tobytes() for row, length in zip(rows, lengths, strict=True)]
+
+
 def announce_stop(number: int) -> None:
     """Passes the number of a signal that this process received on to all others."""
     if _Watch.current is not None:

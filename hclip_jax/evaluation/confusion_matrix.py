@@ -1,7 +1,8 @@
 """The confusion matrix of a data set and its metrics, under detectron2's names.
 
 Source: detectron2's SemSegEvaluator. Ignored pixels are not counted, and a class without ground truth is left
-out of the means.
+out of the means, as in detectron2 since 2022-07-06 (commit f3c1bc19). Before that, such a class entered mIoU
+as 0 if it was predicted anywhere: mIoU_all.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
-METRICS = ("mIoU", "fwIoU", "mACC", "pACC")
+METRICS = ("mIoU", "fwIoU", "mACC", "pACC", "mIoU_all")
 OPEN_METRICS = ("mIoU_seen", "mIoU_unseen", "hIoU")
 """mIoU over the classes with pixel labels in training, mIoU over the others, and their harmonic mean.
 
@@ -26,7 +27,8 @@ class ClassMetrics(TypedDict):
 
     Attributes:
         name: class name.
-        IoU: intersection of ground truth and prediction over their union.
+        IoU: intersection of ground truth and prediction over their union; their mean is mIoU.
+        IoU_all: the same, and 0 for a predicted class without ground truth; their mean is mIoU_all.
         ACC: correctly predicted share of the class's ground truth (recall).
         ground_truth: share of the labelled pixels that have this class.
         prediction: share of the labelled pixels that are predicted as this class.
@@ -35,6 +37,7 @@ class ClassMetrics(TypedDict):
 
     name: str
     IoU: float | None
+    IoU_all: float | None
     ACC: float | None
     ground_truth: float | None
     prediction: float | None
@@ -56,12 +59,16 @@ class ConfusionMatrix:
         self.seen = frozenset(seen)
         self.matrix = np.zeros((len(class_names),) * 2, np.int64)
 
-    def update(self, prediction: np.ndarray, label: np.ndarray) -> None:
+    def update(self, prediction: np.ndarray, label: np.ndarray) -> np.ndarray:
         """Counts the pixels of one image.
 
         Args:
             prediction: integers [H, W], class ids.
             label: integers [H, W], class ids; IGNORE pixels are not counted.
+
+        Returns:
+            int64 [3, T], the counts of this image: pixels of each class that are predicted as the class, its
+            pixels, and those that are predicted as the class.
 
         Raises:
             UserError: the shapes differ, or a counted id is not one of the T classes.
@@ -75,7 +82,13 @@ class ConfusionMatrix:
         T = len(self.class_names)
         truth = self._check_ids("label", label[labelled])
         predicted = self._check_ids("prediction", prediction[labelled])
-        self.matrix += np.bincount(truth * T + predicted, minlength=T * T).reshape(T, T)
+        matrix = np.bincount(truth * T + predicted, minlength=T * T).reshape(T, T)
+        self.matrix += matrix
+        return np.stack([np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)])
+
+    def num_present(self) -> int:
+        """The number of classes that occur in the ground truth."""
+        return int((self.matrix.sum(axis=1) > 0).sum())
 
     def summary(self) -> dict[str, float | None]:
         """Metrics over all classes in percent.
@@ -91,7 +104,8 @@ class ConfusionMatrix:
         iou, accuracy = self._iou()[present], self._accuracy()[present]
         frequency = truth[present] / truth.sum()
         pixel_accuracy = np.trace(self.matrix) / self.matrix.sum()
-        metrics = (iou.mean(), (iou * frequency).sum(), accuracy.mean(), pixel_accuracy)
+        iou_all = iou.sum() / (present | (self.matrix.sum(axis=0) > 0)).sum()
+        metrics = (iou.mean(), (iou * frequency).sum(), accuracy.mean(), pixel_accuracy, iou_all)
         summary = {name: 100 * float(value) for name, value in zip(METRICS, metrics, strict=True)}
         return {**summary, **self._open_metrics(present)}
 
@@ -105,6 +119,7 @@ class ConfusionMatrix:
             ClassMetrics(
                 name=name,
                 IoU=100 * float(iou[t]) if truth[t] else None,
+                IoU_all=100 * float(iou[t]) if truth[t] or predicted[t] else None,
                 ACC=100 * float(accuracy[t]) if truth[t] else None,
                 ground_truth=100 * float(truth[t] / total) if total else None,
                 prediction=100 * float(predicted[t] / total) if total else None,

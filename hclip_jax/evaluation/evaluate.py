@@ -15,6 +15,7 @@ from hclip_jax.data.sources import open_source
 from hclip_jax.data.types import Example, Source
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix, fold_background
+from hclip_jax.evaluation.image_counts import ImageCounts, of_all_processes
 from hclip_jax.evaluation.report import write_report
 from hclip_jax.inference.comparison import comparison
 from hclip_jax.inference.predictor import Predictor
@@ -23,7 +24,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import localize, own_mesh
 from hclip_jax.text.prompts import Prompts
-from hclip_jax.text.reading import names_read_as
+from hclip_jax.text.reading import names_read_as, same_readings
 
 Summary = Mapping[str, float | None]
 
@@ -59,7 +60,7 @@ class Evaluator:
             protocol: how images become inputs of the model.
             data: the training data; also the number of loader workers.
             mesh: devices to run on; of several processes, each uses its own.
-            workdir: receives `evaluation/NAME.{json,csv,md}` and `overlays/NAME/*.png`.
+            workdir: receives `evaluation/NAME.{json,csv,md,npz}` and `overlays/NAME/*.png`.
 
         Raises:
             UserError: a set cannot be opened, its `fold_background` is no class of it, or the text tower
@@ -112,12 +113,13 @@ class Evaluator:
             class_names = (*source.class_names[:fold], "background") if fold else source.class_names
             confusion = ConfusionMatrix(class_names, names_read_as(class_names, seen, self._synonyms))
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
-            self._evaluate_set(name, predictor, confusion, progress, is_stopping)
+            own_counts = self._evaluate_set(name, predictor, confusion, progress, is_stopping)
             # With the request to stop of any process, so that all leave together.
-            counts = processes.total(np.append(confusion.matrix, int(is_stopping())))
-            if counts[-1]:
+            totals = processes.total(np.append(confusion.matrix, int(is_stopping())))
+            if totals[-1]:
                 raise EvaluationStopped
-            confusion.matrix = counts[:-1].reshape(confusion.matrix.shape)
+            confusion.matrix = totals[:-1].reshape(confusion.matrix.shape)
+            counts = of_all_processes(own_counts)
             details = {
                 "step": step,
                 "protocol": self._protocol.kind,
@@ -125,7 +127,8 @@ class Evaluator:
                 "fold_background": fold,
             }
             if processes.is_primary():
-                write_report(self._workdir / "evaluation", name, confusion, details)
+                same_names = same_readings(source.class_names, self._synonyms)
+                write_report(self._workdir / "evaluation", name, confusion, counts, details, same_names)
             summaries[name] = confusion.summary()
             present = [row["name"] for row in confusion.per_class() if row["ground_truth"]]
             if len(present) < 2:
@@ -142,15 +145,18 @@ class Evaluator:
         confusion: ConfusionMatrix,
         progress: Progress,
         is_stopping: Callable[[], bool],
-    ) -> None:
+    ) -> ImageCounts:
         """Adds the predictions on the images of this process to a matrix, and writes the first overlays."""
         fold = self._config.sets[name].fold_background
+        image_names: list[str] = []
+        rows: list[np.ndarray] = []
         remaining_overlays = len(_own_images(self._config.num_overlays))
         for batch in self._batches(name, progress):
             predictions = predictor.segment([e["image"] for e in batch], [e["label"].shape for e in batch])
             for example, (ids, _) in zip(batch, predictions, strict=True):
                 prediction = fold_background(ids, fold) if fold else ids
-                confusion.update(prediction, example["label"])
+                rows.append(confusion.update(prediction, example["label"]).astype(np.uint32))
+                image_names.append(example["name"])
                 if remaining_overlays > 0:
                     remaining_overlays -= 1
                     image = comparison(example["image"], example["label"], prediction, confusion.class_names)
@@ -158,6 +164,7 @@ class Evaluator:
             processes.progress()
             if is_stopping():
                 break
+        return ImageCounts.from_rows(confusion.class_names, image_names, rows)
 
     def _batches(self, name: str, progress: Progress) -> Iterator[tuple[Example, ...]]:
         source = self._sources[name]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.config.validate import from_config_dict
+from hclip_jax.evaluation.image_counts import read_counts
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
 from tests.distributed.workers import send, start, wait, wait_until
@@ -55,6 +56,13 @@ def assert_equal_runs(folder: Path, alone: Path) -> None:
         [losses(folder)[step] for step in expected], list(expected.values()), atol=1e-6
     )
     np.testing.assert_allclose(evaluations(folder), evaluations(alone), atol=1e-4)
+    counts, expected_counts = (read_counts(path / "run/evaluation/val.npz") for path in (folder, alone))
+    assert counts.image_names == expected_counts.image_names
+    np.testing.assert_array_equal(counts.truth, expected_counts.truth)
+    pixels = expected_counts.truth.sum()
+    np.testing.assert_allclose(
+        counts.prediction / pixels, expected_counts.prediction / pixels, atol=1e-4, rtol=0
+    )
 
 
 def test_stopped_workers_resume_as_one_process(alone: Path, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def brute_force(pairs: Iterable[Pair], T: int) -> tuple[dict, dict, dict]:
         "fwIoU": sum(iou[t] * len(truth[t]) for t in present) / pixels,
         "mACC": sum(accuracy.values()) / len(present),
         "pACC": sum(len(truth[t] & predicted[t]) for t in present) / pixels,
+        "mIoU_all": sum(iou.values()) / sum(bool(truth[t] or predicted[t]) for t in range(T)),
     }
     return summary, iou, accuracy
 
@@ -61,7 +62,7 @@ def test_metrics_are_those_of_a_pixel_by_pixel_count(seed: int) -> None:
     expected, iou, accuracy = brute_force(pairs, T)
 
     summary = confusion.summary()
-    assert tuple(summary) == METRICS == ("mIoU", "fwIoU", "mACC", "pACC")
+    assert tuple(summary) == METRICS == ("mIoU", "fwIoU", "mACC", "pACC", "mIoU_all")
     assert summary == pytest.approx({name: 100 * value for name, value in expected.items()})
     for t, row in enumerate(confusion.per_class()):
         assert row["IoU"] == (pytest.approx(100 * iou[t]) if t in iou else None)
@@ -79,12 +80,15 @@ def test_three_classes_by_hand() -> None:
             "fwIoU": 100 * (3 / 5 * 4 / 6 + 1 / 2 * 2 / 6),
             "mACC": 100 * (3 / 4 + 1 / 2) / 2,
             "pACC": 100 * 4 / 6,
+            "mIoU_all": 100 * (3 / 5 + 1 / 2) / 3,
         }
     )
+    assert confusion.num_present() == 2
     first, second, third = confusion.per_class()
     assert first == {
         "name": "class 0",
         "IoU": pytest.approx(60),
+        "IoU_all": pytest.approx(60),
         "ACC": pytest.approx(75),
         "ground_truth": pytest.approx(100 * 4 / 6),
         "prediction": pytest.approx(100 * 4 / 6),
@@ -94,11 +98,49 @@ def test_three_classes_by_hand() -> None:
     assert third == {
         "name": "class 2",
         "IoU": None,
+        "IoU_all": 0,
         "ACC": None,
         "ground_truth": 0,
         "prediction": pytest.approx(100 / 6),
         "mistaken_for": None,
     }
+
+
+def detectron2_before_july_2022(conf_matrix: np.ndarray) -> float:
+    """The lines of SemSegEvaluator.evaluate in detectron2 v0.6; rows are predictions, the last is ignored."""
+    num_classes = len(conf_matrix) - 1
+    iou = np.full(num_classes, np.nan, dtype=float)
+    tp = conf_matrix.diagonal()[:-1].astype(float)
+    pos_gt = np.sum(conf_matrix[:-1, :-1], axis=0).astype(float)
+    pos_pred = np.sum(conf_matrix[:-1, :-1], axis=1).astype(float)
+    acc_valid = pos_gt > 0
+    iou_valid = (pos_gt + pos_pred) > 0
+    union = pos_gt + pos_pred - tp
+    iou[acc_valid] = tp[acc_valid] / union[acc_valid]
+    return 100 * np.sum(iou[acc_valid]) / np.sum(iou_valid)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_miou_all_is_the_formula_of_detectron2_before_july_2022(seed: int) -> None:
+    T, rng = 12, np.random.default_rng(seed)
+    label = rng.choice([*range(7), T], 300)  # 7 to 11 are in no label; T is ignored
+    prediction = rng.choice([*range(6), *range(8, 10)], 300)  # 6 is not predicted, and 8 and 9 only here
+    conf_matrix = np.bincount((T + 1) * prediction + label, minlength=(T + 1) ** 2).reshape(T + 1, T + 1)
+    confusion = ConfusionMatrix(names(T))
+    confusion.update(prediction[None], np.where(label == T, IGNORE, label)[None])
+    summary = confusion.summary()
+    assert summary["mIoU_all"] == pytest.approx(detectron2_before_july_2022(conf_matrix), abs=1e-12)
+    assert summary["mIoU"] is not None
+    assert summary["mIoU_all"] == pytest.approx(summary["mIoU"] * 7 / 9)
+    iou_all = [row["IoU_all"] for row in confusion.per_class() if row["IoU_all"] is not None]
+    assert (len(iou_all), np.mean(iou_all)) == (9, pytest.approx(summary["mIoU_all"]))
+
+
+def test_the_counts_of_an_image_are_returned() -> None:
+    confusion = ConfusionMatrix(names(3))
+    for _ in range(2):
+        counts = confusion.update(np.array([[0, 0, 2, 1]]), np.array([[0, 1, 1, IGNORE]]))
+        assert counts.tolist() == [[1, 0, 0], [1, 2, 0], [2, 0, 1]]
 
 
 def test_ignored_pixels_count_on_neither_axis() -> None:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from hclip_jax.config.validate import from_config_dict
-from hclip_jax.evaluation.evaluate import Evaluator
+from hclip_jax.data.folder import FolderSource
+from hclip_jax.evaluation.bootstrap import miou, miou_interval
+from hclip_jax.evaluation.evaluate import Evaluator, Summary
+from hclip_jax.evaluation.image_counts import read_counts
 from hclip_jax.inference.predictor import Prediction
 from hclip_jax.io.progress import bar
 from hclip_jax.models.hclip import Model
@@ -27,24 +31,35 @@ class AlwaysTheFirstClass:
         return [Prediction(np.zeros(size, np.int32), np.ones(size, np.float32)) for size in sizes]
 
 
+def config_of(root: Path, **fields: object) -> ConfigDict:
+    """The micro model, evaluated on the whole split "val" of a labelled folder."""
+    c = micro_dict()
+    c.evaluation.sets.val.update(root=str(root), split="val", label_set="", **fields)
+    c.evaluation.num_images = 0
+    return c
+
+
+def evaluate(c: ConfigDict, workdir: Path, seen: Sequence[str] = ()) -> tuple[Summary, dict]:
+    """The summary, and the content of val.json."""
+    config = from_config_dict(c)
+    model = Model(config.architecture)
+    evaluator = Evaluator(model, config.evaluation, config.protocol, config.data, make_mesh(1), workdir)
+    with bar() as progress:
+        summaries = evaluator.run({}, seen, 0, progress)
+    return summaries["val"], json.loads((workdir / "evaluation/val.json").read_text())
+
+
 def test_a_class_is_seen_if_clip_reads_it_as_one_of_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", AlwaysTheFirstClass)
     make_folder(tmp_path / "set")
     (tmp_path / "set" / "classes.txt").write_text("Cat, kitten\ntraffic  light\nsky\n")
-    c = micro_dict()
-    c.evaluation.sets.val.update(root=str(tmp_path / "set"), split="val", label_set="")
-    c.evaluation.num_images = 1
-    config, mesh = from_config_dict(c), make_mesh(1)
-    model = Model(config.architecture)
-    evaluator = Evaluator(model, config.evaluation, config.protocol, config.data, mesh, tmp_path / "run")
-    with bar() as progress:
-        summaries = evaluator.run({}, ("cat", "traffic light", "sea"), 0, progress)
-    report = json.loads((tmp_path / "run/evaluation/val.json").read_text())
+    seen = ("cat", "traffic light", "sea")
+    summary, report = evaluate(config_of(tmp_path / "set"), tmp_path / "run", seen)
     iou = [row["IoU"] for row in report["per_class"]]
-    assert summaries["val"]["mIoU_seen"] == pytest.approx((iou[0] + iou[1]) / 2)
-    assert summaries["val"]["mIoU_unseen"] == pytest.approx(iou[2])
+    assert summary["mIoU_seen"] == pytest.approx((iou[0] + iou[1]) / 2)
+    assert summary["mIoU_unseen"] == pytest.approx(iou[2])
 
 
 @pytest.mark.parametrize(
@@ -61,14 +76,47 @@ def test_a_truth_of_fewer_than_two_classes_is_named(
     make_folder(tmp_path / "set")
     for name in NAMES:
         relabel(tmp_path / "set", name, lambda ids: np.resize(np.array(truth) % 256, ids.shape))
-    c = micro_dict()
-    c.evaluation.sets.val.update(root=str(tmp_path / "set"), split="val", label_set="")
-    config = from_config_dict(c)
-    model = Model(config.architecture)
-    evaluator = Evaluator(
-        model, config.evaluation, config.protocol, config.data, make_mesh(1), tmp_path / "run"
-    )
-    with bar() as progress:
-        evaluator.run({}, (), 0, progress)
+    evaluate(config_of(tmp_path / "set"), tmp_path / "run")
     line = f"warning: the ground truth of val shows {shows}, so its metrics say nothing\n"
     assert capsys.readouterr().out == (line if shows else "")
+
+
+def test_counts_of_every_image_are_stored_in_the_order_of_the_set_with_the_background_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AlwaysTheLastClass(AlwaysTheFirstClass):
+        def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+            return [Prediction(np.full(size, 2, np.int32), np.ones(size, np.float32)) for size in sizes]
+
+    monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", AlwaysTheLastClass)
+    make_folder(tmp_path / "set")
+    for number, name in enumerate(NAMES):
+        relabel(
+            tmp_path / "set",
+            name,
+            lambda ids, n=number: np.where(np.arange(ids.size).reshape(ids.shape) <= n, 1, 0),
+        )
+    summary, report = evaluate(config_of(tmp_path / "set", fold_background=1), tmp_path / "run")
+    counts = read_counts(tmp_path / "run/evaluation/val.npz")
+    source = FolderSource(tmp_path / "set", "val")
+    assert counts.class_names == (source.class_names[0], "background")
+    assert counts.image_names == tuple(source[i]["name"] for i in range(len(source)))
+    assert counts.truth[:, 1].tolist() == [(source[i]["label"] == 1).sum() for i in range(len(source))]
+    assert counts.prediction[:, 1].tolist() == [source[i]["label"].size for i in range(len(source))]
+    assert (counts.intersection == np.minimum(counts.truth, counts.prediction)).all()
+    assert miou(counts) == pytest.approx(summary["mIoU"])
+    assert report["mIoU_interval"] == pytest.approx(miou_interval(counts))
+
+
+def test_class_names_that_clip_reads_as_the_same_words_are_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", AlwaysTheFirstClass)
+    make_folder(tmp_path / "set")
+    (tmp_path / "set" / "classes.txt").write_text("cat, kitten\nCat\nsky\n")
+    c = config_of(tmp_path / "set")
+    c.prompts.synonyms = "first"
+    with pytest.warns(match="'cat, kitten' = 'Cat'"):
+        _, report = evaluate(c, tmp_path / "run")
+    assert report["same_names"] == [["cat, kitten", "Cat"]]
+    assert "- cat, kitten = Cat\n" in (tmp_path / "run/evaluation/val.md").read_text()

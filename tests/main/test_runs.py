@@ -68,7 +68,9 @@ def test_training_writes_the_work_directory(trained: Path) -> None:
     assert set(logged[4]["evaluation"]["val"]) == set(METRICS)
 
     reports = trained / "evaluation"
-    assert {path.name for path in reports.iterdir()} == {"val.json", "val.csv", "val.md"}
+    assert {path.name for path in reports.iterdir()} == {
+        f"val.{kind}" for kind in ("json", "csv", "md", "npz")
+    }
     report = json.loads((reports / "val.json").read_text())
     assert report["summary"] == logged[4]["evaluation"]["val"]
     assert (report["details"]["step"], report["details"]["images"]) == (4, 2)
@@ -117,7 +119,7 @@ def test_newest_checkpoint_is_evaluated(
     after = contents(trained)
     assert after.keys() == before.keys()
     changed = {name for name in after if after[name] != before[name]}
-    assert changed <= {f"evaluation/val.{kind}" for kind in ("json", "csv", "md")}
+    assert changed <= {f"evaluation/val.{kind}" for kind in ("json", "csv", "md", "npz")}
 
 
 def test_bad_label_during_training_leaves_complete_checkpoints(

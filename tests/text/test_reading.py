@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hclip_jax.datasets.package_files import class_names
 from hclip_jax.errors import UserError
 from hclip_jax.text import tokenizer
 from hclip_jax.text.reading import describe, names_read_as, reading, same_readings, split_synonyms
@@ -55,6 +56,36 @@ def test_names_read_as_others() -> None:
     names, others = ["Sky", "SEA", "lawn"], ["sky, clouds", "sea"]
     assert names_read_as(names, others, "first") == {"Sky", "SEA"}
     assert names_read_as(names, others, "mean") == {"SEA"}
+
+
+@pytest.mark.parametrize(
+    ("key", "verbatim", "first"),
+    [
+        ("ade20k_847", 52, 82),
+        ("ade20k_150", 47, 47),
+        ("pascal_context_459", 71, 71),
+        ("pascal_context_59", 35, 35),
+        ("pascal_voc_20", 14, 14),
+    ],
+)
+def test_class_names_of_the_benchmarks_that_coco_stuff_has_too(key: str, verbatim: int, first: int) -> None:
+    """The seen classes of each benchmark; in ADE-847, 30 more than names that are equal as text."""
+    names, seen = class_names(key), class_names("coco_stuff_171")
+    assert len(set(names) & set(seen)) == len(names_read_as(names, seen, "all")) == verbatim
+    assert len(names_read_as(names, seen, "first")) == first
+    as_written_by_others = [f" {name.upper().replace(' ', '  ')}" for name in seen]
+    assert names_read_as(names, as_written_by_others, "first") == names_read_as(names, seen, "first")
+
+
+def test_clip_reads_837_different_names_in_ade_847() -> None:
+    names = class_names("ade20k_847")
+    assert len({reading(name, "first") for name in names}) == 837
+    groups = same_readings(names, "first")
+    assert sum(len(group) - 1 for group in groups) == 10
+    assert (len(groups), groups[-1]) == (9, ("patio", "patio, terrace"))
+    assert same_readings(names, "mean") == []
+    for key in ("coco_stuff_171", "ade20k_150", "pascal_context_59", "pascal_context_459", "pascal_voc_20"):
+        assert same_readings(class_names(key), "first") == []
 
 
 def test_split_synonyms() -> None:

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hclip_jax.config.build import to_dict
+from hclip_jax.evaluation.image_counts import write_counts
 from hclip_jax.tools.evaluate import main
 from hclip_jax.training.workdir import claim_workdir
+from tests.evaluation.counts import make_counts
 from tests.small_models import micro
 from tests.tools.calling import Capture, refuse, succeed
 
@@ -72,3 +75,40 @@ def test_wrong_use(argument: str, message: str, workdir: Path, capsys: Capture) 
     before = (workdir / "config.json").read_bytes()
     assert message in refuse(main, workdir, argument, capture=capsys)
     assert (workdir / "config.json").read_bytes() == before
+
+
+@pytest.fixture
+def evaluated(workdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another work directory with evaluations; evaluating the first writes those of another model."""
+    a, b = (make_counts(np.random.default_rng(seed), 20, 4) for seed in range(2))
+    write_counts(tmp_path / "other/evaluation/val.npz", b)
+    monkeypatch.setattr(
+        "hclip_jax.training.loop.evaluate_checkpoint",
+        lambda *args, **_: write_counts(workdir / "evaluation/val.npz", a),
+    )
+    return tmp_path / "other"
+
+
+def test_two_work_directories_are_compared(workdir: Path, evaluated: Path, capsys: Capture) -> None:
+    out = succeed(main, workdir, f"--against={evaluated}", capture=capsys)
+    assert f"{workdir} (A) against {evaluated} (B)" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("| val")]
+    assert {path.name for path in (workdir / "comparisons").iterdir()} == {
+        "other.json",
+        "other.csv",
+        "other.md",
+    }
+    assert row in (workdir / "comparisons/other.md").read_text()
+    assert not (evaluated / "comparisons").exists()
+
+
+def test_wrong_comparisons_are_refused_before_the_evaluation(
+    workdir: Path, evaluated: Path, capsys: Capture
+) -> None:
+    message = refuse(main, workdir, f"--against={workdir}/../run", capture=capsys)
+    assert "is the work directory to evaluate" in message
+    message = refuse(main, workdir, f"--against={workdir.parent}", capture=capsys)
+    assert f"{workdir.parent / 'evaluation'} has no evaluation of val (val.npz)" in message
+    (evaluated / "evaluation/val.npz").write_bytes(b"PK")
+    assert "pixel counts" in refuse(main, workdir, f"--against={evaluated}", capture=capsys)
+    assert not (workdir / "evaluation").exists()

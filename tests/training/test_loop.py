@@ -16,6 +16,7 @@ import pytest
 
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
+from hclip_jax.evaluation.confusion_matrix import METRICS
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
@@ -84,7 +85,7 @@ def test_killed_and_resumed_equals_uninterrupted(whole: Path, tmp_path: Path) ->
     tolerance.assert_same(final_params(workdir), final_params(whole))
 
 
-def test_the_log(tmp_path: Path) -> None:
+def test_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     c = micro_dict()
     c.train.update(num_train_steps=4, evaluate_every=2, evaluate_first=True)
     loop.train(from_config_dict(c), tmp_path, make_mesh(8))
@@ -98,7 +99,9 @@ def test_the_log(tmp_path: Path) -> None:
     assert trained[-1]["images_per_second"] > 0
     evaluated = [r for r in records(tmp_path) if "evaluation" in r]
     assert [r["step"] for r in evaluated] == [0, 2, 4]
-    assert set(evaluated[0]["evaluation"]["val"]) == {"mIoU", "fwIoU", "mACC", "pACC"}
+    assert set(evaluated[0]["evaluation"]["val"]) == set(METRICS)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step 4  val: ")]
+    assert line.split()[3::2] == ["mIoU", "fwIoU", "mACC", "pACC"]
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_checkpoint(

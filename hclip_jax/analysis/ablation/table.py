@@ -35,7 +35,12 @@ def make_table(runs: Sequence[Run]) -> list[Row]:
         method_runs = [run for run in runs if run.method == method]
         finished = [metrics for run in method_runs if (metrics := run.final_metrics())]
         if finished:
-            columns = [(name, metric) for name, summary in finished[0].items() for metric in summary]
+            columns = [
+                (name, metric)
+                for name, summary in finished[0].items()
+                for metric in summary
+                if all(metric in summaries.get(name, {}) for summaries in finished)  # older ones have fewer
+            ]
             metrics = {
                 f"{name} {metric}": _mean_std([summaries[name][metric] for summaries in finished])
                 for name, metric in columns

@@ -37,3 +37,12 @@ def test_rows_are_means_and_deviations_over_the_finished_seeds(tmp_path: Path) -
         "other mIoU",
     ]
     assert "12.0 ± 2.8" in first
+
+
+def test_metrics_that_older_trainings_lack_are_left_out(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, "a", seed, 10.0) for seed in range(2)]
+    path = runs[0].workdir / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"pACC"', '"mIoU_all": 3.0, "pACC"'))
+    (row,) = make_table(runs)
+    assert "other pACC" in row.metrics
+    assert "other mIoU_all" not in row.metrics
