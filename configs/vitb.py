@@ -1,7 +1,8 @@
 """H-CLIP ViT-B/16, the published recipe.
 
 Command   export HCLIP_JAX_DATA=data  # the --target of hclip prepare
-          hclip train --config=vitb --workdir=runs/vitb --config.clip.weights=ViT-B-16.pt
+          hclip train --config=vitb --workdir=runs/vitb \
+              --config.clip.weights=hf:openai/clip-vit-base-patch16
           hclip evaluate runs/vitb --suite=paper
 Hardware  published: 4 x RTX 3090, one image each, about 12 h. Not yet run in full with this code.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:

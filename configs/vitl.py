@@ -1,7 +1,8 @@
 """H-CLIP ViT-L/14 at 336 pixels, by the paper; the published code cannot build it.
 
 Command   export HCLIP_JAX_DATA=data  # the --target of hclip prepare
-          hclip train --config=vitl --workdir=runs/vitl --config.clip.weights=ViT-L-14-336px.pt
+          hclip train --config=vitl --workdir=runs/vitl \
+              --config.clip.weights=hf:openai/clip-vit-large-patch14-336
           hclip evaluate runs/vitl --suite=paper
 Hardware  published: 4 x RTX 3090, one image each. Not yet run in full with this code.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:

@@ -11,6 +11,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.workdir import is_workdir, read_config_json, read_trained_class_names
 from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec
+from hclip_jax.weights.hub.download import local_path
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
@@ -23,7 +24,7 @@ def open_model(
 
     Args:
         path: a model directory, a work directory, or a file or folder in a format of
-            `weights.detect`.
+            `weights.detect`; or the name of one on the Hugging Face Hub, see `weights.hub`.
         base: CLIP for a directory that holds adapters without it.
         activation: activation of a CLIP whose file does not state it, see `weights.detect`.
         checkpoint: step of the checkpoint of a work directory; the newest by default.
@@ -32,6 +33,7 @@ def open_model(
         UserError: nothing exists at `path`, it cannot be read or has no such checkpoint, it states another
             activation, or `base` is not the CLIP that the adapters were trained on.
     """
+    path = local_path(path)
     if "://" in str(path):
         raise UserError(f"{path} is an address; download the file, and give its path")
     path = Path(path)

@@ -105,7 +105,8 @@ class Segmenter:
         """Loads a model from disk.
 
         Args:
-            model: a model directory, a work directory, or a file of CAT-Seg or H-CLIP.
+            model: a model directory, a work directory, a file of CAT-Seg or H-CLIP, or the name of one of
+                these on the Hugging Face Hub, such as "hf:me/tiny".
             base: the CLIP of a model directory that holds adapters without CLIP.
             dtype: dtype of the towers' activations, "float32" or "bfloat16"; by default that of the training,
                 as it always is for the head.

@@ -2,6 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.hub_server import Hub
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
@@ -32,3 +40,15 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 flags.FLAGS.mark_as_parsed()  # grain's worker processes read absl flags
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Hub]":
+    """A running Hugging Face Hub on the loopback, and an empty cache, for this process."""
+    from tests.hub_server import Hub, use
+
+    hub = Hub()
+    hub.start()
+    use(hub, tmp_path / "hub", monkeypatch)
+    yield hub
+    hub.stop()

@@ -16,8 +16,10 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.weights.export import merge_adapters
 from hclip_jax.weights.model_directory import save_model
 from tests import tolerance, trained
+from tests.hub_server import Hub, Repo
 from tests.small_models import micro
 from tests.weights.sample_files import FILES
+from tests.weights.sample_models import values
 
 
 def test_work_directory_model_directory_and_merged_model_agree(tmp_path: Path) -> None:
@@ -49,6 +51,27 @@ def test_work_directory_model_directory_and_merged_model_agree(tmp_path: Path) -
 def test_a_missing_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing does not exist"):
         Segmenter.load(tmp_path / "missing")
+
+
+def test_a_file_of_cat_seg_by_name_is_the_file(hub: Hub) -> None:
+    file = FILES / "catseg.pth"
+    hub.repos["spaces/hamacojr/CAT-Seg-weights"] = Repo({"model_base.pth": file.read_bytes(), "app.py": b""})
+    by_name = open_model("hf:spaces/hamacojr/CAT-Seg-weights/model_base.pth")
+    assert values(by_name) == values(open_model(file))
+    assert by_name.spec == open_model(file).spec
+    results = [
+        Segmenter.load(model)(trained.RGB, trained.CLASS_NAMES, fast=True)
+        for model in (file, "hf:spaces/hamacojr/CAT-Seg-weights/model_base.pth")
+    ]
+    np.testing.assert_array_equal(results[1].probabilities, results[0].probabilities)
+
+
+@pytest.mark.parametrize("folder", ["huggingface", "huggingface_bin", "open_clip"])
+def test_clip_by_name_is_read_with_its_configuration(folder: str, hub: Hub) -> None:
+    files = {path.name: path.read_bytes() for path in (FILES / folder).iterdir()}
+    hub.repos["models/openai/clip"] = Repo(files)
+    by_name, by_path = open_model("hf:openai/clip"), open_model(FILES / folder)
+    assert (by_name.clip, values(by_name)) == (by_path.clip, values(by_path))
 
 
 def test_activation_must_not_contradict_the_file() -> None:

@@ -4,14 +4,16 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hclip_jax.errors import one_line
+from hclip_jax.errors import UserError, one_line
 from hclip_jax.evaluation.bootstrap import miou_interval
 from hclip_jax.evaluation.confusion_matrix import ClassMetrics, ConfusionMatrix
 from hclip_jax.evaluation.image_counts import ImageCounts, write_counts
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.json_file import read_json
 from hclip_jax.io.tables import markdown_table
 
 _COLUMNS = tuple(ClassMetrics.__annotations__)
@@ -65,6 +67,28 @@ def write_report(
     for suffix, content in contents.items():
         write_atomically(directory / f"{name}.{suffix}", content)
     return report
+
+
+def read_summaries(directory: Path, step: int) -> dict[str, dict[str, float]]:
+    """Figures of the reports on the checkpoint of one step.
+
+    Files that are no such report are left out.
+
+    Args:
+        directory: output directory of `write_report`.
+        step: the details of the reports must have this `step`.
+
+    Returns:
+        Name of the evaluation set -> the numbers of `summary` and `details`.
+    """
+    summaries = {}
+    for path in sorted(directory.glob("*.json")):
+        with suppress(UserError):
+            match read_json(path, ""):
+                case {"summary": dict(summary), "details": {"step": int(found), **details}} if found == step:
+                    numbers = {**details, **summary}.items()
+                    summaries[path.stem] = {str(k): v for k, v in numbers if type(v) in (int, float)}
+    return summaries
 
 
 def _csv(classes: Sequence[ClassMetrics]) -> str:

@@ -37,6 +37,7 @@ COMMANDS = {
     "merge": Command(
         "hclip_jax.tools.merge", "merge adapters into CLIP's weights, for programs without them"
     ),
+    "push": Command("hclip_jax.tools.push", "upload a model with a model card to the Hugging Face Hub"),
     "hypersphere": Command("hclip_jax.tools.hypersphere", "measure and plot how tuning changed CLIP"),
     "ablate": Command("hclip_jax.tools.ablate", "train several tuning methods and seeds, and compare them"),
     "compile": Command(

@@ -3,11 +3,13 @@
 hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP] [--checkpoint=STEP]
 
 SOURCE is a weights file or its folder: CLIP by OpenAI (.pt), OpenCLIP or Hugging Face (.safetensors, .bin),
-CAT-Seg or H-CLIP (.pth); or a work directory of hclip train, or a model directory. Format, sizes and
+CAT-Seg or H-CLIP (.pth); or a work directory of hclip train, or a model directory; or the name of one of
+them on the Hugging Face Hub, hf:OWNER/NAME[@REVISION][/FILE]. Format, sizes and
 activation are detected. TARGET gets model.safetensors and config.json; it is written completely or not at
 all. No code of a file is executed. Examples:
 
     hclip convert ViT-B-16.pt clip-vitb --verify
+    hclip convert hf:openai/clip-vit-base-patch16 clip-vitb
     hclip convert runs/vitb my-adapters --adapters_only
     hclip convert my-adapters my-model --base=clip-vitb
 """
@@ -43,7 +45,7 @@ def main(argv: list[str]) -> int:
         "source",
         type=Path,
         metavar="SOURCE",
-        help="weights file or folder, work directory, or model directory",
+        help="weights file or folder, work directory, model directory, or hf:OWNER/NAME",
     )
     add("target", type=Path, metavar="TARGET", help="model directory to create")
     add("--verify", action="store_true", help="run both towers on fixed inputs and print checksums")
@@ -80,7 +82,7 @@ def _convert(args: argparse.Namespace) -> None:
     if args.verify and "clip" not in checkpoint.parts:
         raise UserError(f"--verify runs CLIP, which {args.target} would not contain; leave --verify out")
     save_model(args.target, checkpoint)
-    console.print(model_table(checkpoint, args.source))
+    console.print(model_table(checkpoint))
     if args.verify:
         for line in feature_lines(load_model(args.target)):
             console.print(line)

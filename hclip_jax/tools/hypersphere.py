@@ -24,6 +24,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.weights.hub.names import is_hub_name
 
 if TYPE_CHECKING:
     from hclip_jax.analysis.hypersphere.measure import HypersphereMeasures
@@ -44,15 +45,16 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip hypersphere", description=__doc__)
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="work directory, or model directory")
+    add("model", type=Path, metavar="MODEL", help="work directory, model directory, or hf:OWNER/NAME")
     add(
         "--base", type=Path, metavar="CLIP", help="CLIP of a model directory that holds adapters without CLIP"
     )
     add("--output", type=Path, metavar="DIR", help="(default: MODEL/hypersphere)")
     parser.add_checkpoint()
     args = parser.parse_args(argv)
-    if args.output is None and args.model.is_file():
-        raise UserError(f"{args.model} is a file, so it cannot hold the results; give --output=DIR")
+    if args.output is None and (args.model.is_file() or is_hub_name(args.model)):
+        what = "is a file" if args.model.is_file() else "is on the Hub"
+        raise UserError(f"{args.model} {what}, so it cannot hold the results; give --output=DIR")
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
     from hclip_jax.analysis.hypersphere.measure import measure

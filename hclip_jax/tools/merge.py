@@ -41,7 +41,9 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip merge", description=__doc__)
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="model directory, work directory, or file of H-CLIP")
+    add(
+        "model", type=Path, metavar="MODEL", help="model directory, work directory, file of H-CLIP, or hf:..."
+    )
     add("target", type=Path, metavar="TARGET", help="file or folder to create")
     add("--format", required=True, choices=FORMATS, help="see above")
     add("--base", type=Path, metavar="CLIP", help="the CLIP of a MODEL that holds only adapters")

@@ -16,13 +16,8 @@ from hclip_jax.weights.clip_features import clip_features, fixed_inputs
 from hclip_jax.weights.reference_defaults import OPENAI_FILES
 
 
-def model_table(checkpoint: Checkpoint, path: Path) -> Table:
-    """Table with origin, sizes, parameters and dtypes of a model.
-
-    Args:
-        checkpoint: the model.
-        path: where it was opened; if it is a file, the table has its sha256.
-    """
+def model_table(checkpoint: Checkpoint) -> Table:
+    """Table with origin, sizes, parameters and dtypes of a model, and the sha256 if it is a file."""
     table = Table("model", Column(Text(checkpoint.source), overflow="fold"))  # Text: file names are no markup
     clip = checkpoint.clip
     table.add_row(
@@ -46,6 +41,7 @@ def model_table(checkpoint: Checkpoint, path: Path) -> Table:
         )
     if checkpoint.objects:
         table.add_row("not read", Text(f"objects of {some(checkpoint.objects)}"))
+    path = Path(checkpoint.where)
     if path.is_file():
         sha256 = sha256_of(path)
         table.add_row("sha256", sha256)

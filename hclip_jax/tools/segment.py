@@ -139,7 +139,7 @@ def _parser() -> Parser:
         "--model",
         required=True,
         metavar="DIR",
-        help="model directory, work directory, or file of CAT-Seg or H-CLIP",
+        help="model directory, work directory, file of CAT-Seg or H-CLIP, or a name hf:OWNER/NAME[/FILE]",
     )
     add(
         "--output",

@@ -14,6 +14,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import named_sharding, place
+from hclip_jax.weights.hub.download import local_path
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
 
@@ -46,13 +47,14 @@ def _check_given(weights: str) -> None:
         raise UserError(
             "config.clip.weights is empty: give CLIP as OpenAI, OpenCLIP or Hugging Face publish it "
             "(ViT-B-16.pt, or open_clip_model.safetensors of that model on huggingface.co), or a model "
-            "directory, as --config.clip.weights=FILE, or --config.clip.weights=random to go without, "
-            "or =tiny for the small CLIP of configs/tiny.py"
+            "directory, as --config.clip.weights=FILE, or by its name on the Hub, such as "
+            "--config.clip.weights=hf:openai/clip-vit-base-patch16, or --config.clip.weights=random to go "
+            "without, or =tiny for the small CLIP of configs/tiny.py"
         )
 
 
 def _read_clip(config: ClipConfig) -> Params:
-    path = BUILT_IN.get(config.weights, Path(config.weights))
+    path = BUILT_IN.get(config.weights) or Path(local_path(config.weights))
     checkpoint = load_model(path) if is_model_directory(path) else open_checkpoint(path, like=config)
     found, wanted = (to_dict(dataclasses.replace(c, weights="")) for c in (checkpoint.clip, config))
     if changed := changed_fields(found, wanted):

@@ -12,6 +12,7 @@ torch_zip/          PyTorch's zip files, without PyTorch and without running cod
 detect              which model a file holds
 hf_config           checked fields of a config.json
 reference_defaults  what files of the published models do not state
+hub/                models by name on the Hugging Face Hub: downloads, and uploads with a model card
 layouts/            name tables between PyTorch state dicts and our parameter tree
 export              CLIP with the adapters folded in, in the formats of other programs
 clip_features       features of fixed inputs, by which two sets of weights are compared

@@ -15,7 +15,7 @@ from hclip_jax.weights.sharded import INDEX_SUFFIX, read_sharded
 from hclip_jax.weights.torch_zip.reader import opaque_names, read_torch, tensors_by_name
 from hclip_jax.weights.wrappers import find_state_dict, unwrap
 
-_WEIGHT_NAMES = (
+WEIGHT_NAMES = (
     "model.safetensors",
     "model.safetensors.index.json",
     "open_clip_model.safetensors",
@@ -23,7 +23,7 @@ _WEIGHT_NAMES = (
     "pytorch_model.bin.index.json",
     "open_clip_pytorch_model.bin",
 )
-_CONFIG_NAMES = ("config.json", "open_clip_config.json")
+CONFIG_NAMES = ("config.json", "open_clip_config.json")
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def _find_weights(folder: Path) -> Path:
         raise UserError(
             f"{folder} cannot be read ({error.strerror}); give the weights file itself"
         ) from error
-    for name in _WEIGHT_NAMES:
+    for name in WEIGHT_NAMES:
         if name in present:
             return folder / name
-    raise UserError(f"{folder} holds none of {', '.join(_WEIGHT_NAMES)}; give the weights file itself")
+    raise UserError(f"{folder} holds none of {', '.join(WEIGHT_NAMES)}; give the weights file itself")
 
 
 def _read_content(path: Path) -> _Content:
@@ -136,7 +136,7 @@ def _read_config(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
-    for name in _CONFIG_NAMES:
+    for name in CONFIG_NAMES:
         path = folder / name
         if not os.path.lexists(path):
             continue

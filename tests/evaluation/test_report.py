@@ -10,7 +10,7 @@ from hclip_jax.datasets.package_files import class_names
 from hclip_jax.evaluation.bootstrap import miou_interval
 from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix
 from hclip_jax.evaluation.image_counts import ImageCounts, read_counts
-from hclip_jax.evaluation.report import write_report
+from hclip_jax.evaluation.report import read_summaries, write_report
 from hclip_jax.text.reading import same_readings
 
 NAMES = ["cat, kitten", "a | b", "not present", "日本語"]
@@ -158,3 +158,15 @@ def test_details_that_json_cannot_hold_are_refused_before_writing(
     with pytest.raises(ValueError, match="JSON"):
         write_report(tmp_path, "ade", confusion, counts, {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_summaries_of_one_step(tmp_path: Path, confusion: ConfusionMatrix, counts: ImageCounts) -> None:
+    for name, step in (("val", 4), ("open", 4), ("old", 3)):
+        write_report(tmp_path, name, confusion, counts, {"step": step, "images": 2, "protocol": "single"})
+    for name, content in (("broken", "{"), ("list", "[]"), ("other", '{"summary": 1}')):
+        (tmp_path / f"{name}.json").write_text(content)
+    summaries = read_summaries(tmp_path, 4)
+    assert list(summaries) == ["open", "val"]
+    numbers = {key: value for key, value in confusion.summary().items() if value is not None}
+    assert summaries["val"] == {"images": 2, **numbers}
+    assert read_summaries(tmp_path / "missing", 4) == {}

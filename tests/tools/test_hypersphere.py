@@ -55,6 +55,8 @@ def test_models_without_finite_adapters_are_refused(tmp_path: Path, capsys: Capt
         dataclasses.replace(model, params={**model.params, "adapters/text": LazyArray.of(text)}),
     )
     (tmp_path / "file.pth").write_bytes(b"")
+    message = refuse(hypersphere.main, "hf:me/tiny", capture=capsys)
+    assert "hf:me/tiny is on the Hub, so it cannot hold the results; give --output=DIR" in message
     for name, expected in (
         ("merged", "has no adapters (none were trained, or they were merged)"),
         ("failed", "not finite"),

@@ -17,8 +17,10 @@ from hclip_jax import segmenter as inference
 from hclip_jax.load import open_model
 from hclip_jax.tools.command_line import run
 from hclip_jax.tools.segment import main
+from hclip_jax.weights.hub.names import is_hub_name
 from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance, trained
+from tests.hub_server import Hub, Repo
 
 RNG = np.random.default_rng(0)
 SUFFIXES = (".json", ".png", "_overlay.png")
@@ -53,7 +55,8 @@ def segment(models: Path, photos: Path) -> Command:
     """Runs the command with the micro model and --fast; results go to photos/../out."""
 
     def call(*arguments: object, model: str | Path = "whole") -> int:
-        usual = (f"--model={models / model}", f"--output={photos.parent / 'out'}", "--fast")
+        path = model if is_hub_name(model) else models / model
+        usual = (f"--model={path}", f"--output={photos.parent / 'out'}", "--fast")
         return run(main, [*map(str, arguments), *usual])
 
     return call
@@ -102,6 +105,32 @@ def test_folder(segment: Command, photos: Path) -> None:
     assert [row["name"] for row in rows(photos, "a")] == list(trained.CLASSES)
     with Image.open(photos.parent / "out/b [1].png") as label:
         assert label.size == (32, 44)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_model_by_name_gives_the_labels_of_its_directory(
+    segment: Command, photos: Path, models: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(photos / "a.png") == 0
+    expected = (photos.parent / "out/a.png").read_bytes()
+    hub.repos["models/me/tiny"] = Repo(
+        {path.name: path.read_bytes() for path in (models / "whole").iterdir()}
+    )
+    assert segment(photos / "a.png", model="hf:me/tiny") == 0
+    assert (photos.parent / "out/a.png").read_bytes() == expected
+    assert json.loads((photos.parent / "out/a.json").read_text())["model"] == "hf:me/tiny"
+    hub.stop()
+    (photos.parent / "out/a.png").unlink()
+    capsys.readouterr()
+    assert segment(photos / "a.png", model="hf:me/tiny") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"warning: {hub.address} cannot be reached; the copy of hf:me/tiny in the cache is"
+    )
+    assert (photos.parent / "out/a.png").read_bytes() == expected
+    assert segment(photos / "a.png", model="hf:me/other") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: hf:me/other: {hub.address} cannot be reached")
 
 
 def test_batches_give_the_same_labels(segment: Command, photos: Path) -> None:

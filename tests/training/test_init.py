@@ -25,6 +25,7 @@ from hclip_jax.weights.open_checkpoint import open_checkpoint
 from hclip_jax.weights.safetensors_file import write_safetensors
 from hclip_jax.weights.torch_zip.writer import write_torch
 from tests import tolerance
+from tests.hub_server import Hub, Repo
 from tests.small_models import micro
 from tests.weights.sample_files import FILES
 
@@ -70,6 +71,14 @@ def test_clip_is_that_of_the_weights(name: str, files: Path, half_clip: Params) 
     random = initial_params(model_of(micro()), 0, mesh)
     tolerance.assert_same(params["adapters"], random["adapters"])
     tolerance.assert_same(params["head"], random["head"])
+
+
+def test_clip_by_name(files: Path, half_clip: Params, hub: Hub) -> None:
+    content = (files / "huggingface" / "model.safetensors").read_bytes()
+    hub.repos["models/openai/clip"] = Repo({"model.safetensors": content})
+    by_name = dataclasses.replace(micro(), clip=dataclasses.replace(CLIP, weights="hf:openai/clip"))
+    params = initial_params(model_of(by_name), 0, make_mesh(1))
+    tolerance.assert_same(params["clip"], jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half_clip))
 
 
 def refused(config: Config) -> str:
