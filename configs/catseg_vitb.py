@@ -1,9 +1,10 @@
 """CAT-Seg ViT-B/16 (CVPR 2024), the baseline of H-CLIP: its released weights, and its recipe.
 
-Command   hclip evaluate catseg_vitb.pth --suite=paper --data=data --output=results/catseg_vitb
-              evaluates the released weights (the file of CAT-Seg's README) on all that hclip prepare has made
-          hclip train --config=catseg_vitb --workdir=runs/catseg --config.clip.weights=ViT-B-16.pt
-              trains the model; HCLIP_JAX_DATA is the --target of hclip prepare
+Command   export HCLIP_JAX_DATA=data  # the --target of hclip prepare
+          hclip evaluate hf:spaces/hamacojr/CAT-Seg-weights/model_base.pth --suite=paper \
+              --output=results/catseg_vitb  # the released weights, on all sets that are there
+          hclip train --config=catseg_vitb --workdir=runs/catseg_vitb \
+              --config.clip.weights=hf:openai/clip-vit-base-patch16
 Hardware  one GPU evaluates; the time has not been measured.
 Score     published mIoU A-847 / PC-459 / A-150 / PC-59 / PAS-20 / PAS-20b:
           12.0 / 19.0 / 31.8 / 57.5 / 94.6 / 77.3. Not yet reproduced with this code.

@@ -94,7 +94,7 @@ def _parser(description: str | None) -> Parser:
         "model",
         nargs="?",
         metavar="MODEL",
-        help="work directory, model directory, or weights of CAT-Seg or H-CLIP",
+        help="work directory, model directory, file of CAT-Seg or H-CLIP, or a name hf:OWNER/NAME[/FILE]",
     )
     add(
         "--suite", metavar="NAME|FILE", help=f"built-in suite ({', '.join(built_in_suites())}) or a JSON file"
