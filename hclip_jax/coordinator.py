@@ -1,8 +1,8 @@
 """JAX's coordination service in a process of its own, beside process 0.
 
-The service keeps the messages of all processes. Inside process 0 it would end with it, and JAX ends every other
-process at that moment, with a trace of C++ and before any sentence can be printed. Beside it, it stays for as
-long as the others need to notice that process 0 is gone.
+The service keeps the messages of all processes. Inside process 0 it would end with it, and JAX ends every
+other process at that moment, with a trace of C++ and before any sentence can be printed. Beside it, it stays
+for as long as the others need to notice that process 0 is gone.
 """
 
 import contextlib
@@ -30,6 +30,7 @@ class Coordinator:
     """The service, as process 0 sees it; has what JAX needs of its own one."""
 
     current: "Coordinator | None" = None
+    """The one of this process; None unless it is process 0."""
 
     def __init__(self, address: str, num_processes: int, **seconds: int) -> None:
         """Starts the service.

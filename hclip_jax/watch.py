@@ -96,7 +96,7 @@ class Watch:
         self._leave(f"error: {message}", status)
 
     def wait_for_reason(self) -> None:
-        """Waits, after a connection to another process broke, until a thread ends this one with the reason."""
+        """Waits, after a connection broke, until a thread ends this process with the reason."""
         self._dead_seconds = _SOON_DEAD_SECONDS
         time.sleep(_SOON_DEAD_SECONDS + 4 * _POLL_SECONDS)
 
