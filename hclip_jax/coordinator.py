@@ -60,19 +60,15 @@ class Coordinator:
 
     def shutdown(self) -> None:
         """Ends the service; called by JAX when all processes have come to their ends."""
-        self._tell(_END)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
+            self._process.communicate(_END, timeout=10)
         Coordinator.current = None
 
     def leave(self) -> None:
         """Lets the service end after the other processes have read their messages."""
-        self._tell(_LEAVE)
-
-    def _tell(self, word: bytes) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it is gone
-            self._process.stdin.write(word)
+            self._process.stdin.write(_LEAVE)
             self._process.stdin.flush()
 
 

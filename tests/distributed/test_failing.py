@@ -52,7 +52,7 @@ def test_a_worker_with_other_files_ends_all(field: str, tmp_path: Path) -> None:
             (folders[1] / f"data/{kind}/train/d.png").unlink()
     if field == "version":
         before = {1: "import hclip_jax.version\nhclip_jax.version.__version__ = '0.0'"}
-    arguments += ["--config.data.root=data", "--config.data.label_set=''"]
+    arguments += ["--config.data.root=data", "--config.data.label_set="]
     workers = start(tmp_path, 2, 1, arguments, before=before, folders=folders)
     assert wait(workers) == [2, 2], workers[0].text()
     assert_one_sentence(workers, f"the {field.replace('_', ' ')} differs from that of process 0", 1)
@@ -64,7 +64,7 @@ def test_an_error_of_one_worker_in_a_training_ends_all(index: int, tmp_path: Pat
     folders = [tmp_path / "disk_0", tmp_path / "disk_1"]
     for folder in folders:
         make_folder(folder / "data")
-    arguments = (*LONG, "--config.data.root=data", "--config.data.label_set=''")
+    arguments = (*LONG, "--config.data.root=data", "--config.data.label_set=")
     workers = start(tmp_path, 2, 1, arguments, folders=folders)
     wait_until(lambda: 2 in losses(tmp_path), workers)
     for name in NAMES:

@@ -17,7 +17,7 @@ from tests import tolerance
 from tests.distributed.workers import losses, records, start, wait, wait_until
 from tests.small_models import micro_dict
 
-KILLS, STEPS = 6, 40
+KILLS, STEPS = 6, 24
 ARGUMENTS = (f"--config.train.num_train_steps={STEPS}", "--config.train.checkpoint_every=2")
 DOWN = {143, 134, -signal.SIGTERM, -signal.SIGKILL}
 
