@@ -73,8 +73,8 @@ class Watch:
         for field, value in fields.items():
             if first.get(field) != value:
                 raise UserError(
-                    f"the {field} differs from that of process 0; run the same command with the same files "
-                    f"and versions on every worker"
+                    f"the {field.replace('_', ' ')} differs from that of process 0; run the same command "
+                    f"with the same files and versions on every worker"
                 )
         self.barrier(name)
 
