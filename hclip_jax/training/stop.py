@@ -72,7 +72,7 @@ class StopRequest:
         return self.received is not None
 
     def requests(self) -> dict[str, bool]:
-        """What was received: `interrupt` from a person, by Ctrl-C, or `stop` from the machine."""
+        """The received request: `interrupt` from a person, by Ctrl-C, or `stop` from the machine."""
         is_interrupt = self.received == signal.SIGINT
         return {"stop": self.is_asked() and not is_interrupt, "interrupt": is_interrupt}
 
