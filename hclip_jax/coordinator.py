@@ -20,9 +20,9 @@ from hclip_jax.errors import UserError
 DEAD_SECONDS = 20.0
 """Time without a sign of life after which a process is gone; one that computes gives it from a thread."""
 
-_ORPHAN_SECONDS = DEAD_SECONDS + 10  # the others notice, and read messages
+_ORPHAN_SECONDS = DEAD_SECONDS + 4  # the others notice; not longer, as new workers would find it at the port
 _LEAVE_SECONDS = 5.0  # the others read a message that is already there
-_PORT_SECONDS = _ORPHAN_SECONDS + 10  # of the service of a training that ended just now
+_PORT_SECONDS = 40.0  # longer than the service of a training that just ended
 _END, _LEAVE = b"end\n", b"leave\n"
 
 
