@@ -114,6 +114,7 @@ def wait_until(condition: Callable[[], bool], workers: Sequence[Worker], seconds
             time.sleep(1 if ended else 0)
             for worker in workers:
                 worker.process.kill()
+                worker.process.wait()
             raise AssertionError("\n".join(worker.text() for worker in workers))
         time.sleep(0.05)
 
