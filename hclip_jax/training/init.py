@@ -1,6 +1,7 @@
 """The parameters at the start of training."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,9 @@ def initial_params(model: Model, seed: int, mesh: Mesh) -> Params:
     _check_given(config.weights)
     rng = jax.random.key(seed)
     if config.weights == RANDOM:
-        return _jit_once(model.init, mesh)(rng)
-
-    def init_rest(rng: jax.Array, clip: Params) -> Params:
-        return {part: tree for part, tree in model.init(rng, clip).items() if part != "clip"}
-
+        return _compile_init(model, mesh)(rng)
     clip = place(_read_clip(config), mesh, "params")
-    return {"clip": clip, **_jit_once(init_rest, mesh)(rng, clip)}
+    return {"clip": clip, **_compile_init(model, mesh)(rng, clip)}
 
 
 def _check_given(weights: str) -> None:
@@ -80,7 +77,16 @@ def _field(tree: Any, path: str) -> Any:
     return tree
 
 
-def _jit_once(init: Callable[..., Params], mesh: Mesh) -> Callable[..., Params]:
-    """`init` compiled for a single run: without optimisation, three times faster to compile on a CPU."""
+@functools.lru_cache(maxsize=1)  # a program may train one model several times
+def _compile_init(model: Model, mesh: Mesh) -> Callable[..., Params]:
+    """`model.init`, without the CLIP that it is given, compiled for a single run.
+
+    It is not optimised, and so compiled three times faster on a CPU.
+    """
+
+    def init(rng: jax.Array, clip: Params | None = None) -> Params:
+        params = model.init(rng, clip)
+        return params if clip is None else {part: params[part] for part in params if part != "clip"}
+
     options: Any = {"xla_backend_optimization_level": 0}
     return jax.jit(init, out_shardings=named_sharding(mesh, "params"), compiler_options=options)

@@ -87,7 +87,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             except EvaluationStopped:
                 t.checkpoints.save(step, state, t.batches.get_state())
                 _end(metrics_file, step, throughput)
-                raise stop.stopped(step) from None
+                raise stop.stopped(step, requests.agreed_now()) from None
             metrics_file.write(step, evaluation=summaries)
             for name, summary in summaries.items():
                 console.print(evaluation_line(step, name, summary))
@@ -97,8 +97,9 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
         batch = place_rows(next(t.batches) | requests.rows(), t.mesh, t.rows, recipe.batch_size)
         state, metrics = update(state, t.frozen, t.prompts, batch)
         done = step + 1
-        stops, is_due = requests.agreed(previous)
-        saves = done % recipe.checkpoint_every == 0 or done == recipe.num_train_steps or stops or is_due
+        stop_status, is_due = requests.agreed(previous)
+        is_last = done == recipe.num_train_steps
+        saves = done % recipe.checkpoint_every == 0 or is_last or bool(stop_status) or is_due
         logs = done % recipe.log_every == 0 or done in (1, recipe.num_train_steps)
         # One step late, so that the devices never wait for the host; but metrics are checked before
         # their step is saved or logged.
@@ -122,9 +123,9 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
         if saves:
             t.checkpoints.save(done, state, t.batches.get_state())
             requests.saved()
-        if stops:
+        if stop_status:
             _end(metrics_file, done, throughput)
-            raise stop.stopped(done)
+            raise stop.stopped(done, stop_status)
     if first < recipe.num_train_steps:
         _end(metrics_file, recipe.num_train_steps, throughput)
 

@@ -123,7 +123,7 @@ def prepare(
         write_trained_class_names(workdir, source.class_names)
         write_inputs(workdir, inputs)
     processes.barrier("the work directory is written")
-    console.print(parameter_table(model, recipe.trainable))
+    console.print(parameter_table(config.architecture.adapters, params, recipe.trainable))
     checkpoints = stack.enter_context(TrainCheckpoints(workdir, recipe.max_to_keep))
     rows = local_rows(mesh, recipe.batch_size)
     batches = train_batches(

@@ -7,7 +7,8 @@ import jax
 from rich.table import Table
 
 from hclip_jax.adapters.methods import degrees_of_freedom
-from hclip_jax.models.hclip import Model
+from hclip_jax.config.adapters import AdapterConfig
+from hclip_jax.models.params import Params
 
 
 class Throughput:
@@ -49,14 +50,13 @@ class Throughput:
         return rate
 
 
-def parameter_counts(model: Model, trainable: Collection[str]) -> list[tuple[str, int, int]]:
-    """Rows (part, trainable, frozen) of parameter counts; no parameter is allocated."""
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
+def parameter_counts(params: Params, trainable: Collection[str]) -> list[tuple[str, int, int]]:
+    """Rows (part, trainable, frozen) of the counts of parameters, which may be shapes of arrays."""
     parts = {
-        "CLIP image tower": ("clip", shapes["clip"]["image"]),
-        "CLIP text tower": ("clip", [shapes["clip"]["text"], shapes["clip"]["logit_scale"]]),
-        "adapters": ("adapters", shapes["adapters"]),
-        "segmentation head": ("head", shapes["head"]),
+        "CLIP image tower": ("clip", params["clip"]["image"]),
+        "CLIP text tower": ("clip", [params["clip"]["text"], params["clip"]["logit_scale"]]),
+        "adapters": ("adapters", params["adapters"]),
+        "segmentation head": ("head", params["head"]),
     }
     rows = []
     for name, (part, tree) in parts.items():
@@ -65,16 +65,14 @@ def parameter_counts(model: Model, trainable: Collection[str]) -> list[tuple[str
     return rows
 
 
-def parameter_table(model: Model, trainable: Collection[str]) -> Table:
+def parameter_table(adapters: AdapterConfig, params: Params, trainable: Collection[str]) -> Table:
     """For each part the trainable and frozen parameters, and the degrees of freedom of the trainable ones."""
-    adapters = model.architecture.adapters
     table = Table(f"parameters ({adapters.method})", title_justify="left")
     for title in ("trainable", "frozen", "degrees of freedom"):
         table.add_column(title, justify="right")
-    clip = jax.eval_shape(model.init, jax.random.key(0))["clip"]
     rows = []
-    for name, trains, frozen in parameter_counts(model, trainable):
-        free = degrees_of_freedom(adapters, clip) if trains and name == "adapters" else trains
+    for name, trains, frozen in parameter_counts(params, trainable):
+        free = degrees_of_freedom(adapters, params["clip"]) if trains and name == "adapters" else trains
         rows.append((name, trains, frozen, free))
     for name, *counts in [*rows, ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))]:
         table.add_row(name, *(f"{count:,}" for count in counts))

@@ -10,7 +10,7 @@ import numpy as np
 
 from hclip_jax import processes
 from hclip_jax.training.step import REQUESTS, Metrics
-from hclip_jax.training.stop import StopRequest
+from hclip_jax.training.stop import StopRequest, exit_status
 
 
 class Requests:
@@ -31,21 +31,27 @@ class Requests:
     def rows(self) -> dict[str, np.ndarray]:
         """The requests of this process, int32 [rows] each, for the next batch."""
         is_due = 0 < self._seconds < time.monotonic() - self._saved_at
-        self._asked = {"stop": self._stop.is_asked(), "save": is_due}
+        self._asked = {**self._stop.requests(), "save": is_due}
         return {name: np.full(self._num_rows, asked, np.int32) for name, asked in self._asked.items()}
 
-    def agreed(self, previous: Metrics) -> tuple[bool, bool]:
-        """Whether all stop, and whether all save.
+    def agreed(self, previous: Metrics) -> tuple[int, bool]:
+        """The exit status with which all stop, 0 if they go on; and whether all save.
 
         Args:
             previous: metrics of the step before; empty in the first.
         """
         if processes.count() == 1:
-            return self._stop.is_asked(), self._asked["save"]
-        stops, saves = (bool(previous) and bool(previous[name] > 0) for name in REQUESTS)
+            return exit_status(**self._stop.requests()), self._asked["save"]
+        asked = {name: bool(previous) and bool(previous[name] > 0) for name in REQUESTS}
         # The request that led to a checkpoint was repeated in the step before it.
-        saves, self._has_just_saved = saves and not self._has_just_saved, False
-        return stops, saves
+        saves, self._has_just_saved = asked.pop("save") and not self._has_just_saved, False
+        return exit_status(**asked), saves
+
+    def agreed_now(self) -> int:
+        """The exit status with which all stop. Every process must call it, when one was asked to stop."""
+        asked = self._stop.requests()
+        sums = processes.total(np.array([int(value) for value in asked.values()]))
+        return exit_status(**dict(zip(asked, sums.tolist(), strict=True)))
 
     def saved(self) -> None:
         """Starts the time again, after a checkpoint."""

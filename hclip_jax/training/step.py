@@ -24,7 +24,7 @@ Metrics = dict[str, Array]
 Step = Callable[[TrainState, Params, Prompts, Batch], tuple[TrainState, Metrics]]
 
 
-REQUESTS = ("stop", "save")
+REQUESTS = ("stop", "interrupt", "save")
 """Requests of a process to all: not 0 in its rows of a batch, so not 0 in the sum that every process gets."""
 
 

@@ -25,6 +25,11 @@ class Stopped(BaseException):
         self.status = status
 
 
+def exit_status(*, stop: int, interrupt: int) -> int:
+    """The status for the requests of all processes: 143 if any is from the machine, 130, or 0 for none."""
+    return 143 if stop else 130 if interrupt else 0
+
+
 class StopRequest:
     """Notices the first signal; a second one has the effect it has without this, which ends the process.
 
@@ -66,13 +71,18 @@ class StopRequest:
         """Whether a signal was received."""
         return self.received is not None
 
-    def stopped(self, step: int | None) -> Stopped:
+    def requests(self) -> dict[str, bool]:
+        """The received request: `interrupt` from a person, by Ctrl-C, or `stop` from the machine."""
+        is_interrupt = self.received == signal.SIGINT
+        return {"stop": self.is_asked() and not is_interrupt, "interrupt": is_interrupt}
+
+    def stopped(self, step: int | None, status: int) -> Stopped:
         """The exception for the end of a training that is saved after `step` updates; None: before any."""
         if step is None:
             message = "stopped as asked, before the first step: there is nothing to save"
         else:
             message = f"stopped as asked, and saved after step {step}; the same command resumes there"
-        return Stopped(message, 130 if self.received == signal.SIGINT else 143)
+        return Stopped(message, status)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -80,7 +90,7 @@ class StopRequest:
         self._restore()
         processes.announce_stop(number)
         if self._is_before_first_step:
-            raise self.stopped(None)
+            raise self.stopped(None, exit_status(**self.requests()))
         name = signal.Signals(number).name
         console.print(f"{name}: saving, then stopping; a second signal stops immediately and saves nothing")
 

@@ -12,7 +12,7 @@ from hclip_jax.config.overrides import read_config
 from hclip_jax.errors import UserError
 from hclip_jax.joining import join_arguments
 from hclip_jax.tools.command_line import run
-from hclip_jax.training.stop import StopRequest
+from hclip_jax.training.stop import StopRequest, exit_status
 from tests.launch.stubs import LAUNCH, ROOT
 
 FILES = ("tpu.yaml", "gpu.yaml")
@@ -29,7 +29,7 @@ def test_wrong_input_ends_the_jobset_and_other_statuses_start_it_again(file: str
     assert final == [run(_wrong_input, [], uses_jax=False)]
     request = StopRequest()
     request.received = signal.SIGTERM
-    assert not {processes.DIED, request.stopped(0).status, 137} & set(final)
+    assert not {processes.DIED, exit_status(**request.requests()), 137} & set(final)
     # A job fails with its first pod. Kubernetes requires restartPolicy Never for podFailurePolicy.
     assert (job["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
     assert jobset["failurePolicy"] == {

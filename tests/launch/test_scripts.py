@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hclip_jax import processes
+from hclip_jax import joining, processes, watch
 from tests.launch.stubs import LAUNCH, ROOT
 
 SCRIPTS = sorted([*LAUNCH.glob("*.sh"), *LAUNCH.glob("*.sbatch")])
@@ -40,7 +40,7 @@ def test_the_readme_names_every_status_and_variable_of_processes() -> None:
     section = README.partition("## Exit statuses")[2].partition("##")[0]
     statuses = {int(status) for status in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
     assert statuses == {0, 1, 2, 130, processes.DIED, 137, 143}
-    source = Path(processes.__file__).read_text()
+    source = "".join(Path(module.__file__).read_text() for module in (processes, joining, watch))
     for name in set(re.findall(r"HCLIP_JAX_[A-Z_]+|JAX_[A-Z_]+(?=\")", source)) - {"JAX_PLATFORMS"}:
         assert name in README
 

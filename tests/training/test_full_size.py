@@ -80,7 +80,7 @@ def test_segmentation_is_four_times_the_patch_grid(module: ModuleType) -> None:
 
 def test_published_parameter_counts() -> None:
     c = config(vitb)
-    rows = parameter_counts(Model(c.architecture), c.train.trainable)
+    rows = parameter_counts(jax.eval_shape(Model(c.architecture).init, jax.random.key(0)), c.train.trainable)
     counts = {name: (trains, frozen) for name, trains, frozen in rows}
     assert counts["adapters"] == (7_867_824, 0)
     assert counts["segmentation head"] == (4_668_641, 0)

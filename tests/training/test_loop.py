@@ -1,5 +1,6 @@
 """Whole training runs: resumed equals uninterrupted, the log, and errors."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import jax
 import numpy as np
 import pytest
 
+from hclip_jax.config.schema import TrainConfig
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.confusion_matrix import METRICS
@@ -53,6 +56,26 @@ def final_params(workdir: Path) -> dict:
     params, step = restore_params(config, Model(config.architecture), workdir, make_mesh(1))
     assert step == 8
     return jax.device_get(params)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def steps() -> Iterator[None]:
+    """Steps of the same recipe are traced once: that is what takes the time in a small training."""
+    make_step, made = loop.make_step, dict[str, Any]()
+
+    def make_or_reuse(model: Any, optimizer: Any, train: TrainConfig, mesh: Any) -> Any:
+        times = {
+            "checkpoint_every": 1,
+            "checkpoint_minutes": 0.0,
+            "evaluate_every": 0,
+            "evaluate_first": False,
+        }
+        key = repr((model, dataclasses.replace(train, **times), mesh))
+        return made.setdefault(key, made.get(key) or make_step(model, optimizer, train, mesh))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_step", make_or_reuse)
+        yield
 
 
 @pytest.fixture(scope="module")

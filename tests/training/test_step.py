@@ -57,20 +57,15 @@ def run(params: dict, batches: list, devices: int, shape: str = "", **train: Any
     return losses, jax.device_get(join(state.trainable, frozen))
 
 
-def test_one_device_or_eight(params: dict, batches: list) -> None:
-    one, _ = run(params, batches, 1)
-    eight, _ = run(params, batches, 8)
-    np.testing.assert_allclose(one, eight, atol=1e-5)
-    assert one[0] != one[-1]
-
-
 @pytest.fixture(scope="module")
 def on_one_device(params: dict, batches: list) -> tuple[list[float], dict]:
-    return run(params, batches, 1)
+    losses, after = run(params, batches, 1)
+    assert losses[0] != losses[-1]
+    return losses, after
 
 
 @pytest.mark.parametrize(
-    "shape", ["2x4", *(pytest.param(shape, marks=pytest.mark.slow) for shape in ("8x1", "4x2", "1x8"))]
+    "shape", ["8x1", "2x4", *(pytest.param(shape, marks=pytest.mark.slow) for shape in ("4x2", "1x8"))]
 )
 def test_every_mesh_has_the_same_losses(params, batches, on_one_device, shape: str) -> None:
     losses, after = run(params, batches, 8, shape)
@@ -79,7 +74,7 @@ def test_every_mesh_has_the_same_losses(params, batches, on_one_device, shape: s
 
 
 @pytest.mark.parametrize(
-    ("devices", "unlabeled"), [pytest.param(1, "negative", marks=pytest.mark.slow), (8, "ignore")]
+    ("devices", "unlabeled"), [pytest.param(1, "negative", marks=pytest.mark.slow), (4, "ignore")]
 )
 def test_more_classes_than_max_classes_and_microbatches(
     params: dict, batches: list, devices: int, unlabeled: str
@@ -118,8 +113,8 @@ def test_a_step_compiles_once(batches: list) -> None:
     assert kinds[0] == kinds[1]
 
 
-def test_frozen_parts_stay_and_trainable_parts_change(params: dict, batches: list) -> None:
-    losses, after = run(params, batches, 1)
+def test_frozen_parts_stay_and_trainable_parts_change(params: dict, on_one_device) -> None:
+    losses, after = on_one_device
     tolerance.assert_same(after["clip"], params["clip"])
     for part in ("adapters", "head"):
         for path, leaf in jax.tree.leaves_with_path(after[part]):

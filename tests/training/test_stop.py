@@ -1,6 +1,6 @@
 import signal
 
-from hclip_jax.training.stop import StopRequest
+from hclip_jax.training.stop import StopRequest, exit_status
 
 
 def test_a_relayed_signal_and_a_direct_one_are_one_request():
@@ -19,7 +19,14 @@ def test_a_relayed_signal_and_a_direct_one_are_one_request():
 
 def test_exit_status():
     stop = StopRequest()
-    assert stop.stopped(3).status == 143
+    assert exit_status(**stop.requests()) == 0
     stop._notice(signal.SIGINT)
     stop._notice(signal.SIGTERM)  # the first counts
-    assert stop.stopped(3).status == 130
+    assert stop.requests() == {"stop": False, "interrupt": True}
+    assert stop.stopped(3, exit_status(**stop.requests())).status == 130
+
+
+def test_the_machine_counts_more_than_a_person():
+    """Different signals to different processes: the sums of their requests are the same everywhere."""
+    assert exit_status(stop=1, interrupt=2) == 143
+    assert exit_status(stop=0, interrupt=2) == 130

@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
+
 from hclip_jax.analysis.ablation.plan import Run
 from hclip_jax.evaluation.confusion_matrix import OPEN_METRICS
 from hclip_jax.io.tables import markdown_table
@@ -51,9 +53,10 @@ def make_table(runs: Sequence[Run]) -> list[Row]:
 
 def trainable_without_head(run: Run) -> int:
     """Number of trainable parameters outside the head, which is the same for every method."""
+    shapes = jax.eval_shape(Model(run.config.architecture).init, jax.random.key(0))
     return sum(
         trainable
-        for part, trainable, _ in parameter_counts(Model(run.config.architecture), run.config.train.trainable)
+        for part, trainable, _ in parameter_counts(shapes, run.config.train.trainable)
         if part != "segmentation head"
     )
 
