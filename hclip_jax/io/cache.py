@@ -5,15 +5,21 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from hclip_jax.io.paths import local_path
+
 VARIABLE = "HCLIP_JAX_CACHE"
 """Environment variable with the cache folder; empty disables the cache."""
 
 
 def folder() -> Path | None:
-    """The folder in VARIABLE, or `hclip_jax` in the user's cache folder; None if there is neither."""
+    """The folder in VARIABLE, or `hclip_jax` in the user's cache folder; None if there is neither.
+
+    Raises:
+        UserError: VARIABLE is an address.
+    """
     chosen = os.environ.get(VARIABLE)
     if chosen is not None:
-        return Path(chosen) if chosen else None
+        return local_path(chosen) if chosen else None
     try:
         user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError:  # HOME is not set, and the user has no entry in the password database

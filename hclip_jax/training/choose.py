@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hclip_jax.errors import UserError, some
+from hclip_jax.io.copies import move_folder, remove_folder
+from hclip_jax.io.paths import is_address
 from hclip_jax.io.progress import console
 from hclip_jax.training.checksums import find_damage
 
 FOLDER, SET_ASIDE = "checkpoints", "checkpoints_set_aside"
+COMMITTED = "commit_success.txt"
+"""The last file of a checkpoint at an address; elsewhere, checkpoints get their names last."""
+_TEMPORARY = ".orbax-checkpoint-tmp"
 _STEP = re.compile("0|[1-9][0-9]*")
 
 
@@ -26,6 +31,29 @@ def list_steps(workdir: Path) -> list[int]:
     Raises:
         UserError: the folder with the checkpoints cannot be read.
     """
+    steps = _list_names(workdir)
+    if is_address(workdir):
+        steps = [step for step in steps if (workdir / FOLDER / str(step) / COMMITTED).exists()]
+    return steps
+
+
+def remove_incomplete(workdir: Path) -> None:
+    """Removes what a killed training left of a checkpoint that it was writing.
+
+    Raises:
+        UserError: the folder with the checkpoints cannot be read.
+    """
+    folder = workdir / FOLDER
+    if is_address(workdir):
+        whole = list_steps(workdir)
+        incomplete = [folder / str(step) for step in _list_names(workdir) if step not in whole]
+    else:
+        incomplete = list(folder.glob(f"*{_TEMPORARY}*"))
+    for path in incomplete:
+        remove_folder(path)
+
+
+def _list_names(workdir: Path) -> list[int]:
     folder = workdir / FOLDER
     try:
         names = [path.name for path in folder.iterdir()]
@@ -93,7 +121,7 @@ def set_newer_aside(workdir: Path, checkpoint: ChosenCheckpoint) -> None:
     try:
         aside.mkdir(exist_ok=True)
         for step in newer:
-            (workdir / FOLDER / str(step)).rename(_free_name(aside, str(step)))
+            move_folder(workdir / FOLDER / str(step), _free_name(aside, str(step)), COMMITTED)
     except OSError as error:
         raise UserError(
             f"{workdir / FOLDER} cannot be changed ({error.strerror}); it must be a folder you may write to"
