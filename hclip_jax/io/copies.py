@@ -22,9 +22,9 @@ _CHECKSUM = ".sha256"
 def local_copy(path: Path) -> Path:
     """A copy of a file on this machine, for libraries that read no addresses; a file of this machine itself.
 
-    The copy lies in `copies` in the cache folder under its address, size and time, with its checksum, which is
-    verified at each use. Copies that were not used for longest are removed above MAX_BYTES. Without a cache
-    folder, it lives as long as the process.
+    The copy lies in `copies` in the cache folder under its address, size and time, with its checksum, which
+    is verified at each use. Copies that were not used for longest are removed above MAX_BYTES. Without a
+    cache folder, it lives as long as the process.
 
     Raises:
         UserError: it cannot be read, or its copy not be written.

@@ -1,4 +1,4 @@
-"""Paths of this machine, and addresses of object stores such as gs://BUCKET/FOLDER: the only room that knows both.
+"""Paths of this machine, and addresses of object stores such as gs://BUCKET/FOLDER.
 
 An address is a path of `etils.epath`, which has the methods of `pathlib.Path` that are used here. An object
 store writes an object whole or not at all; it has no appending, no renaming, no locks and no empty folders.

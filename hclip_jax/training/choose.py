@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from hclip_jax import processes
 from hclip_jax.errors import UserError, some
 from hclip_jax.io.copies import move_folder, remove_folder
 from hclip_jax.io.paths import is_address
@@ -69,12 +70,20 @@ def _list_names(workdir: Path) -> list[int]:
 def choose_checkpoint(workdir: Path, step: int | None = None) -> ChosenCheckpoint | None:
     """Selects the newest checkpoint, or that of `step`, and verifies its checksums.
 
+    Every process must call it; the primary alone reads the files for their checksums, and the others wait.
+
     Returns:
         The checkpoint; None if there is none and `step` is None.
 
     Raises:
-        UserError: it is damaged, or there is none of `step`.
+        UserError: it is damaged, or there is none of `step`, or processes see different ones.
     """
+    chosen = _choose(workdir, step)
+    processes.agree(checkpoint=str(chosen and chosen.step))
+    return chosen
+
+
+def _choose(workdir: Path, step: int | None) -> ChosenCheckpoint | None:
     steps = list_steps(workdir)
     if step is not None and step not in steps:
         found = f"has those of step {some(map(str, reversed(steps)))}" if steps else "has none"
@@ -83,9 +92,9 @@ def choose_checkpoint(workdir: Path, step: int | None = None) -> ChosenCheckpoin
         return None
     chosen = steps[-1] if step is None else step
     folder = workdir / FOLDER / str(chosen)
-    damage = find_damage(folder, chosen)
+    damage = find_damage(folder, chosen) if processes.is_primary() else ""
     if damage and step is None and list_steps(workdir)[-1:] != [chosen]:
-        return choose_checkpoint(workdir)  # a training replaced it meanwhile
+        return _choose(workdir, None)  # a training replaced it meanwhile
     if damage:
         raise damaged(workdir, chosen, damage)
     if damage is None:
