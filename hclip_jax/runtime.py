@@ -52,13 +52,14 @@ def share_programs(folder: Path, is_primary: bool) -> None:
         return
     import jax
 
-    if jax.config.jax_compilation_cache_dir not in (None, str(own / _PROGRAMS)):
+    config: Any = jax.config
+    if config.jax_compilation_cache_dir not in (None, str(own / _PROGRAMS)):
         return
     if is_primary and not program_cache.prepare(folder):
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    config.update("jax_compilation_cache_dir", str(folder))
     if is_address(folder):
-        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # XLA itself writes no addresses
+        config.update("jax_persistent_cache_enable_xla_caches", "none")  # XLA itself writes no addresses
 
 
 def _disable_ynnpack() -> None:

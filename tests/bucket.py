@@ -27,11 +27,11 @@ class Bucket(LocalFileSystem):
     def _strip_protocol(cls, path: Any) -> str:
         return os.fspath(path).replace(ADDRESS, cls.folder).rstrip("/")
 
-    def open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+    def open(self, path: Any, mode: str = "rb", *arguments: Any, **options: Any) -> Any:
         assert mode.rstrip("bt") in ("r", "w"), f"an object store cannot open {path} as {mode}"
         if "w" in mode:
             Path(self._strip_protocol(path)).parent.mkdir(parents=True, exist_ok=True)
-        return super().open(path, mode, **options)
+        return super().open(path, mode, *arguments, **options)
 
     def exists(self, path: str, **options: Any) -> bool:
         return self.isfile(path) or self.isdir(path)
@@ -39,8 +39,15 @@ class Bucket(LocalFileSystem):
     def isdir(self, path: str) -> bool:
         return any(files for _, _, files in os.walk(self._strip_protocol(path)))
 
-    def glob(self, path: str, **options: Any) -> list[str]:
-        return [name.replace(self.folder, "bucket") for name in super().glob(path, **options)]
+    def ls(self, path: Any, detail: bool = False, **options: Any) -> Any:
+        found: Any = super().ls(path, detail=True, **options)
+        found = [entry for entry in found if entry["type"] == "file" or self.isdir(entry["name"])]
+        if not found:
+            raise FileNotFoundError(path)
+        return found if detail else [entry["name"] for entry in found]
+
+    def glob(self, path: Any, maxdepth: Any = None, **options: Any) -> Any:
+        return [name.replace(self.folder, "bucket") for name in super().glob(path, maxdepth, **options)]
 
     def mkdir(self, path: str, create_parents: bool = True, **options: Any) -> None:
         """Makes nothing: folders are parts of names."""
@@ -65,8 +72,8 @@ def bucket(folder: Path) -> Iterator[Path]:
 
     with (
         mock.patch.object(Bucket, "folder", str(folder)),
-        mock.patch.object(backend._FileSystemSpecBackend, "_get_filesystem", lambda self, name: Bucket()),
+        mock.patch.object(backend._FileSystemSpecBackend, "_get_filesystem", return_value=Bucket()),
         mock.patch.object(gcs_utils, "get_kvstore_for_gcs", kvstore),
-        mock.patch.object(gcs_utils, "is_hierarchical_namespace_enabled", lambda path: False),
+        mock.patch.object(gcs_utils, "is_hierarchical_namespace_enabled", return_value=False),
     ):
         yield as_address(ADDRESS)

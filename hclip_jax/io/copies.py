@@ -1,13 +1,13 @@
 """Files of object stores: copies on this machine, and folders that are moved and removed there."""
 
 import atexit
-import contextlib
 import functools
 import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any, cast
 
 from hclip_jax.errors import UserError
 from hclip_jax.io import cache
@@ -92,7 +92,6 @@ def remove_folder(path: Path, mark: str = "") -> None:
     if not is_address(path):
         shutil.rmtree(path, ignore_errors=True)
         return
-    for name in sorted(files_below(path), key=lambda name: name != mark):
-        (path / name).unlink(missing_ok=True)
-    with contextlib.suppress(Exception):  # some object stores have folders
-        path.rmdir()
+    if mark:
+        (path / mark).unlink(missing_ok=True)
+    cast(Any, path).rmtree(missing_ok=True)
