@@ -39,7 +39,7 @@ def test_exit_status_reaches_the_shell(tmp_path: Path) -> None:
     [
         (
             "--workdir=ftp://host/run",
-            ("ftp://host/run is no address", "give gs://BUCKET/FOLDER", "hclip_jax[gcs]"),
+            ("ftp://host/run is no address", "give gs://BUCKET", "hclip_jax[gcs]"),
         ),
         ("--workdir=s3://bucket/run", ("s3://bucket/run is no address that can be read: give gs://",)),
         ("--mesh=3x3", ("the mesh is '3x3'", "a product of 8")),

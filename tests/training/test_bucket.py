@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from hclip_jax.errors import UserError
+from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix
+from hclip_jax.evaluation.report import write_report
+from hclip_jax.io.files import write_png
 from hclip_jax.io.paths import as_address
 from hclip_jax.load import open_model
 from hclip_jax.main import main
@@ -14,8 +19,21 @@ from hclip_jax.tools import evaluate
 from hclip_jax.tools.command_line import run
 from hclip_jax.training.checkpoints import restore
 from hclip_jax.training.choose import COMMITTED, choose_checkpoint, list_steps, set_newer_aside
+from hclip_jax.training.inputs import Inputs, read_inputs, write_inputs
+from hclip_jax.training.metrics import MetricsFile
+from hclip_jax.training.workdir import (
+    check_workdir,
+    claim_workdir,
+    is_workdir,
+    lock_workdir,
+    parse_workdir,
+    read_config_json,
+    read_trained_class_names,
+    write_trained_class_names,
+)
 from tests.bucket import bucket
 from tests.small_checkpoints import kernel, like, save
+from tests.small_models import micro
 
 RUN = "gs://bucket/run"
 
@@ -42,6 +60,7 @@ def losses(lines: list[dict[str, Any]]) -> list[float]:
     return [line["loss"] for line in lines if "loss" in line]
 
 
+@pytest.mark.slow
 def test_a_training(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "micro.py"
     config.write_text("from tests.small_models import micro_dict as get_config\n")
@@ -72,6 +91,34 @@ def test_a_training(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert set(open_model(RUN).parts) == {"clip", "adapters", "head"}
 
 
+def test_the_files_of_a_work_directory(store: Path) -> None:
+    workdir, config = parse_workdir(RUN), micro()
+    assert not is_workdir(workdir)
+    with lock_workdir(workdir):
+        claim_workdir(workdir, config)
+    write_trained_class_names(workdir, ("cat", "dog"))
+    write_inputs(workdir, Inputs("f", "c", 3, "d"))
+    file = MetricsFile(workdir / "metrics.jsonl", 0)
+    for step in (1, 2, 3):
+        file.write(step, loss=0.5)
+    assert [line["step"] for line in metrics(store)] == [1, 2, 3]
+    with (store / "run/metrics.jsonl").open("a") as other:
+        other.write('{"step"')  # another program was killed
+    MetricsFile(workdir / "metrics.jsonl", 2).write(3, loss=0.25)
+    assert losses(metrics(store)) == [0.5, 0.5, 0.25]
+    assert is_workdir(workdir)
+    assert read_trained_class_names(workdir) == ("cat", "dog")
+    assert read_inputs(workdir) == Inputs("f", "c", 3, "d")
+    assert read_config_json(workdir) == config
+    check_workdir(workdir, config)
+    with pytest.raises(UserError, match="gs://bucket/run holds a training of another configuration"):
+        check_workdir(workdir, micro(learning_rate=0.5))
+    write_report(workdir / "evaluation", "val", ConfusionMatrix(("cat", "dog")), {"step": 3})
+    write_png(workdir / "overlays" / "val" / "a.png", Image.new("RGB", (4, 4)))
+    expected = {"config.json", "classes.txt", "inputs.json", "metrics.jsonl", "overlays/val/a.png"}
+    assert names(store / "run") == expected | {f"evaluation/val.{kind}" for kind in ("json", "csv", "md")}
+
+
 def test_checkpoints_count_when_they_are_complete(store: Path) -> None:
     workdir = as_address(RUN)
     save(workdir, 2, 4)
@@ -90,5 +137,5 @@ def test_checkpoints_count_when_they_are_complete(store: Path) -> None:
 def test_damage_is_found(store: Path) -> None:
     save(as_address(RUN), 2)
     (store / "run/checkpoints/2/state/manifest.ocdbt").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"gs://bucket/run/checkpoints/2 is damaged \(state/manifest"):
+    with pytest.raises(UserError, match=r"gs://bucket/run/checkpoints/2 is damaged \(state/manifest"):
         choose_checkpoint(as_address(RUN))
