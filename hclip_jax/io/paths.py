@@ -16,8 +16,8 @@ _PACKAGES = {
     "gs": ("gcsfs", "'hclip_jax[gcs]'"),
     "s3": ("s3fs", "s3fs"),
     "az": ("adlfs", "adlfs"),
-    "hf": ("huggingface_hub", "huggingface_hub"),
 }
+_HUB = "hf://"
 SCHEMES = tuple(_PACKAGES)
 """Kinds of address from which single files are read: weights, class lists."""
 GCS = ("gs",)
@@ -37,11 +37,13 @@ def to_path(path: str | Path, schemes: Collection[str] = SCHEMES) -> Path:
         schemes: kinds of address that are allowed.
 
     Raises:
-        UserError: it is an address of another kind, or without a bucket, or cannot be reached.
+        UserError: it is an address of another kind (a name on the Hub stays what it is), or without a bucket, or cannot be reached.
     """
     if not is_address(path):
         return Path(path)
     address = str(path)
+    if address.startswith(_HUB) and schemes is SCHEMES:  # hf:// is another spelling of hf:
+        return Path(f"hf:{address.removeprefix(_HUB)}")
     scheme = address.partition("://")[0]
     if scheme not in schemes:
         raise UserError(

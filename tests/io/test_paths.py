@@ -44,7 +44,7 @@ def test_an_address(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("ftp://host/x", "ftp://host/x is no address that can be read: give gs://.*s3://.*az://.*hf://.*gcs"),
+        ("ftp://host/x", "ftp://host/x is no address that can be read: give gs://.*s3://.*az://.*gcs"),
         ("file:///x", "file:///x is no address"),
         ("gs://", "gs:// names no bucket: give gs://BUCKET/FOLDER"),
     ],
@@ -52,6 +52,12 @@ def test_an_address(tmp_path: Path) -> None:
 def test_other_addresses_are_refused(address: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         to_path(address)
+
+
+def test_names_on_the_hub_are_no_addresses() -> None:
+    assert str(to_path("hf:openai/clip")) == str(to_path("hf://openai/clip")) == "hf:openai/clip"
+    with pytest.raises(UserError, match="hf://openai/clip is no address"):
+        gcs_path("hf://openai/clip")
 
 
 def test_checkpoints_and_records_lie_at_gs_alone() -> None:
