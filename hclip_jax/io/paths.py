@@ -37,7 +37,8 @@ def to_path(path: str | Path, schemes: Collection[str] = SCHEMES) -> Path:
         schemes: kinds of address that are allowed.
 
     Raises:
-        UserError: it is an address of another kind (a name on the Hub stays what it is), or without a bucket, or cannot be reached.
+        UserError: it is an address of another kind (a name on the Hub stays what it is), or without a
+            bucket, or cannot be reached.
     """
     if not is_address(path):
         return Path(path)
