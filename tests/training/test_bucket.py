@@ -9,9 +9,7 @@ import pytest
 from PIL import Image
 
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix
-from hclip_jax.evaluation.report import write_report
-from hclip_jax.io.files import write_png
+from hclip_jax.io.files import write_atomically, write_png
 from hclip_jax.io.paths import as_address
 from hclip_jax.load import open_model
 from hclip_jax.main import main
@@ -113,10 +111,10 @@ def test_the_files_of_a_work_directory(store: Path) -> None:
     check_workdir(workdir, config)
     with pytest.raises(UserError, match="gs://bucket/run holds a training of another configuration"):
         check_workdir(workdir, micro(learning_rate=0.5))
-    write_report(workdir / "evaluation", "val", ConfusionMatrix(("cat", "dog")), {"step": 3})
+    write_atomically(workdir / "evaluation" / "val.json", "{}")
     write_png(workdir / "overlays" / "val" / "a.png", Image.new("RGB", (4, 4)))
-    expected = {"config.json", "classes.txt", "inputs.json", "metrics.jsonl", "overlays/val/a.png"}
-    assert names(store / "run") == expected | {f"evaluation/val.{kind}" for kind in ("json", "csv", "md")}
+    expected = {"config.json", "classes.txt", "inputs.json", "metrics.jsonl"}
+    assert names(store / "run") == expected | {"overlays/val/a.png", "evaluation/val.json"}
 
 
 def test_checkpoints_count_when_they_are_complete(store: Path) -> None:
