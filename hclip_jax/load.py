@@ -7,11 +7,12 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.paths import is_address, to_path
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.workdir import is_workdir, read_config_json, read_trained_class_names
 from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec
-from hclip_jax.weights.hub.download import local_path
+from hclip_jax.weights.hub.download import local_path as hub_path
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
@@ -33,12 +34,12 @@ def open_model(
         UserError: nothing exists at `path`, it cannot be read or has no such checkpoint, it states another
             activation, or `base` is not the CLIP that the adapters were trained on.
     """
-    path = local_path(path)
-    if "://" in str(path):
-        raise UserError(f"{path} is an address; download the file, and give its path")
-    path = Path(path)
+    path = to_path(hub_path(path))
     try:
-        path.stat()
+        if is_address(path) and not path.exists():  # a folder there has no state
+            raise FileNotFoundError
+        if not is_address(path):
+            path.stat()
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or error
         problem = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({reason})"

@@ -14,7 +14,7 @@ DIR/checkpoints_set_aside. --config.FIELD=VALUE changes a field of the configura
 
 import sys
 
-from hclip_jax import processes
+from hclip_jax import processes, runtime
 from hclip_jax.config.overrides import read_config
 from hclip_jax.errors import UserError
 from hclip_jax.tools.command_line import Parser, run
@@ -71,6 +71,8 @@ def main(argv: list[str]) -> int:
             from hclip_jax.training import loop
 
         with processes.joined(workdir):
+            if processes.count() > 1:
+                runtime.share_programs(workdir / "programs", processes.is_primary())
             if args.mode == "evaluate":
                 loop.evaluate_checkpoint(config, workdir, checkpoint=args.checkpoint)
                 return 0

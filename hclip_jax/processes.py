@@ -18,6 +18,7 @@ import numpy as np
 
 from hclip_jax.coordinator import Coordinator, beside_process_0
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.paths import is_address
 from hclip_jax.io.progress import console
 from hclip_jax.joining import join_arguments, whole_number
 from hclip_jax.watch import DIED, Watch
@@ -79,8 +80,11 @@ def is_primary() -> bool:
 
 
 def log_to(workdir: Path) -> None:
-    """Lets the primary speak; the console of every other process is WORKDIR/logs/process_N.log."""
-    if not is_primary():
+    """Lets the primary speak; the console of every other process is WORKDIR/logs/process_N.log.
+
+    At an address, where nothing can be appended, each process speaks for itself, to the log of its host.
+    """
+    if not is_primary() and not is_address(workdir):
         path = workdir / "logs" / f"process_{index()}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         console.file = path.open("a", buffering=1)

@@ -7,9 +7,11 @@ import importlib.metadata
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 from hclip_jax.io import cache, program_cache
+from hclip_jax.io.paths import is_address
 
 # An empty value disables YNNPACK. jaxlib 0.10.2 passes fused reductions on the CPU to YNNPACK, which computes
 # some jitted programs wrongly without an error (jax-ml/jax#39103, #39257). Without YNNPACK, 3x3 convolutions
@@ -18,6 +20,7 @@ _YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _VERSIONS_WITH_FLAG = ((0, 10), (0, 11), (0, 12))  # other jaxlib versions abort at an unknown flag
 _WRONG_VERSION = "0.10.2"
 _CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+_PROGRAMS = "programs"
 
 
 def prepare() -> None:
@@ -32,6 +35,31 @@ def prepare() -> None:
     """
     _disable_ynnpack()
     _set_compilation_cache()
+
+
+def share_programs(folder: Path, is_primary: bool) -> None:
+    """Sets a folder that several processes share for compiled programs, unless the environment sets one.
+
+    JAX lets only the primary write them: with a folder on each host, the others would compile at every start,
+    and a new host too. Call it after the processes joined and before the first program is compiled.
+
+    Args:
+        folder: such as one in the work directory; it may be an address.
+        is_primary: whether this process prepares the folder.
+    """
+    own = cache.folder()
+    if own is None:
+        return
+    import jax
+
+    config: Any = jax.config
+    if config.jax_compilation_cache_dir not in (None, str(own / _PROGRAMS)):
+        return
+    if is_primary and not program_cache.prepare(folder):
+        return
+    config.update("jax_compilation_cache_dir", str(folder))
+    if is_address(folder):
+        config.update("jax_persistent_cache_enable_xla_caches", "none")  # XLA itself writes no addresses
 
 
 def _disable_ynnpack() -> None:
@@ -53,12 +81,12 @@ def _set_compilation_cache() -> None:
     folder = cache.folder()
     config: Any = sys.modules["jax"].config if "jax" in sys.modules else None
     is_set = _CACHE_VARIABLE in os.environ or (config and config.jax_compilation_cache_dir is not None)
-    if folder is None or is_set or not program_cache.prepare(folder / "programs"):
+    if folder is None or is_set or not program_cache.prepare(folder / _PROGRAMS):
         return
     if config:  # JAX read the environment when it was imported
-        config.update("jax_compilation_cache_dir", str(folder / "programs"))
+        config.update("jax_compilation_cache_dir", str(folder / _PROGRAMS))
     else:
-        os.environ[_CACHE_VARIABLE] = str(folder / "programs")
+        os.environ[_CACHE_VARIABLE] = str(folder / _PROGRAMS)
 
 
 def _uses_cpu() -> bool:

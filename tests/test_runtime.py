@@ -135,6 +135,44 @@ def test_compilation_cache_is_set_unless_the_user_set_it(
     assert (tmp_path / "cache").exists() == (expected == "cache/programs")  # that of the user is left as is
 
 
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({cache.VARIABLE: "cache"}, "shared"),
+        ({cache.VARIABLE: "/dev/null"}, "shared"),  # a host whose own folder is not writable
+        ({cache.VARIABLE: "cache", "JAX_COMPILATION_CACHE_DIR": "mine"}, "mine"),
+        ({cache.VARIABLE: ""}, None),
+    ],
+)
+def test_processes_share_their_programs_unless_the_user_set_a_folder(
+    environment: dict[str, str], expected: str | None, tmp_path: Path
+) -> None:
+    code = (
+        "from pathlib import Path; from hclip_jax import runtime; runtime.prepare()\n"
+        "runtime.share_programs(Path('shared'), {})\n"
+        "import jax, json; print(json.dumps(jax.config.jax_compilation_cache_dir))"
+    )
+    assert json.loads(run_python(code.format(False), tmp_path, **environment)) == expected
+    assert not (tmp_path / "shared").exists()  # the primary makes it
+    assert json.loads(run_python(code.format(True), tmp_path, **environment)) == expected
+    assert (tmp_path / "shared").exists() == (expected == "shared")
+
+
+def test_programs_at_an_address(tmp_path: Path) -> None:
+    code = (
+        "from hclip_jax import runtime; runtime.prepare(); from pathlib import Path\n"
+        "from tests.bucket import bucket; import jax, jax.numpy as jnp\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"
+        "with bucket(Path('store').absolute()) as root:\n"
+        "    runtime.share_programs(root / 'programs', True)\n"
+        "    jax.jit(lambda x: x * 3)(jnp.ones(3)).block_until_ready()\n"
+        "    jax.clear_caches()\n"
+        "    jax.jit(lambda x: x * 3)(jnp.ones(3)).block_until_ready()\n"
+    )
+    run_python(code, tmp_path, **{cache.VARIABLE: "cache", "JAX_PLATFORMS": "cpu"})
+    assert any(path.name.endswith("-cache") for path in (tmp_path / "store/programs").iterdir())
+
+
 def test_commands_run_without_a_home(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\n"

@@ -16,6 +16,7 @@ from hclip_jax.data.image_io import (
 )
 from hclip_jax.data.listing import IMAGE_SUFFIXES, describe
 from hclip_jax.data.scan import ScanIssue, ScanIssueKind, scan_split
+from hclip_jax.data.spread import MOST, spread
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, some
 from hclip_jax.io.progress import console
@@ -25,8 +26,9 @@ from hclip_jax.text.class_names import read_class_names
 class FolderSource:
     """The labelled images of one split, ordered by stem.
 
-    The constructor compares the sizes and modes of all files by their headers, so that a bad pair is refused
-    before training starts. Class ids are checked when a label is read. Links to nothing and files that
+    The constructor compares the sizes and modes of files by their headers, so that a bad pair is refused
+    before training starts; of many pairs those of `spread`, and the others when they are read. Class ids are
+    checked when a label is read. Links to nothing and files that
     may not be read are refused; labels without an image and folders of images are skipped with a warning,
     hidden files and other formats without one.
     """
@@ -59,7 +61,8 @@ class FolderSource:
                 f"{root / 'labels' / split} or remove the image"
             )
         with ThreadPoolExecutor(16) as pool:  # threads: the disk limits the reading of headers, not the CPU
-            mismatches = [mismatch for mismatch in pool.map(_size_mismatch, self._pairs) if mismatch]
+            looked_at = (self._pairs[index] for index in spread(len(self._pairs), MOST // 2))
+            mismatches = [mismatch for mismatch in pool.map(_size_mismatch, looked_at) if mismatch]
         if mismatches:
             raise UserError(
                 f"labels in {root / 'labels' / split} and their (upright) images differ in size: "

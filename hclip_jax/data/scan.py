@@ -92,7 +92,7 @@ def scan_folder(root: Path) -> Scan:
 
 
 def scan_split(root: Path, split: str) -> Scan:
-    """Scans one split of a labelled folder.
+    """Scans one split of a labelled folder, to open it: see `sampled` of `list_images`.
 
     Raises:
         UserError: `root` is not a labelled folder, or has no folder of that name under images or labels.
@@ -103,7 +103,7 @@ def scan_split(root: Path, split: str) -> Scan:
         if not split or not (folder / split).is_dir():
             found = f"{', '.join(splits) or 'no folders'}{dead_link(folder / split)}"
             raise UserError(f"{folder} has no split {split!r}: it has {found}")
-    return _scan_split(root, split)
+    return _scan_split(root, split, sampled=True)
 
 
 def _kind_folder(root: Path, kind: str) -> Path:
@@ -117,10 +117,10 @@ def _kind_folder(root: Path, kind: str) -> Path:
     return root / kind
 
 
-def _scan_split(root: Path, split: str) -> Scan:
+def _scan_split(root: Path, split: str, sampled: bool = False) -> Scan:
     issues: list[ScanIssue] = []
-    image_files, lost_images = _list(root / "images" / split, issues)
-    label_files, lost_labels = _list(root / "labels" / split, issues)
+    image_files, lost_images = _list(root / "images" / split, issues, sampled)
+    label_files, lost_labels = _list(root / "labels" / split, issues, sampled)
     images = _files_by_stem(image_files, issues)
     other_labels = [path for path in label_files if path.suffix.lower() != LABEL_SUFFIX]
     labels = _files_by_stem((path for path in label_files if path.suffix.lower() == LABEL_SUFFIX), issues)
@@ -141,11 +141,11 @@ def _scan_split(root: Path, split: str) -> Scan:
     return Scan(pairs, sorted(issues, key=lambda issue: issue.path))
 
 
-def _list(folder: Path, issues: list[ScanIssue]) -> tuple[list[Path], set[str]]:
+def _list(folder: Path, issues: list[ScanIssue], sampled: bool) -> tuple[list[Path], set[str]]:
     """The image files of a folder, and the stems of those that are lost; none if there is no such folder."""
     if not folder.is_dir():
         return [], set()
-    images, left_out = list_images(folder)
+    images, left_out = list_images(folder, sampled)
     kinds = {path: _LEFT_OUT_KINDS.get(reason, ScanIssueKind.IGNORED) for path, reason in left_out.items()}
     issues += [ScanIssue(kind, path) for path, kind in kinds.items()]
     lost = (ScanIssueKind.DEAD_LINK, ScanIssueKind.UNREADABLE)

@@ -2,11 +2,11 @@
 
 from hclip_jax.data.data_folder import resolve_root
 from hclip_jax.data.folder import FolderSource
-from hclip_jax.data.remote import is_remote
 from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.data.tfds import TfdsSource, prepared_folder
 from hclip_jax.data.types import Source
 from hclip_jax.errors import UserError
+from hclip_jax.io.paths import is_address
 
 SCENES = "scenes"
 """The root of the built-in scenes; a folder of that name is ./scenes."""
@@ -46,7 +46,7 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
     root = resolve_root(root)
     if prepared_folder(root):
         return TfdsSource(root, split, classes_file)
-    if is_remote(root):
+    if is_address(root):
         raise UserError(
             f"{root} holds no data set prepared by TFDS, and no other kind is read over a network: give the "
             "folder with dataset_info.json, or the one above its version"

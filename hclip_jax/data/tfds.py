@@ -9,10 +9,10 @@ import numpy as np
 
 from hclip_jax.data.digest import digest_files
 from hclip_jax.data.image_io import decode_image, decode_label, decode_raw_label
-from hclip_jax.data.remote import data_path, is_remote, read_data_json
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, printable
-from hclip_jax.text.class_list import parse_class_list
+from hclip_jax.io.json_file import read_json
+from hclip_jax.io.paths import gcs_path
 from hclip_jax.text.class_names import check_class_names, read_class_names
 
 LABEL_FEATURES = ("label", "annotation", "segmentation_mask")
@@ -31,7 +31,7 @@ def prepared_folder(root: str | Path) -> Path | None:
     Raises:
         UserError: the address cannot be reached.
     """
-    path = data_path(root)
+    path = gcs_path(root)
     if _is_prepared(path):
         return path
     versions = [child for child in path.iterdir() if _VERSION.fullmatch(child.name)] if path.is_dir() else []
@@ -67,7 +67,7 @@ class TfdsSource:
         """
         import tensorflow_datasets as tfds  # here, because the import is slow and only this class needs it
 
-        folder = prepared_folder(root) or data_path(root)
+        folder = prepared_folder(root) or gcs_path(root)
         _check_features(folder)
         builder = tfds.builder_from_directory(folder)
         features = builder.info.features
@@ -130,7 +130,7 @@ class TfdsSource:
 
     def digest(self) -> str:
         """See `digest_files`; of all files of the data set."""
-        return digest_files(sorted(path for path in data_path(self._folder).iterdir() if path.is_file()))
+        return digest_files(sorted(path for path in gcs_path(self._folder).iterdir() if path.is_file()))
 
     def _stem(self, record: Mapping[str, Any]) -> str:
         name = record[self._name_feature] if self._name_feature else b""
@@ -144,7 +144,7 @@ def _check_features(root: Path) -> None:
         UserError: there is one, or the file is broken.
     """
     path = root / "features.json"
-    pending: list[Any] = [read_data_json(path, "prepare the data set again")]
+    pending: list[Any] = [read_json(path, "prepare the data set again")]
     while pending:
         node = pending.pop()
         if isinstance(node, list):
@@ -162,11 +162,8 @@ def _check_features(root: Path) -> None:
 def _class_names(root: Path, classes_file: str, label: object) -> tuple[str, ...]:
     """Class names of the given file, of ROOT/classes.txt or of the label feature."""
     path = root / "classes.txt"
-    if classes_file or (path.exists() and not is_remote(root)):
+    if classes_file or path.exists():
         return read_class_names(classes_file or path)
-    if path.exists():
-        names = parse_class_list(path.read_bytes().decode("utf-8-sig", "replace"), str(path))
-        return check_class_names(names, str(path), "line")
     names = getattr(label, "names", []) if getattr(label, "num_classes", None) else []
     placeholders = [str(index) for index in range(len(names))]  # TFDS sets them if only the count is known
     if not names or list(names) == placeholders:

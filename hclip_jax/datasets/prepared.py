@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hclip_jax.data.remote import data_path, read_data_json
 from hclip_jax.datasets.dataset import Dataset
 from hclip_jax.errors import UserError
+from hclip_jax.io.json_file import read_json
+from hclip_jax.io.paths import gcs_path
 from hclip_jax.version import __version__
 
 FILE = "metadata.json"
@@ -95,11 +96,11 @@ def read_state(root: str | Path) -> PreparedState | None:
     Raises:
         UserError: metadata.json is broken.
     """
-    folder = data_path(root)
+    folder = gcs_path(root)
     path = next((path for path in (folder / FILE, folder / VERSION / FILE) if path.exists()), None)
     if path is None:
         return None
-    content: Any = read_data_json(path, "prepare the set again")
+    content: Any = read_json(path, "prepare the set again")
     try:
         if "key" not in content:  # of another program
             return None

@@ -5,15 +5,21 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from hclip_jax.io.paths import changed_at, files_below, is_address, local_path, size_of
+
 VARIABLE = "HCLIP_JAX_CACHE"
 """Environment variable with the cache folder; empty disables the cache."""
 
 
 def folder() -> Path | None:
-    """The folder in VARIABLE, or `hclip_jax` in the user's cache folder; None if there is neither."""
+    """The folder in VARIABLE, or `hclip_jax` in the user's cache folder; None if there is neither.
+
+    Raises:
+        UserError: VARIABLE is an address.
+    """
     chosen = os.environ.get(VARIABLE)
     if chosen is not None:
-        return Path(chosen) if chosen else None
+        return local_path(chosen) if chosen else None
     try:
         user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError:  # HOME is not set, and the user has no entry in the password database
@@ -31,6 +37,9 @@ class CacheFile(NamedTuple):
 
 def files(directory: Path) -> list[CacheFile]:
     """The files below a folder, those that were not used for longest first; none if it cannot be read."""
+    if is_address(directory):
+        paths = [directory / name for name in files_below(directory)] if directory.exists() else []
+        return sorted(CacheFile(changed_at(path), size_of(path), path) for path in paths)
     found = []
     for path in directory.rglob("*"):
         with contextlib.suppress(OSError):  # another process removed it

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.paths import is_address
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,7 +24,8 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     """Yields a temporary path in the same folder and renames it to `path` at the end of the block.
 
     Missing folders are created. If the block fails, the old file is unchanged and the temporary one removed.
-    After a power cut, too, the file is the old one or the new one.
+    After a power cut, too, the file is the old one or the new one. The temporary file of an address is on
+    this machine and is copied at the end: an object store shows an object when it is whole.
 
     Args:
         path: the file to write or replace.
@@ -34,6 +36,12 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the file cannot be written (no permission, a full disk, a folder of that name).
     """
+    if is_address(path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder) / path.name
+            with _os_errors_name(path):
+                copy_file(Path(folder) / path.name, path)
+        return
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     with _os_errors_name(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,12 +132,17 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         UserError: the file cannot be written.
     """
+    content = content.encode() if isinstance(content, str) else content
+    if is_address(path):
+        with _os_errors_name(path):
+            path.write_bytes(content)
+        return
     with replace_atomically(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Appends UTF-8 to a file, which is created if it does not exist.
+    """Appends UTF-8 to a file of this machine, which is created if it does not exist.
 
     Raises:
         UserError: the file cannot be written.
@@ -143,6 +156,16 @@ def write_png(path: Path, image: "Image.Image") -> None:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copies a file from or to an address, not atomically on this machine.
+
+    Raises:
+        OSError: it cannot be copied.
+    """
+    with source.open("rb") as reader, target.open("wb") as writer:
+        shutil.copyfileobj(reader, writer, 2**20)
 
 
 def _write_to_disk(path: Path) -> None:
@@ -174,3 +197,10 @@ def _os_errors_name(path: Path) -> Iterator[None]:
         else:
             fix = "choose a folder with space that you may write to"
         raise UserError(f"{path} cannot be written ({error.strerror or error}); {fix}") from error
+    except UserError:
+        raise
+    except Exception as error:  # the libraries of object stores have their own
+        if not is_address(path):
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{path} cannot be written ({reason}); check the address and your access") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.paths import size_of
 from hclip_jax.io.substitutes import check_file
 
 MAX_BYTES = 2**26
@@ -24,7 +25,7 @@ def read_json(path: Path, fix: str) -> Any:
     """
     check_file(path, fix)
     try:
-        num_bytes = path.stat().st_size
+        num_bytes = size_of(path)
         content = path.read_bytes() if num_bytes <= MAX_BYTES else b""
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); {fix}") from error

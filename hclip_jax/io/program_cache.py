@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hclip_jax.io import cache
+from hclip_jax.io.paths import is_address
 
 MAX_BYTES = 2**30
 """Limit of the folder. A program takes some hundred kB to some MB."""
@@ -23,12 +24,17 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 def prepare(folder: Path) -> bool:
     """Creates the folder, removes broken entries, and the oldest entries above MAX_BYTES.
 
-    Only entries that changed since the last check are read.
+    Only entries that changed since the last check are read. At an address there are no broken ones, since an
+    object store shows an object when it is whole.
 
     Returns:
         Whether the folder can be used: a folder that cannot be written would have a warning of JAX for each
         program.
     """
+    if is_address(folder):
+        with contextlib.suppress(Exception):  # JAX warns of what it cannot read or write
+            cache.trim(folder, MAX_BYTES)
+        return True
     stamp = folder / _CHECKED
     try:
         folder.mkdir(parents=True, exist_ok=True)

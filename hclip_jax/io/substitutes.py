@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.paths import is_address
 
 
 def check_file(path: Path, fix: str) -> None:
@@ -19,7 +20,7 @@ def check_file(path: Path, fix: str) -> None:
     try:
         problem = substitute(path)
     except FileNotFoundError as error:
-        what = "is a link to nothing" if path.is_symlink() else "does not exist"
+        what = "is a link to nothing" if not is_address(path) and path.is_symlink() else "does not exist"
         raise UserError(f"{path} {what}; {fix}") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or error
@@ -39,7 +40,10 @@ def substitute(path: Path) -> str:
     Raises:
         OSError: `path` does not exist or cannot be read.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
+    if is_address(path):
+        if path.is_dir():
+            return "is a folder, not a file; give a file"
+    elif not stat.S_ISREG(path.stat().st_mode):
         return f"is a {'folder' if path.is_dir() else 'device or pipe'}, not a file; give a file"
     with path.open("rb") as file:
         start = file.read(512)

@@ -1,9 +1,11 @@
 """Reads and checks lists of class names."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.paths import size_of, to_path
 from hclip_jax.io.substitutes import substitute
 from hclip_jax.text.class_list import parse_class_list
 from hclip_jax.text.reading import Reading, reading, to_text
@@ -51,18 +53,19 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
         UserError: the file is unreadable, or `parse_class_list` or `check_class_names` refuses the list; the
             message has line numbers.
     """
-    path = Path(path)
+    path = to_path(path)
     try:
         found = substitute(path)
         # An empty file is an empty list.
-        if found and not (path.is_file() and path.stat().st_size == 0):
+        if found and not (path.is_file() and size_of(path) == 0):
             raise UserError(f"the class list {path} {found}")
-        if path.stat().st_size > _MAX_FILE_SIZE:
+        if size_of(path) > _MAX_FILE_SIZE:
             raise UserError(
                 f"the class list {path} has more than {_MAX_FILE_SIZE:,} bytes: give a text file with one "
                 "class name a line"
             )
-        text = path.read_text(encoding="utf-8-sig")  # -sig: Windows editors write a BOM first
+        # -sig: Windows editors write a BOM first
+        text = io.TextIOWrapper(io.BytesIO(path.read_bytes()), encoding="utf-8-sig").read()
     except OSError as error:
         raise UserError(
             f"cannot read the class list {path} ({error.strerror}): it must be a text file with one class "

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from hclip_jax.analysis.ablation.plan import Run, read_plan
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import bar, console
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.workdir import check_workdir
@@ -45,7 +46,13 @@ def main(argv: list[str]) -> int:
         metavar="NAME|FILE",
         help="configuration with METHODS and SEEDS (default: ablation)",
     )
-    add("--workdir", type=Path, default=Path("runs/ablation"), metavar="DIR", help="(default: runs/ablation)")
+    add(
+        "--workdir",
+        type=local_path,
+        default=Path("runs/ablation"),
+        metavar="DIR",
+        help="(default: runs/ablation)",
+    )
     add("--methods", default="", metavar="A,B", help="names of METHODS (default: all)")
     add("--seeds", default="", metavar="0,1", help="seeds (default: SEEDS)")
     add("--jobs", type=int, default=1, metavar="N", help="number of trainings in parallel (default: 1)")

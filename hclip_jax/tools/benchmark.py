@@ -22,6 +22,7 @@ from hclip_jax.analysis.benchmark.measure import Measurement, measure, to_markdo
 from hclip_jax.config.overrides import read_config
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
     add("--classes", default="171", metavar="T,...", help="numbers of classes (default: 171)")
     add("--batch", default="1", metavar="B,...", help="batch sizes in images (default: 1)")
     add("--runs", type=int, default=5, metavar="N", help="timed runs after the first (default: 5)")
-    add("--output", type=Path, metavar="DIR", help="folder for benchmark.json and benchmark.md")
+    add("--output", type=local_path, metavar="DIR", help="folder for benchmark.json and benchmark.md")
     add("--profile", default="", metavar="DIR", help="folder for a trace of the runs")
     args, overrides = parser.parse_with_overrides(argv)
     cases = args.cases.split(",")

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hclip_jax.io.paths import local_path
 from hclip_jax.tools.command_line import Parser, run
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip check", description=__doc__)
     add = parser.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="the labelled folder")
-    add("--output", type=Path, metavar="DIR", help="write report.md, report.json and previews/ to DIR")
+    add("folder", type=local_path, metavar="FOLDER", help="the labelled folder")
+    add("--output", type=local_path, metavar="DIR", help="write report.md, report.json and previews/ to DIR")
     add("--classes_file", default="", metavar="FILE", help="the class list (default: FOLDER/classes.txt)")
     add(
         "--previews",

@@ -98,11 +98,11 @@ def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = T
 
 
 def _run(main: Callable[[list[str]], int], argv: list[str], uses_jax: bool) -> int:
-    if uses_jax:
-        runtime.prepare()
-        # Orbax logs every file it writes, and tracebacks of what is reported here in a sentence.
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
+        if uses_jax:
+            runtime.prepare()
+            # Orbax logs every file it writes, and tracebacks of what is reported here in a sentence.
+            logging.getLogger("absl").setLevel(logging.CRITICAL)
         return main(argv)
     except UserError as error:
         return _fail(str(error))

@@ -26,6 +26,7 @@ from hclip_jax.analysis.compile.topology import Topology, devices, parse_topolog
 from hclip_jax.config.overrides import read_config
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -58,8 +59,13 @@ def main(argv: list[str]) -> int:
     add(
         "--effort", type=float, default=-1.0, metavar="X", help="of the compiler, -1 to 1 (default: -1, fast)"
     )
-    add("--output", type=Path, metavar="DIR", help="folder for compile.json and compile.md")
-    add("--against", type=Path, metavar="REPORT.json", help="fail if bytes grew against this compile.json")
+    add("--output", type=local_path, metavar="DIR", help="folder for compile.json and compile.md")
+    add(
+        "--against",
+        type=local_path,
+        metavar="REPORT.json",
+        help="fail if bytes grew against this compile.json",
+    )
     args, overrides = parser.parse_with_overrides(argv)
     topology = parse_topology(args.topology)
     programs = args.programs.split(",")

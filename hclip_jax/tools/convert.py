@@ -17,12 +17,12 @@ all. No code of a file is executed. Examples:
 import argparse
 import dataclasses
 import sys
-from pathlib import Path
 from typing import get_args
 
 from hclip_jax.config.schema import Activation
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import check_creatable
+from hclip_jax.io.paths import local_path, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -43,14 +43,14 @@ def main(argv: list[str]) -> int:
     add = parser.add_argument
     add(
         "source",
-        type=Path,
+        type=to_path,
         metavar="SOURCE",
         help="weights file or folder, work directory, model directory, or hf:OWNER/NAME",
     )
-    add("target", type=Path, metavar="TARGET", help="model directory to create")
+    add("target", type=local_path, metavar="TARGET", help="model directory to create")
     add("--verify", action="store_true", help="run both towers on fixed inputs and print checksums")
     add("--adapters_only", action="store_true", help="leave CLIP out; TARGET then needs it as --base")
-    add("--base", type=Path, metavar="CLIP", help="the CLIP of a SOURCE that holds only adapters")
+    add("--base", type=to_path, metavar="CLIP", help="the CLIP of a SOURCE that holds only adapters")
     add(
         "--activation",
         default="",

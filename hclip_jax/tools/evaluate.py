@@ -29,7 +29,7 @@ Exit status with --suite: 1 if a set of the suite is missing.
 import sys
 from pathlib import Path
 
-from hclip_jax import processes
+from hclip_jax import processes, runtime
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.overrides import apply_overrides
 from hclip_jax.errors import UserError
@@ -82,6 +82,8 @@ def main(argv: list[str]) -> int:
     from hclip_jax.training import loop
 
     with processes.joined(args.workdir):
+        if processes.count() > 1:
+            runtime.share_programs(args.workdir / "programs", processes.is_primary())
         loop.evaluate_checkpoint(config, args.workdir, checkpoint=args.checkpoint)
         if args.against and processes.is_primary():
             _compare(args.workdir, args.against, names)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.paths import to_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.weights.hub.names import is_hub_name
@@ -45,11 +46,14 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip hypersphere", description=__doc__)
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="work directory, model directory, or hf:OWNER/NAME")
+    add("model", type=to_path, metavar="MODEL", help="work directory, model directory, or hf:OWNER/NAME")
     add(
-        "--base", type=Path, metavar="CLIP", help="CLIP of a model directory that holds adapters without CLIP"
+        "--base",
+        type=to_path,
+        metavar="CLIP",
+        help="CLIP of a model directory that holds adapters without CLIP",
     )
-    add("--output", type=Path, metavar="DIR", help="(default: MODEL/hypersphere)")
+    add("--output", type=to_path, metavar="DIR", help="(default: MODEL/hypersphere)")
     parser.add_checkpoint()
     args = parser.parse_args(argv)
     if args.output is None and (args.model.is_file() or is_hub_name(args.model)):

@@ -15,10 +15,10 @@ those of MODEL with its adapters: if they differ by more than rounding, nothing 
 
 import argparse
 import sys
-from pathlib import Path
 
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import check_creatable, create_atomically
+from hclip_jax.io.paths import local_path, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -42,11 +42,14 @@ def main(argv: list[str]) -> int:
     parser = Parser(prog="hclip merge", description=__doc__)
     add = parser.add_argument
     add(
-        "model", type=Path, metavar="MODEL", help="model directory, work directory, file of H-CLIP, or hf:..."
+        "model",
+        type=to_path,
+        metavar="MODEL",
+        help="model directory, work directory, file of H-CLIP, or hf:...",
     )
-    add("target", type=Path, metavar="TARGET", help="file or folder to create")
+    add("target", type=local_path, metavar="TARGET", help="file or folder to create")
     add("--format", required=True, choices=FORMATS, help="see above")
-    add("--base", type=Path, metavar="CLIP", help="the CLIP of a MODEL that holds only adapters")
+    add("--base", type=to_path, metavar="CLIP", help="the CLIP of a MODEL that holds only adapters")
     add("--dtype", choices=DTYPES, help="of all tensors of CLIP (default: unchanged)")
     parser.add_checkpoint()
     args = parser.parse_args(argv)

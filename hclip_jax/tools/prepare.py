@@ -19,10 +19,10 @@ Exit status 0 if all is prepared, 1 if `all` could not prepare some, 2 for wrong
 import argparse
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.paths import local_path
 from hclip_jax.tools.command_line import Parser, run
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def main(argv: list[str]) -> int:
     add = parser.add_argument
     add("name", nargs="?", metavar="NAME", help="a data set of --list, or all")
     add("--list", action="store_true", help="print the data sets, and what to download")
-    add("--source", type=Path, metavar="DIR", help="the unpacked archives")
-    add("--target", type=Path, metavar="DIR", help="folder in which NAME is created")
+    add("--source", type=local_path, metavar="DIR", help="the unpacked archives")
+    add("--target", type=local_path, metavar="DIR", help="folder in which NAME is created")
     add("--format", choices=_FORMATS, default="tfds", help="of the prepared set (default: tfds)")
     add("--labels", choices=("official", "mat"), default="official", help=_LABELS_HELP)
     add("--partial", action="store_true", help="also prepare an incomplete copy; every report will say so")

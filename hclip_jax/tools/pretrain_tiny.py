@@ -12,11 +12,11 @@ this package, --config.clip.weights=tiny, was trained with
 
 import argparse
 import sys
-from pathlib import Path
 
 from hclip_jax.config.overrides import read_config
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.io.files import check_absent
+from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="python -m hclip_jax.tools.pretrain_tiny", description=__doc__)
     add = parser.add_argument
-    add("target", type=Path, metavar="TARGET", help="model directory to create")
+    add("target", type=local_path, metavar="TARGET", help="model directory to create")
     add("--config", default="tiny", metavar="NAME|FILE", help="configuration of the towers (default: tiny)")
     add("--num_train_steps", type=int, default=1000, help="number of updates (default: 1000)")
     add("--batch_size", type=int, default=64, help="images and captions a step (default: 64)")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import check_creatable, create_dir_atomically, write_atomically
+from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.choose import list_steps
@@ -52,10 +53,10 @@ def main(argv: list[str]) -> int:
     """
     parser = Parser(prog="hclip push", description=__doc__)
     add = parser.add_argument
-    add("model", type=Path, metavar="DIR", help="work directory, or model directory")
+    add("model", type=local_path, metavar="DIR", help="work directory, or model directory")
     add("name", metavar="hf:OWNER/NAME", help="repository on the Hub")
     add("--private", action="store_true", help="only you can read the repository")
-    add("--output", type=Path, metavar="FOLDER", help="write the files there, and upload nothing")
+    add("--output", type=local_path, metavar="FOLDER", help="write the files there, and upload nothing")
     add(
         "--license",
         default=_UNKNOWN,

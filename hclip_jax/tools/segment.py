@@ -36,6 +36,7 @@ from hclip_jax.data.open_image import MAX_MEGAPIXELS
 from hclip_jax.errors import UserError, one_line, printable
 from hclip_jax.inference.segmentation import check_num_classes
 from hclip_jax.io.files import check_writable
+from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import bar
 from hclip_jax.text.class_groups import SYNONYMS
 from hclip_jax.text.class_list import check_forms
@@ -143,7 +144,7 @@ def _parser() -> Parser:
     )
     add(
         "--output",
-        type=Path,
+        type=local_path,
         default=Path("segmentation"),
         metavar="OUT",
         help="folder for the results (default: segmentation/)",

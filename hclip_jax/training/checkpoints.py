@@ -1,12 +1,12 @@
 """Checkpoints of the training state and the data position, by Orbax.
 
 A checkpoint is written under a temporary name and renamed when it and its checksums are complete, so every
-visible one can be restored.
+visible one can be restored. An object store cannot rename: there, a checkpoint counts when it has its last
+file, `choose.COMMITTED`.
 """
 
 import contextlib
 import gc
-import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,11 +19,10 @@ import orbax.checkpoint as ocp
 
 from hclip_jax import processes
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.paths import absolute, as_address, is_address
 from hclip_jax.training.checksums import write_checksums
-from hclip_jax.training.choose import FOLDER, ChosenCheckpoint, damaged, list_steps
+from hclip_jax.training.choose import FOLDER, ChosenCheckpoint, damaged, list_steps, remove_incomplete
 from hclip_jax.training.state import TrainState
-
-_TEMPORARY = ".orbax-checkpoint-tmp"
 
 
 class TrainCheckpoints:
@@ -38,15 +37,14 @@ class TrainCheckpoints:
         self._report = sys.unraisablehook
         sys.unraisablehook = _without_closed_loops(self._report)
         if processes.is_primary():
-            for path in directory.glob(f"*{_TEMPORARY}*"):  # of a training that was killed
-                shutil.rmtree(path, ignore_errors=True)
+            remove_incomplete(workdir)
         policies = ocp.checkpoint_managers
         with self._saving():
             self._manager = ocp.CheckpointManager(
-                directory.absolute(),
+                absolute(directory),
                 options=ocp.CheckpointManagerOptions(
                     preservation_policy=policies.LatestN(max_to_keep),
-                    temporary_path_class=_WithChecksums,
+                    temporary_path_class=_CommittedWithChecksums if is_address(workdir) else _WithChecksums,
                     lightweight_initialize=True,  # reads no file of older checkpoints
                 ),
             )
@@ -123,7 +121,7 @@ def restore(
     Raises:
         UserError: the checkpoint is damaged, or of another model.
     """
-    folder = checkpoint.folder.absolute()
+    folder = absolute(checkpoint.folder)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     restore_args = ocp.checkpoint_utils.construct_restore_args(abstract)
     state, position, problem = {}, None, ""
@@ -179,6 +177,16 @@ class _WithChecksums(ocp.path.atomicity.AtomicRenameTemporaryPath):
         step = self.get_final().name
         if step.isdigit():  # the checkpoint, not a folder in it
             write_checksums(Path(self.get()), int(step))
+        await super().finalize()
+
+
+class _CommittedWithChecksums(ocp.path.atomicity.CommitFileTemporaryPath):
+    """A folder of an object store that gets its checksums before its commit file."""
+
+    async def finalize(self) -> None:
+        step = self.get_final().name
+        if step.isdigit():
+            write_checksums(as_address(self.get()), int(step))
         await super().finalize()
 
 

@@ -12,11 +12,11 @@ are read by threads.
 """
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hclip_jax.io.files import sha256_of
+from hclip_jax.io.paths import files_below, size_of
 
 NAME = "checksums.sha256"
 # Times that Orbax writes last, together with the final name. They are not read.
@@ -32,11 +32,12 @@ def write_checksums(folder: Path, step: int) -> None:
     Raises:
         OSError: a file cannot be read, or the list not be written.
     """
-    names = sorted(name for name in _files(folder, "") if name not in _NOT_LISTED)
+    names = sorted(name for name in files_below(folder) if name not in _NOT_LISTED)
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         digests = pool.map(lambda name: sha256_of(folder / name), names)
         lines = [f"{digest}  {name}" for digest, name in zip(digests, names, strict=True)]
-    (folder / NAME).write_text("\n".join((f"# step {step}, {len(names)} files", *lines)) + "\n", "utf-8")
+    content = "\n".join((f"# step {step}, {len(names)} files", *lines)) + "\n"
+    (folder / NAME).write_bytes(content.encode())
 
 
 def find_damage(folder: Path, step: int) -> str | None:
@@ -52,7 +53,7 @@ def find_damage(folder: Path, step: int) -> str | None:
             return "it is empty"
         if not (folder / NAME).is_file():
             return None
-        if (folder / NAME).stat().st_size > _MAX_BYTES:
+        if size_of(folder / NAME) > _MAX_BYTES:
             return f"{NAME} is too large"
         digests = _parse((folder / NAME).read_bytes(), step)
         if isinstance(digests, str):
@@ -83,12 +84,3 @@ def _damage_of_file(folder: Path, name: str, digest: str) -> str:
     if not path.is_file():
         return f"{name[:100]} is missing"
     return "" if sha256_of(path) == digest else f"{name[:100]} was changed or cut"
-
-
-def _files(folder: Path, prefix: str) -> Iterator[str]:
-    """Names of all files below `folder`, with "/" between folders."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            yield from _files(path, f"{prefix}{path.name}/")
-        else:
-            yield f"{prefix}{path.name}"

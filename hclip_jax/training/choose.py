@@ -4,11 +4,17 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from hclip_jax import processes
 from hclip_jax.errors import UserError, some
+from hclip_jax.io.copies import move_folder, remove_folder
+from hclip_jax.io.paths import is_address
 from hclip_jax.io.progress import console
 from hclip_jax.training.checksums import find_damage
 
 FOLDER, SET_ASIDE = "checkpoints", "checkpoints_set_aside"
+COMMITTED = "commit_success.txt"
+"""The last file of a checkpoint at an address; elsewhere, checkpoints get their names last."""
+_TEMPORARY = ".orbax-checkpoint-tmp"
 _STEP = re.compile("0|[1-9][0-9]*")
 
 
@@ -26,6 +32,29 @@ def list_steps(workdir: Path) -> list[int]:
     Raises:
         UserError: the folder with the checkpoints cannot be read.
     """
+    steps = _list_names(workdir)
+    if is_address(workdir):
+        steps = [step for step in steps if (workdir / FOLDER / str(step) / COMMITTED).exists()]
+    return steps
+
+
+def remove_incomplete(workdir: Path) -> None:
+    """Removes what a killed training left of a checkpoint that it was writing.
+
+    Raises:
+        UserError: the folder with the checkpoints cannot be read.
+    """
+    folder = workdir / FOLDER
+    if is_address(workdir):
+        whole = list_steps(workdir)
+        incomplete = [folder / str(step) for step in _list_names(workdir) if step not in whole]
+    else:
+        incomplete = list(folder.glob(f"*{_TEMPORARY}*"))
+    for path in incomplete:
+        remove_folder(path)
+
+
+def _list_names(workdir: Path) -> list[int]:
     folder = workdir / FOLDER
     try:
         names = [path.name for path in folder.iterdir()]
@@ -41,12 +70,20 @@ def list_steps(workdir: Path) -> list[int]:
 def choose_checkpoint(workdir: Path, step: int | None = None) -> ChosenCheckpoint | None:
     """Selects the newest checkpoint, or that of `step`, and verifies its checksums.
 
+    Every process must call it; the primary alone reads the files for their checksums, and the others wait.
+
     Returns:
         The checkpoint; None if there is none and `step` is None.
 
     Raises:
-        UserError: it is damaged, or there is none of `step`.
+        UserError: it is damaged, or there is none of `step`, or processes see different ones.
     """
+    chosen = _choose(workdir, step)
+    processes.agree(checkpoint=str(chosen and chosen.step))
+    return chosen
+
+
+def _choose(workdir: Path, step: int | None) -> ChosenCheckpoint | None:
     steps = list_steps(workdir)
     if step is not None and step not in steps:
         found = f"has those of step {some(map(str, reversed(steps)))}" if steps else "has none"
@@ -55,9 +92,9 @@ def choose_checkpoint(workdir: Path, step: int | None = None) -> ChosenCheckpoin
         return None
     chosen = steps[-1] if step is None else step
     folder = workdir / FOLDER / str(chosen)
-    damage = find_damage(folder, chosen)
+    damage = find_damage(folder, chosen) if processes.is_primary() else ""
     if damage and step is None and list_steps(workdir)[-1:] != [chosen]:
-        return choose_checkpoint(workdir)  # a training replaced it meanwhile
+        return _choose(workdir, None)  # a training replaced it meanwhile
     if damage:
         raise damaged(workdir, chosen, damage)
     if damage is None:
@@ -93,7 +130,7 @@ def set_newer_aside(workdir: Path, checkpoint: ChosenCheckpoint) -> None:
     try:
         aside.mkdir(exist_ok=True)
         for step in newer:
-            (workdir / FOLDER / str(step)).rename(_free_name(aside, str(step)))
+            move_folder(workdir / FOLDER / str(step), _free_name(aside, str(step)), COMMITTED)
     except OSError as error:
         raise UserError(
             f"{workdir / FOLDER} cannot be changed ({error.strerror}); it must be a folder you may write to"

@@ -12,10 +12,11 @@ from jax.sharding import Mesh
 from hclip_jax.config.build import changed_fields, to_dict
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.errors import UserError
+from hclip_jax.io.paths import to_path
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import named_sharding, place
-from hclip_jax.weights.hub.download import local_path
+from hclip_jax.weights.hub.download import local_path as hub_path
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
 
@@ -51,7 +52,7 @@ def _check_given(weights: str) -> None:
 
 
 def _read_clip(config: ClipConfig) -> Params:
-    path = BUILT_IN.get(config.weights) or Path(local_path(config.weights))
+    path = BUILT_IN.get(config.weights) or to_path(hub_path(config.weights))
     checkpoint = load_model(path) if is_model_directory(path) else open_checkpoint(path, like=config)
     found, wanted = (to_dict(dataclasses.replace(c, weights="")) for c in (checkpoint.clip, config))
     if changed := changed_fields(found, wanted):

@@ -8,6 +8,7 @@ from hclip_jax import processes
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import append_text, write_atomically
 from hclip_jax.io.json_file import parse_json
+from hclip_jax.io.paths import is_address
 
 
 class MetricsFile:
@@ -16,6 +17,9 @@ class MetricsFile:
     A run that resumes at `step` first drops the lines that it will write again: those beyond that step, and
     an evaluation of that step. Lines of other programs stay, except an incomplete last one. Of several
     processes, only the primary writes.
+
+    At an address, where nothing can be appended, each line rewrites the file from memory. Nothing is lost,
+    but each costs a request and the bytes so far: 1,600 lines of 0.3 kB, the published recipe, make 0.4 GB.
     """
 
     def __init__(self, path: Path, step: int):
@@ -24,13 +28,15 @@ class MetricsFile:
         Raises:
             UserError: it cannot be read or written.
         """
-        self._path = path
+        self._path, self._kept = path, b""
         if not processes.is_primary():
             return
         lines = _read_lines(path)
         kept = [line for line in lines if _precedes(_parse(line), step)]
+        content = b"".join(line + b"\n" for line in kept)
         if kept != lines or (lines and not path.read_bytes().endswith(b"\n")):
-            write_atomically(path, b"".join(line + b"\n" for line in kept))
+            write_atomically(path, content)
+        self._kept = content
 
     def write(self, step: int, **values: object) -> None:
         """Appends one line; `values` are JSON types.
@@ -38,8 +44,14 @@ class MetricsFile:
         Raises:
             UserError: it cannot be written.
         """
-        if processes.is_primary():
-            append_text(self._path, json.dumps({"step": step, **values}) + "\n")
+        if not processes.is_primary():
+            return
+        line = json.dumps({"step": step, **values}) + "\n"
+        if is_address(self._path):
+            self._kept += line.encode()
+            write_atomically(self._path, self._kept)
+        else:
+            append_text(self._path, line)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.json_file import read_json
+from hclip_jax.io.paths import gcs_path, is_address
 from hclip_jax.text.class_names import check_class_names
 from hclip_jax.training.choose import FOLDER, list_steps
 
@@ -33,14 +34,9 @@ def parse_workdir(argument: str) -> Path:
     """The path of a --workdir.
 
     Raises:
-        UserError: it is an address, which as a path would be a folder of this machine.
+        UserError: it is an address that cannot be reached or where checkpoints cannot be written.
     """
-    if "://" in argument:
-        raise UserError(
-            f"--workdir={argument} is an address; give a folder, for example where the bucket is mounted "
-            f"(Cloud Storage FUSE)"
-        )
-    return Path(argument)
+    return gcs_path(argument)
 
 
 def is_workdir(path: Path) -> bool:
@@ -126,12 +122,16 @@ def claim_workdir(workdir: Path, config: Config) -> None:
 def lock_workdir(workdir: Path) -> Iterator[None]:
     """Keeps other trainings out of `workdir`; the system unlocks it when the process ends, however it ends.
 
-    Reading is not hindered. On disks and systems without locks, nothing happens.
+    Reading is not hindered. On disks and systems without locks, and on object stores, which have none,
+    nothing happens: two trainings in one work directory would overwrite each other there.
 
     Raises:
         UserError: another process trains there, or the folder cannot be written.
     """
     path = workdir / "lock"
+    if is_address(workdir):
+        yield
+        return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         file = path.open("a")

@@ -18,6 +18,7 @@ from hclip_jax.config.schema import (
 )
 from hclip_jax.config.validate import check_architecture, check_clip, check_protocol
 from hclip_jax.errors import UserError, printable
+from hclip_jax.io.copies import local_copy
 from hclip_jax.io.files import create_dir_atomically, sha256_of, write_atomically
 from hclip_jax.io.json_file import read_json
 from hclip_jax.io.substitutes import check_file
@@ -128,6 +129,7 @@ def load_model(path: Path) -> Checkpoint:
         spec = ModelSpec(architecture, card.protocol, card.class_names)
     weights = path / _WEIGHTS
     check_file(weights, "copy the whole directory")
+    weights = local_copy(weights)
     if sha256_of(weights) != card.weights_sha256:
         raise UserError(
             f"{weights} is not the file that the {_CARD} beside it describes (its sha256 differs); copy the "

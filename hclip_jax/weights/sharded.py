@@ -1,12 +1,12 @@
 """Weights in several files, Hugging Face's format for large models: an index names each tensor's file."""
 
-import os
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.json_file import read_json
+from hclip_jax.io.paths import exists_or_link
 from hclip_jax.weights.lazy_array import LazyArray
 
 INDEX_SUFFIX = ".index.json"
@@ -27,7 +27,7 @@ def read_sharded(path: Path, read: Callable[[Path], Mapping[str, LazyArray]]) ->
     shards: dict[str, Mapping[str, LazyArray]] = {}
     for shard in sorted(set(weight_map.values())):
         file = path.parent / shard
-        if not os.path.lexists(file):
+        if not exists_or_link(file):
             raise UserError(
                 f"{path} needs {printable(shard)}, which is not beside it; download that file too"
             )

@@ -1,13 +1,14 @@
 """Arrays by name from a weights file of any format, and the config.json beside it."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hclip_jax.errors import UserError, some
+from hclip_jax.io.copies import local_copy
 from hclip_jax.io.json_file import read_json
+from hclip_jax.io.paths import exists_or_link, size_of
 from hclip_jax.io.substitutes import check_file
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.safetensors_file import read_safetensors
@@ -80,7 +81,7 @@ def open_weights(path: Path) -> WeightFile:
     def read(file: Path) -> _Content:
         nonlocal size
         content = _read_content(file)
-        size += file.stat().st_size
+        size += size_of(file)
         return content
 
     if path.name.endswith(INDEX_SUFFIX):
@@ -98,7 +99,7 @@ def open_weights(path: Path) -> WeightFile:
 
 def _find_weights(folder: Path) -> Path:
     try:
-        present = set(os.listdir(folder))
+        present = {path.name for path in folder.iterdir()}
     except OSError as error:
         raise UserError(
             f"{folder} cannot be read ({error.strerror}); give the weights file itself"
@@ -111,6 +112,7 @@ def _find_weights(folder: Path) -> Path:
 
 def _read_content(path: Path) -> _Content:
     check_file(path, "give a weights file")
+    path = local_copy(path)
     if _is_safetensors(path):
         return _Content(read_safetensors(path))
     content, is_torchscript = read_torch(path)
@@ -138,7 +140,7 @@ def _read_config(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     names: dict[str, str] = {}
     for name in CONFIG_NAMES:
         path = folder / name
-        if not os.path.lexists(path):
+        if not exists_or_link(path):
             continue
         config = read_json(path, "download it again")
         if isinstance(config, dict):

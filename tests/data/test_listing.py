@@ -61,7 +61,7 @@ def test_a_folder_that_cannot_be_listed_is_named(photos: Path, monkeypatch: pyte
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(
         UserError, match=r"cannot be listed \(Permission denied\): give a folder that you may read"
     ):

@@ -1,7 +1,6 @@
 """Image files in TFDS records are read as in a labelled folder; versions, gs://, several processes."""
 
 import io
-import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
 from hclip_jax.data.digest import digest_files
@@ -21,6 +19,8 @@ from hclip_jax.data.sources import open_source
 from hclip_jax.data.tfds import TfdsSource
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
+from tests.bucket import ADDRESS, Bucket
+from tests.bucket import bucket as mounted_bucket
 
 Pair = tuple[bytes, bytes]
 NAMES = [f"class {number}" for number in range(847)]
@@ -203,23 +203,10 @@ def test_two_processes_read_disjoint_halves(tmp_path: Path) -> None:
     assert epochs(0, skip=4) == first[4:]
 
 
-class Bucket(LocalFileSystem):
-    """gs://bucket as a folder of this machine."""
-
-    folder = ""
-
-    @classmethod
-    def _strip_protocol(cls, path: Any) -> str:
-        return os.fspath(path).replace("gs://bucket", cls.folder)
-
-
 @pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    from etils.epath import backend
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     from tensorflow_datasets.core.data_sources import base
 
-    monkeypatch.setattr(Bucket, "folder", str(tmp_path))
-    monkeypatch.setattr(backend._FileSystemSpecBackend, "_get_filesystem", lambda self, name: Bucket())
     original = base.file_instructions
 
     def local(*arguments: Any) -> Any:  # array_record itself would open gs://
@@ -228,7 +215,8 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         return [entry.replace(filename=Bucket._strip_protocol(entry.filename)) for entry in instructions]
 
     monkeypatch.setattr(base, "file_instructions", local)
-    return "gs://bucket"
+    with mounted_bucket(tmp_path):
+        yield ADDRESS
 
 
 def test_a_bucket(bucket: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hclip_jax.io import program_cache
+from tests.bucket import bucket
 
 ENTRY = zlib.compress(os.urandom(5000))
 
@@ -99,3 +100,15 @@ def test_jax_replaces_a_cut_entry(tmp_path: Path) -> None:
     again = run()
     assert "cache_hits" in again
     assert "cache_misses" not in again
+
+
+def test_an_address_is_trimmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry(tmp_path / "programs", "old", time=1)
+    new = entry(tmp_path / "programs", "new", time=2)
+    with bucket(tmp_path) as root:
+        assert program_cache.prepare(root / "none")
+        assert program_cache.prepare(root / "programs")
+        assert len(list((tmp_path / "programs").iterdir())) == 4
+        monkeypatch.setattr(program_cache, "MAX_BYTES", 6000)
+        assert program_cache.prepare(root / "programs")
+    assert [path.name for path in (tmp_path / "programs").glob("*-cache")] == [new.name]

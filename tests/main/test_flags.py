@@ -37,7 +37,11 @@ def test_exit_status_reaches_the_shell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argument", "parts"),
     [
-        ("--workdir=gs://bucket/run", ("--workdir=gs://bucket/run is an address", "give a folder")),
+        (
+            "--workdir=ftp://host/run",
+            ("ftp://host/run is no address", "give gs://BUCKET", "hclip_jax[gcs]"),
+        ),
+        ("--workdir=s3://bucket/run", ("s3://bucket/run is no address that can be read: give gs://",)),
         ("--mesh=3x3", ("the mesh is '3x3'", "a product of 8")),
         ("--mesh=8", ("the mesh is '8'",)),
         ("--config.train.batch_sizes=3", ("config.train.batch_sizes is not a field", "mean batch_size?")),
