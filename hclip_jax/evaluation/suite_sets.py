@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from hclip_jax.config.schema import DataConfig, EvaluationSet
 from hclip_jax.data.data_folder import SCHEME, VARIABLE, below, resolve_root
-from hclip_jax.data.remote import data_path, is_remote
 from hclip_jax.data.sources import SCENES, open_source
 from hclip_jax.data.types import Example, Source
 from hclip_jax.datasets.catalogue import CATALOGUE
@@ -13,6 +12,7 @@ from hclip_jax.datasets.prepared import PreparedState, read_state
 from hclip_jax.errors import UserError, printable
 from hclip_jax.evaluation.evaluate_set import LabelledSet
 from hclip_jax.evaluation.suite import Suite, SuiteSet
+from hclip_jax.io.paths import gcs_path, is_address
 
 
 class OpenSet(NamedTuple):
@@ -89,7 +89,7 @@ def is_same_set(entry: EvaluationSet, data: DataConfig, opened: OpenSet) -> bool
         return False
     root = resolve_root(root)
     return root == opened.root or (
-        not is_remote(root) and data_path(root).resolve() == data_path(opened.root).resolve()
+        not is_address(root) and gcs_path(root).resolve() == gcs_path(opened.root).resolve()
     )
 
 
@@ -100,7 +100,7 @@ def root_of(entry: SuiteSet, folder: str) -> str:
         UserError: the root is relative and there is no folder.
     """
     root = entry.root or entry.name
-    if is_remote(root) or root.startswith(("/", SCHEME)):
+    if is_address(root) or root.startswith(("/", SCHEME)):
         return resolve_root(root)
     if not folder:
         raise UserError(f"no data folder is given: give --data=DIR or set {VARIABLE}")
@@ -123,7 +123,7 @@ def _open_or_miss(entry: SuiteSet, folder: str, num_images: int) -> OpenSet | Mi
 
 def _open(entry: SuiteSet, folder: str, num_images: int) -> OpenSet:
     root = root_of(entry, folder)
-    if not data_path(root).exists():
+    if not gcs_path(root).exists():
         prepare = f" (hclip prepare {entry.benchmark} --source=DIR --target={folder})" if folder else ""
         raise UserError(f"not prepared: {root} does not exist{prepare if entry.benchmark else ''}")
     state = read_state(root)

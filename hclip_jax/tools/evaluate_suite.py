@@ -8,11 +8,11 @@ from typing import get_args
 from hclip_jax import processes
 from hclip_jax.config.schema import Dtype
 from hclip_jax.data.data_folder import VARIABLE, data_folder
-from hclip_jax.data.remote import is_remote
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.comparison import read_evaluations
 from hclip_jax.evaluation.suite import Suite, built_in_suites, read_suite
 from hclip_jax.io.files import check_writable
+from hclip_jax.io.paths import is_address, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.io.tables import markdown_table
 from hclip_jax.tools.command_line import Parser
@@ -104,7 +104,7 @@ def _parser(description: str | None) -> Parser:
     add("--sets", default="", metavar="NAME,NAME", help="only these sets of the suite")
     add(
         "--output",
-        type=Path,
+        type=parse_workdir,
         metavar="DIR",
         help="reports (default: MODEL/evaluation/SUITE of a work directory)",
     )
@@ -143,7 +143,7 @@ def _data_folder(given: str, suite: Suite) -> str:
             f"the suite {suite.name} needs the folder of its sets: give --data=DIR, the --target of hclip "
             f"prepare, or set the environment variable {VARIABLE}"
         )
-    if folder and not is_remote(folder) and not Path(folder).is_dir():
+    if folder and not is_address(folder) and not Path(folder).is_dir():
         option = f"--data={given}" if given else f"{VARIABLE}={folder}"
         raise UserError(f"{option} is no folder; give the --target of hclip prepare")
     return folder
@@ -157,11 +157,12 @@ def _output(args: argparse.Namespace, suite: Suite) -> Path:
             raise UserError(f"--{name} is {getattr(args, name)}; it must be {least} or more")
     if args.output:
         return args.output
-    if not is_workdir(Path(args.model)):
+    model = to_path(args.model)
+    if not is_workdir(model):
         raise UserError(
             f"--output=DIR is missing: {args.model} is no work directory, so give a folder for the reports"
         )
-    return _reports(Path(args.model), suite)
+    return _reports(model, suite)
 
 
 def _other(other: Path, suite: Suite, output: Path) -> Path:
