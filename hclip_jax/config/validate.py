@@ -19,7 +19,7 @@ from hclip_jax.config.adapters import (
     LoraConfig,
     NoneConfig,
 )
-from hclip_jax.config.build import build, wrong
+from hclip_jax.config.build import build, shown, wrong
 from hclip_jax.config.schema import Architecture, ClipConfig, Config, HeadConfig, InferenceProtocol
 from hclip_jax.errors import UserError
 
@@ -196,6 +196,11 @@ def _check_training(c: Config) -> None:
     for name in c.evaluation.sets:  # names of report files
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
             raise wrong("config.evaluation.sets", name, "names of up to 100 letters, digits, _, - or .")
+    if c.start and c.clip.weights:
+        raise UserError(
+            f"config.start is {shown(c.start)} and config.clip.weights is {shown(c.clip.weights)}, but CLIP "
+            f"comes from one of them; leave the other empty"
+        )
     if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
         raise wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
     _check_divides("config", (_GRID, grid_size(c.architecture), "train.pooling", c.train.pooling))

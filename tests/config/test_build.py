@@ -52,7 +52,7 @@ CHOICE_LISTS = (
     "train.trainable",
 )
 # The classes of the tuning methods have defaults.
-OPTIONAL = {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"}
+OPTIONAL = {"start"} | {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"}
 
 
 @pytest.mark.parametrize(
