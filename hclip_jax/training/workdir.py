@@ -174,8 +174,13 @@ def lock_workdir(workdir: Path) -> Iterator[None]:
         yield
 
 
-def check_workdir(workdir: Path, config: Config) -> None:
+def check_workdir(workdir: Path, config: Config, *, may_grow: bool = True) -> None:
     """Checks that `workdir` is new, or holds a training of the same configuration.
+
+    Args:
+        workdir: the work directory.
+        config: the configuration.
+        may_grow: whether it may have more steps than the training.
 
     Raises:
         UserError: it is a file, holds a training of another configuration, or checkpoints without one.
@@ -193,10 +198,12 @@ def check_workdir(workdir: Path, config: Config) -> None:
     # Work directories of older versions have no start.
     changed = changed_fields({"start": "", **existing}, to_dict(config))
     changed = [field for field in changed if not field.startswith(_MAY_CHANGE)]
-    if 0 < _num_train_steps(existing) < config.train.num_train_steps:
+    if may_grow and 0 < _num_train_steps(existing) < config.train.num_train_steps:
         changed = [field for field in changed if field != _NUM_TRAIN_STEPS]
     if changed:
-        only_grows = f", in which {_NUM_TRAIN_STEPS} may only grow" if _NUM_TRAIN_STEPS in changed else ""
+        only_grows = ""
+        if may_grow and _NUM_TRAIN_STEPS in changed:
+            only_grows = f", in which {_NUM_TRAIN_STEPS} may only grow"
         raise UserError(
             f"{workdir} holds a training of another configuration, which differs in {_listed(changed)}; "
             f"give another work directory (with --config.start={workdir} it starts from this model), or the "

@@ -116,6 +116,13 @@ def test_a_work_directory_of_a_version_without_start_is_resumed(tmp_path: Path) 
     claim_workdir(tmp_path, micro())
 
 
+def test_an_ablation_does_not_continue_shorter_trainings(tmp_path: Path) -> None:
+    claim_workdir(tmp_path, micro())
+    check_workdir(tmp_path, micro(num_train_steps=5))
+    with pytest.raises(UserError, match=r"differs in train\.num_train_steps; .*config\.json$"):
+        check_workdir(tmp_path, micro(num_train_steps=5), may_grow=False)
+
+
 @pytest.mark.parametrize("train", [None, [], {}, {"num_train_steps": True}, {"num_train_steps": "4"}])
 def test_an_unknown_number_of_steps_is_not_fewer(train: Any, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**to_dict(micro()), "train": train}))
