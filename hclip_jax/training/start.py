@@ -12,7 +12,7 @@ from hclip_jax.models.params import Params
 from hclip_jax.weights.checkpoint import Checkpoint, fingerprint
 from hclip_jax.weights.export import merge_adapters
 
-# Fields that other weights do not follow from, but other results do.
+# Free fields whose change alters the results; other ones alter only how they are computed.
 _SAID = ("model.image_size", "prompts.templates", "prompts.synonyms")
 
 
@@ -97,7 +97,7 @@ def _bound_fields(architecture: Architecture) -> dict[str, Any]:
 def _fingerprint(model: Checkpoint, config: Config, folds: bool) -> str:
     parts = {part for part in model.parts if part not in config.train.trainable}
     if folds:
-        # They are read to fold them, and only then: the adapters of this training are others.
+        # The start's adapters are read only to fold them; this training has others.
         parts = parts - {"adapters"} | ({"adapters"} if "clip" in parts else set())
     return fingerprint(model.only(*parts).params) if parts else ""
 
