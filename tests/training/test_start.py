@@ -29,6 +29,7 @@ from hclip_jax.weights.export import merge_adapters
 from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import save_model
 from tests import tolerance, trained
+from tests.hub_server import Hub, Repo
 from tests.labelled_folder import save
 from tests.small_models import micro, micro_tuned
 from tests.weights.sample_files import FILES
@@ -128,6 +129,16 @@ def test_an_activation_that_the_file_does_not_state_is_the_configurations() -> N
         config, clip=dataclasses.replace(architecture.clip, activation="gelu"), head=architecture.head
     )
     assert open_start(config) is not None
+
+
+def test_a_model_by_name_is_a_start(directory: Path, hub: Hub) -> None:
+    hub.repos["models/me/tiny"] = Repo({path.name: path.read_bytes() for path in directory.iterdir()})
+    starts = [open_start(started(path)) for path in (Path("hf:me/tiny"), directory)]
+    assert starts[0] is not None
+    assert starts[1] is not None
+    tolerance.assert_same(starts[0].params, starts[1].params)
+    assert starts[0].fingerprint == starts[1].fingerprint
+    assert starts[0].summary.startswith("starting from hf:me/tiny (")
 
 
 def test_a_merged_model_and_another_image_size_are_a_start(directory: Path, tmp_path: Path) -> None:
