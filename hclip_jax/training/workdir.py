@@ -203,11 +203,11 @@ def check_workdir(workdir: Path, config: Config, *, may_grow: bool = True) -> No
     if changed:
         only_grows = ""
         if may_grow and _NUM_TRAIN_STEPS in changed:
-            only_grows = f", in which {_NUM_TRAIN_STEPS} may only grow"
+            only_grows = f" ({_NUM_TRAIN_STEPS} may only grow)"
         raise UserError(
             f"{workdir} holds a training of another configuration, which differs in {_listed(changed)}; "
             f"give another work directory (with --config.start={workdir} it starts from this model), or the "
-            f"configuration in {path}{only_grows}"
+            f"configuration in its {_CONFIG}{only_grows}"
         )
 
 

@@ -153,16 +153,25 @@ def test_a_merged_model_and_another_image_size_are_a_start(directory: Path, tmp_
 def test_without_changes_the_first_figures_are_the_last_ones(first: Path, tmp_path: Path) -> None:
     shutil.copytree(first, tmp_path / "first")
     loop.evaluate_checkpoint(micro(), tmp_path / "first", make_mesh(1))
-    config = started(tmp_path / "first", num_train_steps=1, evaluate_first=True)
-    loop.train(config, tmp_path / "second", make_mesh(1))
-    report = json.loads((tmp_path / "first/evaluation/val.json").read_text())
-    lines = [json.loads(line) for line in (tmp_path / "second/metrics.jsonl").read_text().splitlines()]
-    (evaluation,) = [line["evaluation"]["val"] for line in lines if "evaluation" in line]
+    config = started(tmp_path / "first")
+    loop.evaluate_checkpoint(config, tmp_path / "second", make_mesh(1))  # before its first step
+    (last, step), (new, zero) = (
+        (report["summary"], report["details"]["step"])
+        for report in (
+            json.loads((tmp_path / name / "evaluation/val.json").read_text()) for name in ("first", "second")
+        )
+    )
+    assert (step, zero) == (4, 0)
     for name in SCORES:
-        assert abs(evaluation[name] - report["summary"][name]) <= 1e-6
-    chain = open_start(started(tmp_path / "second", micro_tuned(method="lora")))
+        assert abs(new[name] - last[name]) <= 1e-6
+
+
+def test_a_start_may_have_a_start(directory: Path, tmp_path: Path) -> None:
+    config = started(directory)
+    workdir = trained.train(tmp_path / "second", config)
+    chain = open_start(started(workdir, micro_tuned(method="lora")))
     assert chain is not None
-    assert f"(training second, step 1, started from {config.start}): CLIP and head" in chain.summary
+    assert f"(training second, step 4, started from {config.start}): CLIP and head" in chain.summary
 
 
 def scaled(model: Checkpoint, part: str) -> Checkpoint:
@@ -270,7 +279,9 @@ def make_folder(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_start_is_better_than_random_weights_after_100_steps(tmp_path: Path) -> None:
+def test_a_start_is_better_than_random_weights_after_100_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Three seeds, on a folder of images and class names that the first training has not seen."""
     make_folder(tmp_path / "folder")
     loop.train(micro(num_train_steps=400, checkpoint_every=400), tmp_path / "first", make_mesh(1))
@@ -283,7 +294,7 @@ def test_a_start_is_better_than_random_weights_after_100_steps(tmp_path: Path) -
         for name, config in (("random", base), ("start", started(tmp_path / "first", base))):
             workdir = tmp_path / f"{name}{seed}"
             loop.train(config, workdir, make_mesh(1))
+            assert ("starting from" in capsys.readouterr().out) is (name == "start")
             report = json.loads((workdir / "evaluation/val.json").read_text())
             scores[name] = report["summary"]["mIoU"]
-        print(seed, scores)
-        assert scores["start"] > scores["random"]
+        assert scores["start"] > scores["random"], (seed, scores)
