@@ -206,7 +206,7 @@ def check_workdir(workdir: Path, config: Config, *, may_grow: bool = True) -> No
             only_grows = f" ({_NUM_TRAIN_STEPS} may only grow)"
         raise UserError(
             f"{workdir} holds a training of another configuration, which differs in {_listed(changed)}; "
-            f"give another work directory (with --config.start={workdir} it starts from this model), or the "
+            f"give another work directory (and this one as --config.start, to start from its model), or the "
             f"configuration in its {_CONFIG}{only_grows}"
         )
 
