@@ -6,7 +6,7 @@ Hardware  2 CPU cores.
 The training starts from a small CLIP that comes with the package (hclip_jax/tools/pretrain_tiny.py), uses
 pixel labels of 22 classes, and is also evaluated on class names that no pixel label has.
 
---config.data.root=FOLDER trains on your labelled folder; `open` and `synonyms` still evaluate on the scenes.
+--config.data.root=FOLDER trains on your labelled folder, without `open` and `synonyms`, sets of the scenes.
 """
 
 from ml_collections import ConfigDict

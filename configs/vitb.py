@@ -16,6 +16,9 @@ def get_config() -> ConfigDict:
     """All fields with the published values; the other configurations start from this one."""
     c = ConfigDict()
     c.seed = 0  # for initial weights, data order and augmentation
+    # A trained model to start from, instead of CLIP alone: a work directory, a model directory, a file of
+    # CAT-Seg or H-CLIP, or the name of one, hf:OWNER/NAME; clip.weights is empty then.
+    c.start = ""
 
     c.clip = ConfigDict()
     # A published weights file or folder, or a model directory; "random" for random weights, "tiny" for the

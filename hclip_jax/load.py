@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from hclip_jax.config.schema import Config
 from hclip_jax.errors import UserError
 from hclip_jax.io.paths import is_address, to_path
 from hclip_jax.models.hclip import Model
@@ -69,8 +70,12 @@ def _open_workdir(workdir: Path, checkpoint: int | None) -> Checkpoint:
     arrays = flatten_dict(jax.device_get(params), sep="/")
     return Checkpoint(
         str(workdir),
-        f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}",
+        f"training {workdir.name}, step {step}, {_origin(config)}",
         config.clip,
         ModelSpec(config.architecture, config.protocol, read_trained_class_names(workdir)),
         {name: LazyArray.of(np.asarray(array)) for name, array in arrays.items()},
     )
+
+
+def _origin(config: Config) -> str:
+    return f"started from {config.start}" if config.start else f"CLIP from {config.clip.weights}"

@@ -19,6 +19,7 @@ from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError, printable
 
 _FLAG = "--config."
+_SCENES = "scenes"  # the root of the built-in scenes, as in `data.sources`
 
 
 def read_config(config: str, changes: Sequence[str] = ()) -> Config:
@@ -28,12 +29,17 @@ def read_config(config: str, changes: Sequence[str] = ()) -> Config:
         config: the name of a configuration that comes with the package, such as "tiny"; or the path of a
             Python file, whose `get_config()` returns an `ml_collections.ConfigDict`.
         changes: "--config.a.b=value" each. The value is a Python literal, `true`, `false` or a bare word;
-            for a field that holds a string it is the string itself.
+            for a field that holds a string it is the string itself. "--config.evaluation.sets.NAME=None"
+            leaves an evaluation set out.
+
+    Evaluation sets of the built-in scenes are left out if the training data is another and no change names
+    them.
 
     Raises:
         UserError: the file cannot be run, a change has another form, or `validate.from_dict` refuses.
     """
-    return apply_overrides(_run(config, config_path(config)), changes)
+    tree = _run(config, config_path(config))
+    return from_dict(_without_scenes(_changed(tree, changes), changes))
 
 
 def apply_overrides(tree: dict[str, Any], changes: Sequence[str]) -> Config:
@@ -46,12 +52,17 @@ def apply_overrides(tree: dict[str, Any], changes: Sequence[str]) -> Config:
     Raises:
         UserError: a change has another form, or `validate.from_dict` refuses.
     """
+    return from_dict(_changed(tree, changes))
+
+
+def _changed(tree: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
     last = {change.partition("=")[0]: i for i, change in enumerate(changes)}
     changes = [changes[i] for i in sorted(last.values())]
-    # The method first: it decides which fields there are.
-    for change in sorted(changes, key=lambda change: not change.startswith(f"{_FLAG}adapters.method=")):
+    # First those that change other fields, which changes of these fields follow.
+    first = (f"{_FLAG}adapters.method=", f"{_FLAG}start=")
+    for change in sorted(changes, key=lambda change: not change.startswith(first)):
         _apply(change, tree)
-    return from_dict(tree)
+    return tree
 
 
 def config_path(config: str) -> Path:
@@ -91,6 +102,8 @@ def _apply(change: str, tree: dict[str, Any]) -> None:
     if path == f"{_FLAG}adapters.method" and isinstance(tree.get("adapters"), dict):
         tree["adapters"] = switch_method(tree["adapters"], text)
         return
+    if path == f"{_FLAG}start" and text and isinstance(tree.get("clip"), dict):
+        tree["clip"]["weights"] = ""  # CLIP is that of the start
     *groups, name = path.removeprefix(_FLAG).split(".")
     for group in groups:
         tree = tree.setdefault(group, {})
@@ -99,7 +112,32 @@ def _apply(change: str, tree: dict[str, Any]) -> None:
                 f"{printable(path)} is not a field, because {printable(group)} holds {shown(tree)} and not "
                 f"fields"
             )
-    tree[name] = text if isinstance(tree.get(name), str) else _literal(text)
+    if groups == ["evaluation", "sets"] and text == "None":
+        _drop_set(tree, name)
+    else:
+        tree[name] = text if isinstance(tree.get(name), str) else _literal(text)
+
+
+def _drop_set(sets: dict[str, Any], name: str) -> None:
+    if name not in sets:
+        raise UserError(
+            f"config.evaluation.sets has no {printable(name)} to leave out; it has "
+            f"{', '.join(map(str, sets)) or 'none'}"
+        )
+    del sets[name]
+
+
+def _without_scenes(tree: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Leaves out evaluation sets of the built-in scenes in a training on other data."""
+    data, evaluation = tree.get("data"), tree.get("evaluation")
+    sets = evaluation.get("sets") if isinstance(evaluation, dict) else None
+    if not isinstance(data, dict) or not isinstance(sets, dict) or data.get("root") == _SCENES:
+        return tree  # from_dict says what is wrong
+    for name, entry in list(sets.items()):
+        is_named = any(change.startswith(f"{_FLAG}evaluation.sets.{name}.") for change in changes)
+        if isinstance(entry, dict) and entry.get("root") == _SCENES and not is_named:
+            del sets[name]
+    return tree
 
 
 def switch_method(adapters: dict[str, Any], method: str) -> dict[str, Any]:

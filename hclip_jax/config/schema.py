@@ -200,6 +200,7 @@ class Config:
     data: DataConfig
     train: TrainConfig
     evaluation: EvaluationConfig
+    start: str = ""  # absent from work directories of older versions
 
     @property
     def architecture(self) -> Architecture:

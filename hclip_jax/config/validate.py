@@ -19,7 +19,7 @@ from hclip_jax.config.adapters import (
     LoraConfig,
     NoneConfig,
 )
-from hclip_jax.config.build import build, wrong
+from hclip_jax.config.build import build, shown, wrong
 from hclip_jax.config.schema import Architecture, ClipConfig, Config, HeadConfig, InferenceProtocol
 from hclip_jax.errors import UserError
 
@@ -205,6 +205,11 @@ def _check_butterflies(a: BoftConfig, widths: dict[str, int], path: str) -> None
 
 def _check_training(c: Config) -> None:
     check_set_names("config.evaluation.sets", c.evaluation.sets)
+    if c.start and c.clip.weights:
+        raise UserError(
+            f"config.start is {shown(c.start)} and config.clip.weights is {shown(c.clip.weights)}, but CLIP "
+            f"comes from one of them; leave the other empty"
+        )
     if not c.train.trainable or len(set(c.train.trainable)) < len(c.train.trainable):
         raise wrong("config.train.trainable", c.train.trainable, "at least one part, each once")
     _check_divides("config", (_GRID, grid_size(c.architecture), "train.pooling", c.train.pooling))

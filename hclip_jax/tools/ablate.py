@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
 
 def _train_all(runs: Sequence[Run], workdir: Path, jobs: int) -> None:
     for r in runs:
-        check_workdir(r.workdir, r.config)  # results of another configuration do not count
+        check_workdir(r.workdir, r.config, may_grow=False)  # results of another configuration do not count
     remaining = [r for r in runs if r.final_metrics() is None]
     num_finished = len(runs) - len(remaining)
     console.print(f"{len(runs)} trainings, {num_finished} finished")

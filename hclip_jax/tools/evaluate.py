@@ -30,8 +30,6 @@ import sys
 from pathlib import Path
 
 from hclip_jax import processes, runtime
-from hclip_jax.config.build import to_dict
-from hclip_jax.config.overrides import apply_overrides
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.comparison import (
     NOTE,
@@ -43,7 +41,7 @@ from hclip_jax.evaluation.comparison import (
 from hclip_jax.io.progress import console
 from hclip_jax.tools import evaluate_suite
 from hclip_jax.tools.command_line import Parser, run
-from hclip_jax.training.workdir import is_workdir, parse_workdir, read_config_json
+from hclip_jax.training.workdir import parse_workdir, read_resumed_config
 
 
 def main(argv: list[str]) -> int:
@@ -67,13 +65,7 @@ def main(argv: list[str]) -> int:
         "--against", type=parse_workdir, metavar="OTHER", help="evaluated work directory to compare with"
     )
     args, overrides = parser.parse_with_overrides(argv)
-    if not is_workdir(args.workdir):
-        raise UserError(
-            f"{args.workdir} is not a work directory (it has no config.json and metrics.jsonl); give the "
-            f"--workdir of hclip train"
-        )
-    config = apply_overrides(to_dict(read_config_json(args.workdir)), overrides)
-
+    config = read_resumed_config(args.workdir, overrides)
     names = list(config.evaluation.sets)
     if args.against:
         _check_other(args.workdir, args.against, names)

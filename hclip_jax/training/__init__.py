@@ -4,7 +4,8 @@ losses       sigmoid cross-entropy over classes and pixels
 optimizer    AdamW, one schedule, a learning-rate multiplier for each part
 state        the training state; trainable and frozen parameters
 step         one update, compiled once
-init         parameters at the start
+init         parameters before the first step
+start        a trained model that a training starts from
 checkpoints  Orbax: state and data position, the newest few
 checksums    damage of a checkpoint's files
 choose       the newest checkpoint, or another one

@@ -16,6 +16,7 @@ from hclip_jax.io.paths import to_path
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import named_sharding, place
+from hclip_jax.training.start import Start
 from hclip_jax.weights.hub.download import local_path as hub_path
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
@@ -25,15 +26,27 @@ BUILT_IN = {"tiny": Path(__file__).parents[1] / "weights" / "tiny"}
 """Model directories with CLIP that come with the package."""
 
 
-def initial_params(model: Model, seed: int, mesh: Mesh) -> Params:
+def initial_params(model: Model, seed: int, mesh: Mesh, start: Start | None = None) -> Params:
     """CLIP from `clip.weights` of the model, adapters that change nothing, and a random head.
+
+    Args:
+        model: the model.
+        seed: of all random parameters.
+        mesh: devices to put the parameters on.
+        start: parameters to take instead of these.
 
     Raises:
         UserError: no weights are given, they cannot be read, or do not fit.
     """
     config = model.architecture.clip
-    _check_given(config.weights)
     rng = jax.random.key(seed)
+    if start is not None:
+        params = place(start.params, mesh, "params")
+        if "adapters" not in params:
+            init = jax.jit(model.method.init, out_shardings=named_sharding(mesh, "params"))
+            params["adapters"] = init(rng, params["clip"])
+        return params
+    _check_given(config.weights)
     if config.weights == RANDOM:
         return _compile_init(model, mesh)(rng)
     clip = place(_read_clip(config), mesh, "params")

@@ -1,4 +1,4 @@
-"""inputs.json: the CLIP, the class list and the data set that a training started from, beyond their paths.
+"""inputs.json: the weights, the class list and the data set that a training started from, beyond their paths.
 
 Other weights under the same path give other labels, so they are refused. Another data set is allowed, but the
 stream of batches is then another one.
@@ -32,22 +32,29 @@ class Inputs:
     """The fields of inputs.json.
 
     Attributes:
-        clip_fingerprint: of the frozen CLIP; empty if it is random or trained.
+        clip_fingerprint: of the frozen CLIP; empty if it is random, trained or that of a start.
         class_digest: of the class names.
         num_images: number of images of the data set.
         data_digest: see `data.types.Source.digest`.
+        start_fingerprint: see `training.start.Start`; empty without a start.
     """
 
     clip_fingerprint: str
     class_digest: str
     num_images: int
     data_digest: str
+    start_fingerprint: str = ""  # absent from files of older versions
 
 
-def find_inputs(config: Config, clip: Params, source: Source) -> Inputs:
+def find_inputs(config: Config, clip: Params, source: Source, start_fingerprint: str = "") -> Inputs:
     """The inputs of a training with initial parameters `clip` of CLIP."""
-    class_digest = _class_digest(source.class_names)
-    return Inputs(clip_fingerprint(config, clip), class_digest, len(source), source.digest())
+    return Inputs(
+        clip_fingerprint=clip_fingerprint(config, clip),
+        class_digest=_class_digest(source.class_names),
+        num_images=len(source),
+        data_digest=source.digest(),
+        start_fingerprint=start_fingerprint,
+    )
 
 
 def read_inputs(workdir: Path) -> Inputs | None:
@@ -62,6 +69,8 @@ def read_inputs(workdir: Path) -> Inputs | None:
     fix = "copy it again, or remove it to go on without a comparison"
     tree: Any = read_json(path, fix)
     kinds = {field.name: field.type for field in dataclasses.fields(Inputs)}
+    if isinstance(tree, dict):
+        tree = {"start_fingerprint": "", **tree}
     if not isinstance(tree, dict) or {name: type(value) for name, value in tree.items()} != kinds:
         raise UserError(f"{path} must have {', '.join(kinds)}; {fix}")
     return Inputs(**tree)
@@ -77,9 +86,9 @@ def write_inputs(workdir: Path, inputs: Inputs) -> None:
 
 
 def clip_fingerprint(config: Config, clip: Params) -> str:
-    """The fingerprint of frozen parameters of CLIP; empty if they are random or trained."""
-    # Random numbers may differ in the last bit between devices.
-    if config.clip.weights == RANDOM or "clip" in config.train.trainable:
+    """The fingerprint of frozen parameters of CLIP; empty if they are random, trained or those of a start."""
+    # Random numbers and folded adapters may differ in the last bit between devices.
+    if config.start or config.clip.weights == RANDOM or "clip" in config.train.trainable:
         return ""
     return fingerprint(flatten_dict(jax.device_get({"clip": clip}), sep="/"))
 
@@ -91,11 +100,28 @@ def check_clip(workdir: Path, config: Config, found: str) -> None:
         UserError: it started from others, or inputs.json is broken.
     """
     trained = read_inputs(workdir)
-    if trained is not None and found and trained.clip_fingerprint not in ("", found):
+    if trained is not None:
+        what = f"{config.clip.weights} is not the CLIP that {workdir} was trained on"
+        _check_fingerprint(found, trained.clip_fingerprint, what)
+
+
+def check_start(workdir: Path, config: Config, found: str) -> None:
+    """Checks that a training in `workdir`, if there is one, started from the model with this fingerprint.
+
+    Raises:
+        UserError: it started from another one, or inputs.json is broken.
+    """
+    trained = read_inputs(workdir)
+    if trained is not None:
+        what = f"config.start={config.start} is not the model that {workdir} started from"
+        _check_fingerprint(found, trained.start_fingerprint, what)
+
+
+def _check_fingerprint(found: str, trained: str, what: str) -> None:
+    if found and trained not in ("", found):
         raise UserError(
-            f"{config.clip.weights} is not the CLIP that {workdir} was trained on (the fingerprint of its "
-            f"weights is {found[:16]}, it was {trained.clip_fingerprint[:16]}); restore these weights, or "
-            f"train in another --workdir"
+            f"{what} (the fingerprint of its weights is {found[:16]}, it was {trained[:16]}); restore these "
+            f"weights, or train in another --workdir"
         )
 
 

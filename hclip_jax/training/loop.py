@@ -68,7 +68,7 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: i
 def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
     """Runs the remaining steps."""
     recipe, state, first = t.config.train, t.state, int(t.state.step)
-    metrics_file = MetricsFile(t.workdir / "metrics.jsonl", first)
+    metrics_file = MetricsFile(t.workdir / "metrics.jsonl", first, _evaluates(first, recipe))
     update = make_step(t.model, t.optimizer, recipe, t.mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(t.model, join(trainable, frozen)))
     throughput, requests = (

@@ -27,13 +27,15 @@ from hclip_jax.training.init import initial_params
 from hclip_jax.training.inputs import (
     check_class_names,
     check_clip,
+    check_start,
     data_change,
     find_inputs,
     read_inputs,
     write_inputs,
 )
 from hclip_jax.training.optimizer import make_optimizer
-from hclip_jax.training.report import parameter_table
+from hclip_jax.training.report import parameter_table, schedule_change
+from hclip_jax.training.start import open_start
 from hclip_jax.training.state import TrainState, init_state, split
 from hclip_jax.training.step import place_prompts
 from hclip_jax.training.workdir import (
@@ -42,6 +44,7 @@ from hclip_jax.training.workdir import (
     claim_workdir,
     is_workdir,
     lock_workdir,
+    read_config_json,
     write_trained_class_names,
 )
 from hclip_jax.version import __version__
@@ -93,12 +96,14 @@ def prepare(
     model, optimizer = Model(config.architecture), make_optimizer(recipe)
     evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)
     prompts = place_prompts(model.prompts(source.class_names), mesh)
-    params = initial_params(model, config.seed, mesh)
-    inputs = find_inputs(config, params["clip"], source)
+    start = open_start(config)
+    params = initial_params(model, config.seed, mesh, start)
+    inputs = find_inputs(config, params["clip"], source, start.fingerprint if start else "")
     check_clip(workdir, config, inputs.clip_fingerprint)
+    check_start(workdir, config, inputs.start_fingerprint)
     processes.agree(
         class_list=json.dumps(source.class_names),
-        weights=inputs.clip_fingerprint,
+        weights=inputs.clip_fingerprint + inputs.start_fingerprint,
         data=inputs.data_digest,
     )
     trainable, frozen = split(params, recipe.trainable)
@@ -109,8 +114,12 @@ def prepare(
     if processes.is_primary():
         stack.enter_context(lock_workdir(workdir))
     chosen, position = choose_checkpoint(workdir, checkpoint), 0
+    if start and chosen is None:
+        console.print(start.summary, markup=False)
     if chosen is not None:
         state, position = _restore(workdir, chosen, state)
+        if change := schedule_change(read_config_json(workdir).train, recipe, chosen.step):
+            console.print(change)
         if change := data_change(read_inputs(workdir), inputs):
             console.print(change)
     elif has_started:

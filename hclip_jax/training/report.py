@@ -4,11 +4,14 @@ import time
 from collections.abc import Collection, Mapping
 
 import jax
+import jax.numpy as jnp
 from rich.table import Table
 
 from hclip_jax.adapters.methods import degrees_of_freedom
 from hclip_jax.config.adapters import AdapterConfig
+from hclip_jax.config.schema import TrainConfig
 from hclip_jax.models.params import Params
+from hclip_jax.training.optimizer import schedule
 
 
 class Throughput:
@@ -77,6 +80,19 @@ def parameter_table(adapters: AdapterConfig, params: Params, trainable: Collecti
     for name, *counts in [*rows, ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))]:
         table.add_row(name, *(f"{count:,}" for count in counts))
     return table
+
+
+def schedule_change(old: TrainConfig, new: TrainConfig, step: int) -> str:
+    """One line on a training with more steps than before, after `step` of them; empty if they are as many."""
+    if old.num_train_steps == new.num_train_steps:
+        return ""
+    before, after = (float(jnp.asarray(schedule(recipe)(step))) for recipe in (old, new))
+    steps = f"{new.num_train_steps} steps"
+    return (
+        f"train.num_train_steps was {old.num_train_steps} and is {new.num_train_steps}: from here on the "
+        f"learning rate follows the schedule of {steps} ({after:.3g} now, instead of {before:.3g}), so the "
+        f"result is not that of {steps} from the start"
+    )
 
 
 def step_line(step: int, num_steps: int, metrics: Mapping[str, float | None]) -> str:

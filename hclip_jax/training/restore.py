@@ -14,7 +14,8 @@ from hclip_jax.sharding import place
 from hclip_jax.training.checkpoints import restore
 from hclip_jax.training.choose import choose_checkpoint
 from hclip_jax.training.init import initial_params
-from hclip_jax.training.inputs import check_class_names, check_clip, clip_fingerprint
+from hclip_jax.training.inputs import check_class_names, check_clip, check_start, clip_fingerprint
+from hclip_jax.training.start import open_start
 from hclip_jax.training.state import join, split
 from hclip_jax.training.workdir import is_workdir
 
@@ -43,8 +44,10 @@ def restore_params(
             f"{workdir} has no checkpoint yet, so its model is untrained; train at least until step "
             f"{min(config.train.checkpoint_every, config.train.num_train_steps)} (train.checkpoint_every)"
         )
-    params = initial_params(model, config.seed, mesh)
+    start = open_start(config)
+    params = initial_params(model, config.seed, mesh, start)
     check_clip(workdir, config, clip_fingerprint(config, params["clip"]))
+    check_start(workdir, config, start.fingerprint if start else "")
     if checkpoint is None:
         return params, 0
     check_class_names(workdir)

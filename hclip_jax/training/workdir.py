@@ -3,10 +3,12 @@
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hclip_jax.config.build import changed_fields, to_dict
+from hclip_jax.config.overrides import apply_overrides
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError, printable
@@ -17,6 +19,7 @@ from hclip_jax.text.class_names import check_class_names
 from hclip_jax.training.choose import FOLDER, list_steps
 
 _CONFIG, _CLASS_NAMES = "config.json", "classes.txt"
+_NUM_TRAIN_STEPS = "train.num_train_steps"
 # Fields that may change between runs in one work directory: the weights do not depend on them.
 _MAY_CHANGE = (
     "evaluation.",
@@ -62,6 +65,24 @@ def read_config_json(workdir: Path) -> Config:
         return from_dict(tree)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def read_resumed_config(workdir: Path, changes: Sequence[str]) -> Config:
+    """The configuration of the training in `workdir`, with changes.
+
+    Args:
+        workdir: its work directory.
+        changes: see `config.overrides.read_config`.
+
+    Raises:
+        UserError: no training has started there, its config.json is broken, or a change is wrong.
+    """
+    if not is_workdir(workdir):
+        raise UserError(
+            f"{workdir} is not a work directory (it has no config.json and metrics.jsonl); give the "
+            f"--workdir of hclip train"
+        )
+    return apply_overrides(to_dict(read_config_json(workdir)), changes)
 
 
 def check_trained_class_names(workdir: Path, class_names: tuple[str, ...]) -> None:
@@ -153,8 +174,13 @@ def lock_workdir(workdir: Path) -> Iterator[None]:
         yield
 
 
-def check_workdir(workdir: Path, config: Config) -> None:
+def check_workdir(workdir: Path, config: Config, *, may_grow: bool = True) -> None:
     """Checks that `workdir` is new, or holds a training of the same configuration.
+
+    Args:
+        workdir: the work directory.
+        config: the configuration.
+        may_grow: whether it may have more steps than the training.
 
     Raises:
         UserError: it is a file, holds a training of another configuration, or checkpoints without one.
@@ -169,12 +195,26 @@ def check_workdir(workdir: Path, config: Config) -> None:
     existing = read_json(path, "give another --workdir")
     if not isinstance(existing, dict):
         raise UserError(f"{path} is no configuration; give another --workdir")
-    changed = [f for f in changed_fields(existing, to_dict(config)) if not f.startswith(_MAY_CHANGE)]
+    # Work directories of older versions have no start.
+    changed = changed_fields({"start": "", **existing}, to_dict(config))
+    changed = [field for field in changed if not field.startswith(_MAY_CHANGE)]
+    if may_grow and 0 < _num_train_steps(existing) < config.train.num_train_steps:
+        changed = [field for field in changed if field != _NUM_TRAIN_STEPS]
     if changed:
+        only_grows = ""
+        if may_grow and _NUM_TRAIN_STEPS in changed:
+            only_grows = f" ({_NUM_TRAIN_STEPS} may only grow)"
         raise UserError(
             f"{workdir} holds a training of another configuration, which differs in {_listed(changed)}; "
-            f"give another work directory, or the configuration in {path}"
+            f"give another work directory (and this one as --config.start, to start from its model), or the "
+            f"configuration in its {_CONFIG}{only_grows}"
         )
+
+
+def _num_train_steps(tree: Mapping[str, Any]) -> int:
+    recipe = tree.get("train")
+    steps = recipe.get("num_train_steps") if isinstance(recipe, Mapping) else None
+    return steps if type(steps) is int else 0
 
 
 def _without(workdir: Path, name: str) -> UserError:

@@ -52,7 +52,8 @@ CHOICE_LISTS = (
     "train.trainable",
 )
 # The classes of the tuning methods have defaults.
-OPTIONAL = {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"} | {"evaluation.suite"}
+OPTIONAL = {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"}
+OPTIONAL |= {"start", "evaluation.suite"}
 
 
 @pytest.mark.parametrize(

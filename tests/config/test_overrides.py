@@ -59,3 +59,42 @@ def test_usual_names_of_evaluation_sets(name: str) -> None:
     tree = to_dict(micro())
     tree["evaluation"]["sets"] = {name: next(iter(tree["evaluation"]["sets"].values()))}
     assert list(from_dict(tree).evaluation.sets) == [name]
+
+
+TINY_ON_FOLDER = "--config.data.root=photos"
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ([], ["open", "synonyms", "val"]),
+        ([TINY_ON_FOLDER], ["val"]),
+        ([TINY_ON_FOLDER, "--config.evaluation.sets.open.split=test"], ["open", "val"]),
+        (["--config.evaluation.sets.open=None"], ["synonyms", "val"]),
+        ([f"--config.evaluation.sets.{name}=None" for name in ("open", "val", "synonyms")], []),
+    ],
+)
+def test_the_sets_of_the_built_in_scenes_belong_to_the_scenes(changes: list[str], names: list[str]) -> None:
+    assert list(read_config("tiny", changes).evaluation.sets) == names
+
+
+def test_a_file_with_another_data_set_has_no_sets_of_the_scenes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    lines = ("from hclip_jax.configs import tiny", "def get_config():", "    c = tiny.get_config()")
+    file.write_text("\n".join((*lines, "    c.data.root = 'photos'", "    return c")))
+    assert list(read_config(str(file)).evaluation.sets) == ["val"]
+
+
+def test_only_a_set_that_exists_can_be_left_out() -> None:
+    with pytest.raises(UserError, match=r"sets has no opne to leave out; it has open, synonyms, val"):
+        read_config("tiny", ["--config.evaluation.sets.opne=None"])
+
+
+def test_a_start_takes_the_place_of_clips_weights() -> None:
+    start, weights = "--config.start=runs/tiny", "--config.clip.weights=ViT-B-16.pt"
+    config = read_config("tiny", [start])
+    assert (config.start, config.clip.weights) == ("runs/tiny", "")
+    assert read_config("tiny", ["--config.start="]).clip.weights == "tiny"
+    for both in ([start, weights], [weights, start]):
+        with pytest.raises(UserError, match=r"config.start is 'runs/tiny' and config.clip.weights is 'ViT-B"):
+            read_config("tiny", both)

@@ -1,6 +1,7 @@
 """The files that `hclip train` and `hclip evaluate` leave, and resuming."""
 
 import json
+import shutil
 from pathlib import Path
 
 import grain
@@ -120,6 +121,28 @@ def test_newest_checkpoint_is_evaluated(
     assert after.keys() == before.keys()
     changed = {name for name in after if after[name] != before[name]}
     assert changed <= {f"evaluation/val.{kind}" for kind in ("json", "csv", "md", "npz")}
+
+
+def test_a_training_is_resumed_and_made_longer_without_its_configuration(
+    trained: Path, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, workdir)
+    assert run(main, [str(workdir)]) == 0
+    assert "resuming after step 4 of 4" in capsys.readouterr().out
+    changes = ("train.num_train_steps=5", "train.evaluate_every=3", "evaluation.num_images=1")
+    assert run(main, [str(workdir), *(f"--config.{change}" for change in changes)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert (
+        "train.num_train_steps was 4 and is 5: from here on the learning rate follows the schedule of 5"
+        in out
+    )
+    assert "(0.000955 now, instead of 0), so the result is not that of 5 steps from the start" in out
+    lines = metrics(workdir)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 4, 5, 5]
+    assert ["evaluation" in line for line in lines] == [False] * 4 + [True, False, True]  # the old one stays
+    assert json.loads((workdir / "config.json").read_text())["train"]["num_train_steps"] == 5
+    assert run(main, [str(workdir), "--config.train.num_train_steps=3"]) == 2
+    assert "train.num_train_steps may only grow" in capsys.readouterr().err
 
 
 def test_bad_label_during_training_leaves_complete_checkpoints(

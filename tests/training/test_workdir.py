@@ -26,6 +26,7 @@ FREE = {
     "train.max_to_keep": 9,
     "train.evaluate_every": 2,
     "train.evaluate_first": True,
+    "train.num_train_steps": 5,  # more: said by the training
     "evaluation.protocol": "single",
     "evaluation.num_images": 11,
     "evaluation.sets.val.root": "elsewhere",
@@ -41,7 +42,7 @@ BOUND = {
     "prompts.synonyms": "mean",
     "data.root": "elsewhere",
     "data.crop_size": 16,
-    "train.num_train_steps": 5,
+    "train.num_train_steps": 3,  # fewer
     "train.trainable": ("head",),
     "train.lr_multipliers.head": 0.5,
 }
@@ -96,7 +97,8 @@ def test_anything_else_is_refused_by_name_and_the_file_stays(path: str, tmp_path
         claim_workdir(tmp_path, changed({path: BOUND[path], "train.log_every": 9}))
     message = str(caught.value)
     assert f"{tmp_path} holds a training of another configuration, which differs in {path};" in message
-    assert "another work directory" in message
+    assert "another work directory (and this one as --config.start, to start from its model)" in message
+    assert ("may only grow" in message) is (path == "train.num_train_steps")
     assert (tmp_path / "config.json").read_bytes() == before
 
 
@@ -104,6 +106,28 @@ def test_all_differences_are_listed(tmp_path: Path) -> None:
     claim_workdir(tmp_path, micro())
     with pytest.raises(UserError, match=", ".join(sorted(BOUND))):
         claim_workdir(tmp_path, changed(BOUND))
+
+
+def test_a_work_directory_of_a_version_without_start_is_resumed(tmp_path: Path) -> None:
+    old = to_dict(micro())
+    del old["start"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    assert read_config_json(tmp_path) == micro()
+    claim_workdir(tmp_path, micro())
+
+
+def test_an_ablation_does_not_continue_shorter_trainings(tmp_path: Path) -> None:
+    claim_workdir(tmp_path, micro())
+    check_workdir(tmp_path, micro(num_train_steps=5))
+    with pytest.raises(UserError, match=r"differs in train\.num_train_steps; .*config\.json$"):
+        check_workdir(tmp_path, micro(num_train_steps=5), may_grow=False)
+
+
+@pytest.mark.parametrize("train", [None, [], {}, {"num_train_steps": True}, {"num_train_steps": "4"}])
+def test_an_unknown_number_of_steps_is_not_fewer(train: Any, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({**to_dict(micro()), "train": train}))
+    with pytest.raises(UserError, match="differs in train"):
+        claim_workdir(tmp_path, micro())
 
 
 def test_fields_of_another_version_count_as_differences(tmp_path: Path) -> None:
