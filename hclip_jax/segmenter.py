@@ -13,7 +13,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from hclip_jax import runtime
-from hclip_jax.config.schema import InferenceProtocol
+from hclip_jax.config.schema import ClipConfig, InferenceProtocol
 from hclip_jax.data.bands import row_bands
 from hclip_jax.data.image_like import ImageLike, as_rgb
 from hclip_jax.data.open_image import MAX_MEGAPIXELS
@@ -231,6 +231,11 @@ class Segmenter:
             return PatchFeatures(patches, None)
         text = self.embed_text(class_names)
         return PatchFeatures(patches, np.einsum("hwD,TPD->TPhw", patches, text))
+
+    @property
+    def clip(self) -> ClipConfig:
+        """Sizes of the CLIP that the model was trained on."""
+        return self._model.architecture.clip
 
     @property
     def _default_synonyms(self) -> str:

@@ -21,5 +21,7 @@ for name, metrics in last["evaluation"].items():
 overlay = next((workdir / "overlays" / "val").glob("*.png"))
 print(f"tables:   {workdir}/evaluation/")
 print(f"overlays: {workdir}/overlays/, such as {overlay}")
-print(f"next:     hclip segment IMAGE --model={workdir}")
+print(f"next:     hclip segment IMAGE --model={workdir} --classes='striped thing,sky,grass'")
+print("This model has seen drawings like these only, and its labels of photos mean little. For photos:")
+print("          train on a published CLIP (docs/train.md), or segment with CAT-Seg's weights (docs/weights.md)")
 PYTHON

@@ -96,9 +96,9 @@ def run_cell(
         log.write(f"warning: {warning.message}")
     predictor = Predictor(subject.model, subject.params, prompts, subject.mesh, subject.protocol)
     details = {"protocol": subject.protocol.kind}
-    summary = evaluate_set(opened.labelled, predictor, settings, details, progress, is_stopping)
+    confusion = evaluate_set(opened.labelled, predictor, settings, details, progress, is_stopping)
     seconds = round(time.time() - start, 1)
-    log.write(f"finished in {seconds} s: {json.dumps(summary)}")
+    log.write(f"finished in {seconds} s: {json.dumps(confusion.summary())}")
     if not processes.is_primary():
         return {}
     report = read_json(path, "evaluate again")

@@ -10,7 +10,9 @@ from hclip_jax.config.schema import DataConfig, EvaluationConfig, EvaluationSet,
 from hclip_jax.data.data_folder import VARIABLE, data_folder
 from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.evaluate_set import LabelledSet, Settings, Summary, evaluate_set
+from hclip_jax.evaluation.advice import unlearnt
+from hclip_jax.evaluation.confusion_matrix import ClassMetrics
+from hclip_jax.evaluation.evaluate_set import LabelledSet, Settings, evaluate_set
 from hclip_jax.evaluation.suite import read_suite
 from hclip_jax.evaluation.suite_sets import MissingSet, OpenSet, is_same_set, open_sets
 from hclip_jax.inference.predictor import Predictor
@@ -19,6 +21,8 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import localize, own_mesh
 from hclip_jax.text.prompts import Prompts
+
+Summary = Mapping[str, float | None]
 
 
 class Evaluator:
@@ -71,6 +75,7 @@ class Evaluator:
         step: int,
         progress: Progress,
         is_stopping: Callable[[], bool] = lambda: False,
+        is_last: bool = True,
     ) -> dict[str, Summary]:
         """Evaluates on every set and writes reports and overlays; every process evaluates its own images.
 
@@ -81,6 +86,7 @@ class Evaluator:
             step: number of training steps so far, for the report.
             progress: receives one progress bar a set.
             is_stopping: whether to leave; asked after every batch.
+            is_last: whether no step follows; then a line says what usually helps classes that are not learnt.
 
         Returns:
             The metrics of `ConfusionMatrix.summary` for each set.
@@ -100,9 +106,13 @@ class Evaluator:
         )
         details = {"step": step, "protocol": self._protocol.kind}
         summaries: dict[str, Summary] = {}
+        rows: dict[str, list[ClassMetrics]] = {}
         for name, labelled in self._sets.items():
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
-            summaries[name] = evaluate_set(labelled, predictor, settings, details, progress, is_stopping)
+            confusion = evaluate_set(labelled, predictor, settings, details, progress, is_stopping)
+            summaries[name], rows[name] = confusion.summary(), confusion.per_class()
+        if is_last and (line := unlearnt(rows)):
+            progress.console.print(line, markup=False)
         return summaries
 
 

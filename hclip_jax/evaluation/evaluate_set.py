@@ -19,8 +19,6 @@ from hclip_jax.inference.predictor import Predictor
 from hclip_jax.io.files import write_png
 from hclip_jax.text.reading import names_read_as, same_readings
 
-Summary = Mapping[str, float | None]
-
 
 class EvaluationStopped(Exception):  # noqa: N818 - not an error
     """A process was asked to leave the evaluation."""
@@ -80,7 +78,7 @@ def evaluate_set(
     details: Mapping[str, object],
     progress: Progress,
     is_stopping: Callable[[], bool] = lambda: False,
-) -> Summary:
+) -> ConfusionMatrix:
     """Evaluates one set and writes its report and overlays; every process evaluates its own images.
 
     Args:
@@ -92,7 +90,7 @@ def evaluate_set(
         is_stopping: whether to leave; asked after every batch.
 
     Returns:
-        The metrics of `ConfusionMatrix.summary`.
+        The counts of the images of all processes.
 
     Raises:
         EvaluationStopped: a process left.
@@ -115,7 +113,7 @@ def evaluate_set(
         shows = f"{present[0]!r} alone" if present else "no class"
         line = f"warning: the ground truth of {labelled.name} shows {shows}, so its metrics say nothing"
         progress.console.print(line, markup=False)
-    return confusion.summary()
+    return confusion
 
 
 def _count_own_images(

@@ -57,11 +57,11 @@ class Model:
     >>> text = jax.jit(model.encode_text)(clip, model.prompts(["cat", "traffic light", "sky"]))
     >>> text.shape  # classes, prompts a class, D_e
     (3, 1, 64)
-    >>> images = jax.numpy.zeros((1, 128, 128, 3))
+    >>> images = jax.numpy.zeros((1, 192, 192, 3))
     >>> segment = jax.jit(model.segment, static_argnames="pooling")
     >>> logits = segment(clip, params["head"], images, text, pooling=1)
-    >>> logits.shape  # images, classes, four times the 8 x 8 patches
-    (1, 3, 32, 32)
+    >>> logits.shape  # images, classes, four times the 12 x 12 patches
+    (1, 3, 48, 48)
 
     Attributes:
         architecture: the sub-configurations that define the model.

@@ -1,6 +1,6 @@
-"""Contrastive pretraining of a small CLIP on captioned scenes, without pixel labels.
+"""Contrastive pretraining of a small CLIP on patches of the built-in scenes and phrases that name them.
 
-pairs        endless batches of images and captions
-contrastive  the loss, and the retrieval accuracy
+regions      endless batches of images, the thing that each patch shows, and phrases
+contrastive  the loss, and the accuracy of patches
 train        trains a small CLIP
 """

@@ -1,92 +1,77 @@
-"""CLIP's contrastive loss, changed for segmentation, and the retrieval accuracy.
+"""The contrastive loss of patches and phrases, and the accuracy of patches among class names.
 
-The loss is the cross-entropy of the matching caption of each image within the batch, and of the matching
-image of each caption. Three changes help segmentation:
-
-- Captions are compared with the mean of the patch features as well as with the class token.
-- The last block without attention adds the class token's residual to every patch. A class token that
-  describes the image before the last block dominates the patch features, so it is penalized.
-- The temperature is high and fixed, so cosines differ more; the head needs fewer steps to learn from them.
+CLIP compares whole images with captions. Here a patch is compared with phrases: those that are true of the
+thing which it shows are pulled to it, the others of the batch are pushed away, and the other way round.
+Several phrases are true of one thing ("striped thing", "crimson object"): a target is uniform over them.
 """
 
 from typing import cast
 
+import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
+from jaxtyping import Float32, Int32
 
 from hclip_jax.config.schema import ClipConfig
-from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures
+from hclip_jax.models.clip.image_encoder import ImageEncoder, ImageFeatures, Images
 from hclip_jax.models.clip.text_encoder import TextEncoder
 from hclip_jax.models.params import Params
 from hclip_jax.ops.normalization import l2_normalize
 
 LOGIT_SCALE = 10.0
-"""Factor of the cosines; CLIP learns it and ends at 100 (Radford et al. 2021, section 2.5)."""
+"""Factor of the cosines, fixed: CLIP learns it and ends at 100 (Radford et al. 2021, section 2.5).
 
-_EARLY_VARIANCE_WEIGHT = 1.0
+A small factor makes cosines differ more; the head needs fewer steps to learn from them.
+"""
 
-
-def similarities(
-    config: ClipConfig, clip: Params, images: Array, tokens: Array
-) -> tuple[Array, Array, Array]:
-    """Cosines between all images and all captions of a batch.
-
-    Args:
-        config: both towers.
-        clip: parameters of CLIP.
-        images: RGB in 0..255 [B, H, W, 3].
-        tokens: int32 [B, N], one caption for each image.
-
-    Returns:
-        float32 cosines [B, B] of the class token, images first; the same of the mean over the patches of
-        their features of length 1; and the class token after each block [L, B, D].
-    """
-    encoder, params = ImageEncoder(config), {"params": clip["image"]}
-    class_tokens = cast(Array, encoder.apply(params, images, method="class_tokens"))
-    image_features = cast(Array, encoder.apply(params, class_tokens[-1], method="project"))
-    patch_features = cast(ImageFeatures, encoder.apply(params, images)).patch_features
-    captions = l2_normalize(cast(Array, TextEncoder(config).apply({"params": clip["text"]}, tokens)))
-    token_cosines, patch_cosines = (
-        jnp.einsum("BD,AD->BA", l2_normalize(features), captions)
-        for features in (image_features, l2_normalize(patch_features).mean((1, 2)))
-    )
-    return token_cosines, patch_cosines, class_tokens
+_PHRASE_WEIGHT = 0.25  # of the loss of phrases among patches; that of patches among phrases has 1
 
 
-def early_variance(class_tokens: Array) -> Array:
-    """Variance of the class token over images before the last block, divided by that after it.
+def cosines(
+    config: ClipConfig, clip: Params, images: Images, tokens: Int32[Array, "S n"]
+) -> Float32[Array, "B h w S"]:
+    """Cosines of all patches of B images with S phrases."""
+    features = cast(ImageFeatures, ImageEncoder(config).apply({"params": clip["image"]}, images))
+    phrases = cast(Array, TextEncoder(config).apply({"params": clip["text"]}, tokens))
+    return jnp.einsum("BhwD,SD->BhwS", l2_normalize(features.patch_features), l2_normalize(phrases))
 
-    It measures how much of the image the class token encodes before the last block; 0 is best for patches.
+
+def region_loss(
+    patch_cosines: Float32[Array, "n S"], things: Int32[Array, " n"], named: Float32[Array, "S t"]
+) -> Float32[Array, ""]:
+    """Cross-entropy of patches among phrases, plus a quarter of that of phrases among patches.
+
+    A patch of a thing that k patches of the batch show has weight 1/sqrt(k), so that backgrounds do not
+    outweigh small things.
 
     Args:
-        class_tokens: [L, B, D], the class token after each block.
+        patch_cosines: from `cosines`, of the n patches of a batch.
+        things: what each patch shows; negative = mixed, which takes part in nothing.
+        named: 1 for the things, of t, that a phrase is true of.
     """
-    before, after = (jnp.sum(jnp.var(token, axis=0)) for token in (class_tokens[-2], class_tokens[-1]))
-    return before / after
+    logits = LOGIT_SCALE * patch_cosines
+    is_clear = (things >= 0).astype(jnp.float32)
+    is_true = jnp.take(named, jnp.maximum(things, 0), axis=1).T * is_clear[:, None]
+    num_true = is_true.sum(axis=1)
+    is_counted = is_clear * (num_true > 0).astype(jnp.float32)
+    counts = jnp.zeros(named.shape[1]).at[things].add(is_counted, wrap_negative_indices=False, mode="drop")
+    weights = is_counted * jax.lax.rsqrt(jnp.maximum(counts[things], 1.0))
+    of_patches = _cross_entropy(logits, is_true, axis=1)
+    among_patches = jnp.where(is_clear[:, None] > 0, logits, -1e9)
+    of_phrases = _cross_entropy(among_patches, is_true, axis=0)
+    patch_loss = (of_patches * weights).sum() / jnp.maximum(weights.sum(), 1e-6)
+    return patch_loss + _PHRASE_WEIGHT * of_phrases.mean()
 
 
-def contrastive_loss(config: ClipConfig, clip: Params, images: Array, tokens: Array) -> Array:
-    """Mean cross-entropy, images to captions and back, of class tokens and patches, plus `early_variance`.
-
-    Arguments as in `similarities`.
-    """
-    token_cosines, patch_cosines, class_tokens = similarities(config, clip, images, tokens)
-    logits = LOGIT_SCALE * jnp.stack([token_cosines, token_cosines.T, patch_cosines, patch_cosines.T])
-    labels = jnp.broadcast_to(jnp.arange(len(images)), logits.shape[:2])
-    cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-    return cross_entropy + _EARLY_VARIANCE_WEIGHT * early_variance(class_tokens)
+def _cross_entropy(logits: Array, is_true: Array, axis: int) -> Array:
+    """Of targets that are uniform over the true ones; 0 where none is."""
+    log_probs = jax.nn.log_softmax(logits, axis)
+    return -(log_probs * is_true).sum(axis) / jnp.maximum(is_true.sum(axis), 1.0)
 
 
-def retrieval_accuracy(cosines: Array, num_candidates: int) -> Array:
-    """Fraction of images whose caption has the highest cosine among `num_candidates` captions.
-
-    The candidates of image i are the captions i, i + 1, ... of the batch, modulo B.
-
-    Args:
-        cosines: [B, B] from `similarities`.
-        num_candidates: at most B.
-    """
-    num_images = len(cosines)
-    candidates = (jnp.arange(num_images)[:, None] + jnp.arange(num_candidates)[None]) % num_images
-    return jnp.mean(jnp.argmax(jnp.take_along_axis(cosines, candidates, axis=1), axis=1) == 0)
+def patch_accuracy(
+    patch_cosines: Float32[Array, "*grid T"], class_ids: Int32[Array, "*grid"]
+) -> Float32[Array, ""]:
+    """Share of the labelled patches whose class has the highest cosine; negative ids are unlabelled."""
+    is_labelled = class_ids >= 0
+    return jnp.sum((patch_cosines.argmax(-1) == class_ids) & is_labelled) / jnp.sum(is_labelled)

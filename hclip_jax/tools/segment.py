@@ -43,6 +43,7 @@ from hclip_jax.text.class_list import check_forms
 from hclip_jax.text.class_names import check_class_names, read_class_names
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.tools.segment_files import check_outputs, check_targets, image_paths, write_results
+from hclip_jax.weights.built_in import NOTE, is_built_in
 
 _TILE_HINT = (
     "note: images of more than 33 megapixels were resized to the input of the model as a whole; --tile=1280 "
@@ -84,6 +85,8 @@ def main(argv: list[str]) -> int:
     from hclip_jax.segmenter import Segmenter
 
     segmenter = Segmenter.load(args.model, args.base, args.dtype, args.checkpoint)
+    if is_built_in(segmenter.clip):
+        print(NOTE, file=sys.stderr)
     check_num_classes(len(class_names or segmenter.class_names) + bool(background))
     num_images, num_done, num_large = len(paths) + num_lost, 0, 0
     with bar() as progress:

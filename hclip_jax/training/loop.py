@@ -83,7 +83,8 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
         if _evaluates(step, recipe):
             params = join(state.trainable, t.frozen)
             try:
-                summaries = t.evaluator.run(params, t.class_names, step, progress, stop.is_asked)
+                is_last = step == recipe.num_train_steps
+                summaries = t.evaluator.run(params, t.class_names, step, progress, stop.is_asked, is_last)
             except EvaluationStopped:
                 t.checkpoints.save(step, state, t.batches.get_state())
                 _end(metrics_file, step, throughput)

@@ -11,7 +11,7 @@ from tests.tools.calling import Capture, refuse, succeed
 def test_target_is_a_clip_that_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setattr("hclip_jax.pretraining.train._NUM_EVAL_IMAGES", 32)
+    monkeypatch.setattr("hclip_jax.pretraining.train._NUM_EVAL_IMAGES", 2)
     config = tmp_path / "micro.py"
     config.write_text("from tests.small_models import micro_dict as get_config\n")
     target = tmp_path / "clip"

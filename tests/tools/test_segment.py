@@ -14,9 +14,11 @@ from PIL import Image
 
 from hclip_jax import Segmenter
 from hclip_jax import segmenter as inference
+from hclip_jax.configs import vitb
 from hclip_jax.load import open_model
 from hclip_jax.tools.command_line import run
 from hclip_jax.tools.segment import main
+from hclip_jax.weights.built_in import NOTE
 from hclip_jax.weights.hub.names import is_hub_name
 from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance, trained
@@ -327,6 +329,16 @@ def test_names_with_the_same_first_synonym_are_warned_of(
     assert rows(photos, "a")[1]["pixels"] == 0
     assert segment(photos / "a.png", f"--classes_file={lists}", "--synonyms=mean") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_model_that_knows_drawings_only_says_so(
+    segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hclip_jax.weights.built_in.VOCAB_SIZE", vitb.get_config().clip.text.vocab_size)
+    assert segment(photos / "a.png") == 0
+    note = capsys.readouterr().err
+    assert note == f"{NOTE}\n"
+    assert note.count("\n") == 1
 
 
 def test_all_forms_of_a_model_give_the_same_labels(segment: Command, photos: Path, models: Path) -> None:

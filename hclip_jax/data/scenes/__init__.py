@@ -1,4 +1,4 @@
-"""Built-in scenes: labelled and captioned images without a download, for open-vocabulary tests.
+"""Built-in scenes: labelled images and phrases without a download, for open-vocabulary tests.
 
 label_sets  stuff, objects and their class names: label sets, synonyms, held-out compositions
 textures    backgrounds
@@ -6,5 +6,5 @@ shapes      outlines of objects
 patterns    surface patterns of objects
 drawing     draws one scene from a random generator
 source      scenes with pixel labels, as a data set
-captions    scenes with captions, without pixel labels
+phrases     phrases that name a thing, for pretraining
 """

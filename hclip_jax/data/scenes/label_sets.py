@@ -1,8 +1,8 @@
 """Stuff and objects of the built-in scenes, and their class names.
 
 An object is a pattern, a colour and a shape. Pixel labels name its pattern and colour, "striped green thing";
-five of those 20 compositions never occur in the train split. Captions name all of them, and use a synonym for
-every term. The open-vocabulary test: class names that occur in no pixel label.
+five of those 20 compositions never occur in the train split. Phrases of the pretraining name all of them, and
+use a synonym for every term. The open-vocabulary test: class names that occur in no pixel label.
 """
 
 import itertools
@@ -63,7 +63,7 @@ SYNONYMS = {
     "star": "asterisk",
     "ring": "hoop",
 }
-"""One synonym for every term. Captions use both; pixel labels of the train split use the first term only."""
+"""One synonym for every term. Phrases use both; pixel labels of the train split use the first term only."""
 
 
 def _composition_name(thing: Thing) -> str:
