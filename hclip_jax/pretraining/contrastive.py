@@ -64,7 +64,7 @@ def region_loss(
 
 
 def _cross_entropy(logits: Array, is_true: Array, axis: int) -> Array:
-    """Of targets that are uniform over the true ones; 0 where none is."""
+    """Cross-entropy of targets that are uniform over the true ones; 0 where none is."""
     log_probs = jax.nn.log_softmax(logits, axis)
     return -(log_probs * is_true).sum(axis) / jnp.maximum(is_true.sum(axis), 1.0)
 

@@ -1,14 +1,17 @@
 """Trains the small CLIP of configs/tiny.py, contrastively, on patches of built-in scenes.
 
-python -m hclip_jax.tools.pretrain_tiny TARGET [--config=tiny] [--num_train_steps=1200] [--batch_size=16]
+python -m hclip_jax.tools.pretrain_tiny TARGET [--config=tiny] [--num_train_steps=1600] [--batch_size=16]
     [--learning_rate=2e-3] [--seed=0] [--num_workers=2]
 
-Unlike a real CLIP, it is told where things are: the scenes know what each patch shows, and a patch is pulled
-to phrases that name it, with all terms of the scenes and their synonyms, and of all compositions. The five
+Unlike a real CLIP, it learns where things are: the scenes know what each patch shows, and a patch is pulled to
+phrases that name it, with all terms of the scenes and their synonyms, and of all compositions. The five
 compositions that no pixel label of `configs/tiny.py` shows are therefore new to the segmentation head and the
 adapters, not to this CLIP. Scenes differ from those with pixel labels.
 
-TARGET becomes a model directory with CLIP alone, in float16; use it as --config.clip.weights=TARGET.
+TARGET becomes a model directory with CLIP alone, in float16; use it as --config.clip.weights=TARGET. The CLIP
+of this package, --config.clip.weights=tiny, was trained with
+
+    python -m hclip_jax.tools.pretrain_tiny hclip_jax/weights/tiny
 """
 
 import argparse
@@ -38,7 +41,7 @@ def main(argv: list[str]) -> int:
     add = parser.add_argument
     add("target", type=local_path, metavar="TARGET", help="model directory to create")
     add("--config", default="tiny", metavar="NAME|FILE", help="configuration of the towers (default: tiny)")
-    add("--num_train_steps", type=int, default=1200, help="number of updates (default: 1200)")
+    add("--num_train_steps", type=int, default=1600, help="number of updates (default: 1600)")
     add("--batch_size", type=int, default=16, help="images a step (default: 16)")
     add("--learning_rate", type=float, default=2e-3, help="the peak learning rate (default: 2e-3)")
     add("--seed", type=int, default=0, help="of the parameters and the data (default: 0)")
