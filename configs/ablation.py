@@ -31,7 +31,7 @@ METHODS = {  # overrides of get_config(), which is H-CLIP as published
 def get_config() -> ConfigDict:
     """`tiny` with more evaluation images, of all compositions and of synonyms."""
     c = tiny.get_config()
-    c.train.update(log_every=50, checkpoint_every=300)
+    c.train.update(log_every=50, checkpoint_every=350)
     c.train.evaluate_first = False
     c.evaluation.sets = ConfigDict()
     c.evaluation.sets.open = vitb.evaluation_set(label_set="all", split="test")

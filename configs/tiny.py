@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
     c.data.num_workers = 0
 
     c.train.update(
-        num_train_steps=250,
+        num_train_steps=350,
         batch_size=4,
         learning_rate=2e-3,
         warmup_steps=20,
@@ -41,7 +41,7 @@ def get_config() -> ConfigDict:
         unlabeled="ignore",
     )
     c.train.lr_multipliers.adapters = 0.1  # more than published, for few steps
-    c.train.update(log_every=25, checkpoint_every=50, evaluate_every=250, evaluate_first=True)
+    c.train.update(log_every=25, checkpoint_every=100, evaluate_every=350, evaluate_first=True)
 
     # All compositions, five of which are in no training image; and the same classes by synonyms.
     c.evaluation.sets.open = vitb.evaluation_set(root="scenes", label_set="all")

@@ -22,6 +22,6 @@ overlay = next((workdir / "overlays" / "val").glob("*.png"))
 print(f"tables:   {workdir}/evaluation/")
 print(f"overlays: {workdir}/overlays/, such as {overlay}")
 print(f"next:     hclip segment IMAGE --model={workdir} --classes='striped thing,sky,grass'")
-print("This model has seen drawings like these only, and its labels of photos mean little. For photos:")
-print("          train on a published CLIP (docs/train.md), or segment with CAT-Seg's weights (docs/weights.md)")
+print("This model has seen drawings like these only; its labels of photos mean little. For photos: hclip segment")
+print("with --model=hf:spaces/hamacojr/CAT-Seg-weights/model_base.pth, or train on a published CLIP (docs/train.md)")
 PYTHON

@@ -1,6 +1,6 @@
 """Evaluation of a model on the evaluation sets of a training, each with its own class names."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from jax.sharding import Mesh

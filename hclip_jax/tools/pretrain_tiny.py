@@ -3,8 +3,8 @@
 python -m hclip_jax.tools.pretrain_tiny TARGET [--config=tiny] [--num_train_steps=1600] [--batch_size=16]
     [--learning_rate=2e-3] [--seed=0] [--num_workers=2]
 
-Unlike a real CLIP, it learns where things are: the scenes know what each patch shows, and a patch is pulled to
-phrases that name it, with all terms of the scenes and their synonyms, and of all compositions. The five
+Unlike a real CLIP, it learns where things are: the scenes know what each patch shows, and a patch is pulled
+to phrases that name it, with all terms of the scenes and their synonyms, and of all compositions. The five
 compositions that no pixel label of `configs/tiny.py` shows are therefore new to the segmentation head and the
 adapters, not to this CLIP. Scenes differ from those with pixel labels.
 

@@ -7,8 +7,8 @@ VOCAB_SIZE = 2002
 
 NOTE = (
     "note: this model's CLIP is the small one of hclip_jax, which has seen drawings only: its labels of "
-    "photos mean little; for photos, give a model of CAT-Seg or H-CLIP, or train one on a published CLIP "
-    "(docs/weights.md)"
+    "photos mean little; for photos, give --model=hf:spaces/hamacojr/CAT-Seg-weights/model_base.pth, or "
+    "train on a published CLIP (docs/weights.md)"
 )
 
 

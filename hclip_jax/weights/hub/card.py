@@ -5,7 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from hclip_jax.config.schema import ClipConfig
 from hclip_jax.version import __version__
+from hclip_jax.weights.built_in import is_built_in
 from hclip_jax.weights.checkpoint import Checkpoint, ModelSpec
 from hclip_jax.weights.hub.names import HubName
 
@@ -43,7 +45,7 @@ def model_card(model: Checkpoint, spec: ModelSpec, name: HubName, facts: Facts) 
         _usage("clip" in model.parts, name),
         _figures(facts.evaluations),
         _class_names(spec.class_names),
-        _limits(model.source),
+        _limits(model.clip),
     )
     metadata = _metadata(spec, title, facts)
     return "\n\n".join((f"---\n{metadata}\n---", *filter(None, sections))) + "\n"
@@ -138,7 +140,7 @@ def _class_names(class_names: tuple[str, ...]) -> str:
     )
 
 
-def _limits(source: str) -> str:
+def _limits(clip: ClipConfig) -> str:
     drawings = "\n- Its CLIP is the small one of hclip_jax, trained on drawings: photos need another model."
     return (
         "## Limits\n\n"
@@ -146,5 +148,5 @@ def _limits(source: str) -> str:
         "`--threshold` leave pixels out.\n"
         "- Names that are far from those of the training, and small things, are found less well.\n"
         "- CLIP's biases are those of its training data. Its licence and those of the training data hold for "
-        "these weights too." + (drawings if "CLIP from tiny" in source else "")
+        "these weights too." + (drawings if is_built_in(clip) else "")
     )

@@ -4,6 +4,7 @@ import dataclasses
 
 from huggingface_hub import ModelCard
 
+from hclip_jax.config.overrides import read_config
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.hub.card import Facts, model_card
 from hclip_jax.weights.hub.names import parse_hub_name
@@ -43,4 +44,4 @@ def test_use_and_limits_depend_on_the_model(model: Checkpoint) -> None:
     assert 'Segmenter.load("hf:me/streets")' in card(model).text
     assert 'Segmenter.load("hf:me/streets", base="CLIP")' in card(without_clip(model)).text
     assert "drawings" not in card(model).text
-    assert "drawings" in card(dataclasses.replace(model, source="training a, step 4, CLIP from tiny")).text
+    assert "drawings" in card(dataclasses.replace(model, clip=read_config("tiny").clip)).text
