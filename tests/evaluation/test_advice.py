@@ -3,12 +3,16 @@
 import pytest
 
 from hclip_jax.evaluation.advice import unlearnt
-from hclip_jax.evaluation.confusion_matrix import ClassMetrics, ConfusionMatrix
+from hclip_jax.evaluation.confusion_matrix import ClassMetrics
 
 
 def rows(*ious: float | None) -> list[ClassMetrics]:
-    made = ConfusionMatrix([f"class {t}" for t in range(len(ious))]).per_class()
-    return [ClassMetrics(**{**row, "IoU": iou}) for row, iou in zip(made, ious, strict=True)]
+    return [
+        ClassMetrics(
+            name="", IoU=iou, IoU_all=iou, ACC=iou, ground_truth=1.0, prediction=1.0, mistaken_for=None
+        )
+        for iou in ious
+    ]
 
 
 def test_sets_of_which_most_classes_are_at_zero_are_named() -> None:
