@@ -2,6 +2,7 @@
 
 Command   hclip train --config=tiny --workdir=runs/tiny
 Hardware  2 CPU cores.
+Result    docs/train.md, "The quickstart"
 
 The training starts from a small CLIP that comes with the package (hclip_jax/tools/pretrain_tiny.py), uses
 pixel labels of 22 classes, and is also evaluated on class names that no pixel label has.
