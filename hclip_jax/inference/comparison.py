@@ -49,12 +49,14 @@ def comparison(
     check_inputs(image, {"truth": truth, "prediction": prediction}, T, _OPACITY)
     colours = class_colours(class_names)
     small_image, small_truth, small_prediction = reduce(image, truth, prediction)
+    # Red shows on every image without colours.
+    grey = np.asarray(Image.fromarray(small_image).convert("L").convert("RGB"))
     is_wrong = (small_truth != small_prediction) & (small_truth != IGNORE)
     panels = {
         "image": enlarge(Image.fromarray(small_image)),
         "ground truth": paint(small_image, small_truth, colours, _OPACITY),
         "prediction": paint(small_image, small_prediction, colours, _OPACITY),
-        _errors(truth, prediction, T): paint(small_image, np.where(is_wrong, 0, IGNORE), _WRONG, _OPACITY),
+        _errors(truth, prediction, T): paint(grey, np.where(is_wrong, 0, IGNORE), _WRONG, _OPACITY),
     }
     width, height = panels["image"].size
     em = font_size(max(len(panels) * width, height))
