@@ -48,7 +48,7 @@ def miou_interval(
 
     Its ends are the percentiles 2.5 and 97.5 of the resamples, moved so that the mean of the resamples lies
     at mIoU: where many classes are rare, resamples are biased by more than their spread, and plain
-    percentiles may leave out mIoU. As in mIoU, a class without ground truth in a resample is left out of its
+    percentiles may leave out mIoU; they stay within 0 and 100. As in mIoU, a class without ground truth in a resample is left out of its
     mean.
 
     With few images or many rare classes the interval is too narrow. On made-up data it held the expected mIoU
@@ -70,7 +70,7 @@ def miou_interval(
     values = _resampled_miou(counts, resamples, seed)
     shift = _value(counts) - float(np.nanmean(values))
     low, high = _percentiles(values)
-    return low + shift, high + shift
+    return max(0.0, low + shift), min(100.0, high + shift)
 
 
 def paired_difference(

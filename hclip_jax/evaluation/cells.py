@@ -23,7 +23,7 @@ from hclip_jax.evaluation.evaluate_set import Settings, evaluate_set
 from hclip_jax.evaluation.image_counts import read_counts
 from hclip_jax.evaluation.suite_sets import OpenSet
 from hclip_jax.inference.predictor import Predictor
-from hclip_jax.io.files import append_text, write_atomically
+from hclip_jax.io.files import append_text, sha256_of, write_atomically
 from hclip_jax.io.json_file import read_json
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -102,7 +102,8 @@ def run_cell(
     if not processes.is_primary():
         return {}
     report = read_json(path, "evaluate again")
-    report["cell"] = {**conditions, "key": key, "seconds": seconds, "root": opened.root}
+    counts = sha256_of(path.with_suffix(".npz"))
+    report["cell"] = {**conditions, "key": key, "counts": counts, "seconds": seconds, "root": opened.root}
     write_atomically(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return report
 
@@ -136,9 +137,14 @@ def _finished(path: Path, key: str) -> dict[str, Any] | None:
         return None
     try:
         report = read_json(path, "")
-        read_counts(path.with_suffix(".npz"))
-        return report if report["cell"]["key"] == key else None
-    except (UserError, KeyError, TypeError):  # damaged: it is evaluated again
+        cell = report["cell"]
+        if cell["key"] != key:
+            return None
+        # Another evaluation may have been killed after it had replaced the counts, which it writes first.
+        counts = path.with_suffix(".npz")
+        read_counts(counts)
+        return report if cell["counts"] == sha256_of(counts) else None
+    except (UserError, KeyError, TypeError, OSError):  # damaged: it is evaluated again
         return None
 
 

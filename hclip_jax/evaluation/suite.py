@@ -15,6 +15,7 @@ from hclip_jax.config.validate import check_set_names
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.json_file import read_json
+from hclip_jax.io.paths import is_address, to_path
 
 Percent = Annotated[float, Range(zero=True, largest=100)]
 
@@ -104,7 +105,7 @@ def read_suite(suite: str) -> Suite:
         UserError: there is no such suite, it is no JSON, a field is unknown, missing or wrong, or two fields
             contradict each other.
     """
-    path = _FOLDER / f"{suite}.json" if suite in built_in_suites() else Path(suite)
+    path = _FOLDER / f"{suite}.json" if suite in built_in_suites() else to_path(suite)
     if suite not in built_in_suites() and not path.exists():
         hint = _hint(suite, built_in_suites(), "built-in suites")
         raise UserError(f"the suite {printable(suite)} does not exist; give a JSON file, or {hint}")
@@ -152,7 +153,9 @@ def _check_benchmark(entry: SuiteSet, here: str) -> None:
 
 
 def _with_path(entry: SuiteSet, folder: Path) -> SuiteSet:
-    return replace(entry, classes_file=str(folder / entry.classes_file)) if entry.classes_file else entry
+    if not entry.classes_file or is_address(entry.classes_file):
+        return entry
+    return replace(entry, classes_file=str(folder / entry.classes_file))
 
 
 def _hint(name: str, known: Sequence[str], kind: str) -> str:

@@ -3,8 +3,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from hclip_jax.data import digest
 from hclip_jax.data.digest import digest_files
 from hclip_jax.data.folder import FolderSource
 
@@ -45,3 +47,27 @@ def test_order_and_names_count(tmp_path: Path) -> None:
         path.write_bytes(path.name.encode())
     assert digest_files(paths) != digest_files(paths[::-1])
     assert len(digest_files([])) == 64
+
+
+@pytest.mark.parametrize("num_blocks", [256, 1])
+def test_records_of_the_same_size_count(
+    num_blocks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of array_record is padded with zeros to whole blocks, so that size and end say little."""
+    monkeypatch.setattr(digest, "_NUM_BLOCKS", num_blocks)
+    found = set()
+    for place, record in enumerate((b"label 1", b"label 2", b"label 1")):
+        path = tmp_path / str(place) / "set-val.array_record-00000-of-00001"
+        path.parent.mkdir()
+        path.write_bytes(record.ljust(2**17, b"\0"))
+        found.add(digest_files([path]))
+    assert len(found) == 2
+
+
+def test_every_file_of_the_largest_benchmark_counts(tmp_path: Path) -> None:
+    for place, content in enumerate((b"1", b"2")):
+        (tmp_path / str(place)).mkdir()
+        (tmp_path / str(place) / "a.png").write_bytes(content)
+    same = [tmp_path / "0/a.png"] * 10_210
+    changed = [[*same[:index], tmp_path / "1/a.png", *same[index + 1 :]] for index in (1, 2)]
+    assert len({digest_files(paths) for paths in (same, *changed)}) == 3

@@ -117,6 +117,18 @@ def test_equal_predictions_differ_by_nothing() -> None:
     assert paired_difference(counts, counts) == (0, 0, 0, 1)
 
 
+def test_the_interval_of_few_images_and_many_classes_stays_within_0_and_100() -> None:
+    ends = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        label = rng.integers(0, 18, (3, 64))
+        prediction = np.where(rng.random(label.shape) < rng.choice([0.02, 0.5, 0.99], (3, 1)), label, 0)
+        confusion = ConfusionMatrix([f"class {t}" for t in range(18)])
+        rows = [confusion.update(*pair) for pair in zip(prediction, label, strict=True)]
+        ends += interval(ImageCounts.from_rows(confusion.class_names, ["a", "b", "c"], rows), 200)
+    assert (min(ends), max(ends) <= 100) == (0, True)  # plainly moved percentiles go to -11
+
+
 def test_too_few_images_have_no_interval() -> None:
     counts = make_counts(np.random.default_rng(0), 3, 2)
     nothing = np.zeros_like(counts.truth)

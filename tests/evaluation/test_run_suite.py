@@ -15,6 +15,7 @@ import pytest
 from hclip_jax.data.sources import open_source
 from hclip_jax.evaluation import cells
 from hclip_jax.evaluation.evaluate_set import Settings
+from hclip_jax.evaluation.image_counts import read_counts, write_counts
 from hclip_jax.evaluation.run_suite import make_subject, run_suite
 from hclip_jax.evaluation.suite import Suite, read_suite
 from hclip_jax.evaluation.suite_sets import open_sets
@@ -163,6 +164,21 @@ def test_what_has_changed_is_run_again(change: str, tmp_path: Path, monkeypatch:
         (tmp_path / "pascal_voc_20.json").write_text(json.dumps(tree))
     run(suite, tmp_path, **changes)
     assert ByColour.made == 2
+
+
+def test_counts_of_a_killed_evaluation_of_another_model_are_not_believed(tmp_path: Path) -> None:
+    suite = PAPER.only(["pascal_voc_20"])
+    run(suite, tmp_path)
+    report = (tmp_path / "pascal_voc_20.json").read_bytes()
+    counts = read_counts(tmp_path / "pascal_voc_20.npz")
+    # Killed after it had written the counts, the first of its files.
+    write_counts(tmp_path / "pascal_voc_20.npz", replace(counts, intersection=counts.intersection // 2))
+    run(suite, tmp_path)
+    assert ByColour.made == 2
+    np.testing.assert_array_equal(
+        read_counts(tmp_path / "pascal_voc_20.npz").intersection, counts.intersection
+    )
+    assert json.loads(report)["summary"] == json.loads((tmp_path / "pascal_voc_20.json").read_text())["summary"]
 
 
 def test_a_missing_set_is_a_row_and_the_others_are_evaluated(

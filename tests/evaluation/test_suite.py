@@ -9,6 +9,7 @@ import pytest
 from hclip_jax.datasets.catalogue import CATALOGUE
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.suite import Suite, built_in_suites, read_suite
+from tests.bucket import bucket
 
 ONE = {"name": "mine"}
 
@@ -46,6 +47,17 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
 def test_a_class_list_lies_beside_the_file(tmp_path: Path) -> None:
     suite = read_suite(write(tmp_path, {"sets": [{"name": "a", "classes_file": "names.txt"}]}))
     assert suite.sets[0].classes_file == str(tmp_path / "names.txt")
+
+
+def test_a_suite_and_its_class_lists_may_lie_in_a_bucket(tmp_path: Path) -> None:
+    local, remote = ONE | {"classes_file": "names.txt"}, {"name": "b", "classes_file": "gs://bucket/c.txt"}
+    path = write(tmp_path, {"sets": [local, remote]})
+    assert read_suite(path).sets[1].classes_file == "gs://bucket/c.txt"
+    with bucket(tmp_path):
+        found = read_suite(f"gs://bucket/{Path(path).name}")
+    assert [entry.classes_file for entry in found.sets] == ["gs://bucket/names.txt", "gs://bucket/c.txt"]
+    with pytest.raises(UserError, match="ftp://x/y.json is no address that can be read"):
+        read_suite("ftp://x/y.json")
 
 
 @pytest.mark.parametrize(
