@@ -25,6 +25,7 @@ from hclip_jax.evaluation.suite_sets import OpenSet
 from hclip_jax.inference.predictor import Predictor
 from hclip_jax.io.files import append_text, sha256_of, write_atomically
 from hclip_jax.io.json_file import read_json
+from hclip_jax.io.paths import is_address
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.version import __version__
@@ -152,10 +153,16 @@ class _Log:
     """The log of a cell; only the primary writes it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._text = path, ""
         if processes.is_primary():
             write_atomically(path, "")
 
     def write(self, line: str) -> None:
-        if processes.is_primary():
-            append_text(self._path, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {' '.join(line.split())}\n")
+        if not processes.is_primary():
+            return
+        line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {' '.join(line.split())}\n"
+        self._text += line
+        if is_address(self._path):  # an object store does not append
+            write_atomically(self._path, self._text)
+        else:
+            append_text(self._path, line)

@@ -55,6 +55,12 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 def check_writable(folder: Path) -> None:
     """Raises UserError if no file can be created in `folder`, which may be missing; nothing remains."""
+    if is_address(folder):
+        with _os_errors_name(folder):
+            probe = folder / f".{uuid.uuid4().hex}.tmp"
+            probe.write_bytes(b"x")
+            probe.unlink()
+        return
     missing = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     with _os_errors_name(folder):
         try:

@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from hclip_jax import runtime
 from hclip_jax.errors import UserError
@@ -34,6 +34,18 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """The value of an option by its `type`, whose UserError is a whole sentence.
+
+        A UserError is a ValueError, from which argparse would make "invalid TYPE value".
+        """
+        try:
+            return super()._get_value(action, arg_string)  # pyrefly: ignore[missing-attribute]
+        except argparse.ArgumentError as error:
+            if isinstance(error.__context__, UserError):
+                raise error.__context__ from None
+            raise
 
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """Parses arguments; an unknown option is reported before a missing one.

@@ -20,10 +20,12 @@ from hclip_jax.evaluation.run_suite import make_subject, run_suite
 from hclip_jax.evaluation.suite import Suite, read_suite
 from hclip_jax.evaluation.suite_sets import open_sets
 from hclip_jax.inference.output import Prediction
+from hclip_jax.io.files import check_writable
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.text.prompts import Prompts
 from tests import prepared_sets
+from tests.bucket import bucket
 from tests.small_models import micro
 
 PAPER = read_suite("paper")
@@ -178,7 +180,23 @@ def test_counts_of_a_killed_evaluation_of_another_model_are_not_believed(tmp_pat
     np.testing.assert_array_equal(
         read_counts(tmp_path / "pascal_voc_20.npz").intersection, counts.intersection
     )
-    assert json.loads(report)["summary"] == json.loads((tmp_path / "pascal_voc_20.json").read_text())["summary"]
+    assert (
+        json.loads(report)["summary"] == json.loads((tmp_path / "pascal_voc_20.json").read_text())["summary"]
+    )
+
+
+def test_reports_may_lie_in_a_bucket(tmp_path: Path) -> None:
+    suite = PAPER.only(["pascal_voc_20"])
+    with bucket(tmp_path) as root:
+        check_writable(root / "reports")
+        assert not list(tmp_path.rglob("*.tmp"))
+        run(suite, root / "reports")
+        run(suite, root / "reports")
+    assert ByColour.made == 1
+    log = (tmp_path / "reports/pascal_voc_20.log").read_text()
+    assert "started" in log
+    assert "finished" in log
+    assert (tmp_path / "reports/table.json").exists()
 
 
 def test_a_missing_set_is_a_row_and_the_others_are_evaluated(

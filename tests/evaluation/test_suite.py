@@ -56,7 +56,7 @@ def test_a_suite_and_its_class_lists_may_lie_in_a_bucket(tmp_path: Path) -> None
     with bucket(tmp_path):
         found = read_suite(f"gs://bucket/{Path(path).name}")
     assert [entry.classes_file for entry in found.sets] == ["gs://bucket/names.txt", "gs://bucket/c.txt"]
-    with pytest.raises(UserError, match="ftp://x/y.json is no address that can be read"):
+    with pytest.raises(UserError, match=r"ftp://x/y.json is no address that can be read"):
         read_suite("ftp://x/y.json")
 
 

@@ -121,3 +121,16 @@ def test_a_missing_platform_is_one_sentence(capsys: pytest.CaptureFixture[str]) 
     assert "unset JAX_PLATFORMS" in capsys.readouterr().err
     with pytest.raises(OSError, match="no file"):  # nothing to name
         run_raising(OSError("no file"))
+
+
+def test_a_sentence_of_the_type_of_an_option_is_said() -> None:
+    def convert(text: str) -> int:
+        raise UserError(f"{text} is no address that can be read")
+
+    parser = Parser(prog="hclip x", description="x")
+    parser.add_argument("--output", type=convert)
+    parser.add_argument("--number", type=int)
+    with pytest.raises(UserError, match=r"^ftp://x is no address that can be read$"):
+        parser.parse_args(["--output=ftp://x"])
+    with pytest.raises(UserError, match="--number: invalid int value: 'a'"):
+        parser.parse_args(["--number=a"])
