@@ -16,6 +16,7 @@ from jax import Array
 
 from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.data.bands import LARGE_PIXELS
+from hclip_jax.errors import UserError
 from hclip_jax.inference import sliding_window
 from hclip_jax.inference.blocks import BLOCK_SIZE, Block, output_blocks
 from hclip_jax.ops import resize
@@ -54,6 +55,9 @@ def most_probable(
         logits: float32 [V, T, 4h, 4w] of V views; classes from `num_classes` on are padding.
         num_classes: number of classes; padding is never the most probable.
         size: (height, width) of the output.
+
+    Raises:
+        UserError: probabilities are not numbers.
     """
     prediction = empty_prediction(size, num_classes)
     blocks = output_blocks(size, _grid_size(protocol, logits))
@@ -65,6 +69,7 @@ def most_probable(
                 best[i] = _better(best[i], merged, start, block.rows, block.columns)
         for block, found in zip(group, best, strict=True):
             assert found is not None
+            _check_numbers(found[1])
             for whole, part in zip(prediction, found, strict=True):
                 whole[block.pixels] = _cropped(part, block)
     return prediction
@@ -135,6 +140,14 @@ def _better(
         return ids, highest
     is_better = highest > best[1]  # strictly: of equal classes the first wins, as in argmax
     return jnp.where(is_better, ids, best[0]), jnp.where(is_better, highest, best[1])
+
+
+def _check_numbers(probability: Array) -> None:
+    if np.isnan(probability).any():
+        raise UserError(
+            "the model gives probabilities that are not numbers: its weights are not finite, as after a "
+            "training that diverged; use another checkpoint"
+        )
 
 
 def _cropped(part: Array, block: Block) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hclip_jax.config.schema import InferenceProtocol
+from hclip_jax.errors import UserError
 from hclip_jax.inference import blocks, output
 from hclip_jax.inference.output import chunk_size, empty_prediction, most_probable, probabilities
 from hclip_jax.inference.sliding_window import merge_views
@@ -77,6 +78,13 @@ def test_probability_zero_in_all_classes_gives_class_0() -> None:
     ids, probability = most_probable(protocol("sliding"), jnp.full((5, 7, 16, 16), -1e4), 7, SIZE)
     assert not ids.any()
     assert not probability.any()
+
+
+@every_protocol
+def test_a_model_that_is_not_finite_is_refused(kind: str) -> None:
+    logits = random_logits().at[:, :, 3].set(np.nan)
+    with pytest.raises(UserError, match="not numbers"):
+        most_probable(protocol(kind), logits, 7, SIZE)
 
 
 @every_protocol
