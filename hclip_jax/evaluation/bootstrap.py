@@ -48,8 +48,8 @@ def miou_interval(
 
     Its ends are the percentiles 2.5 and 97.5 of the resamples, moved so that the mean of the resamples lies
     at mIoU: where many classes are rare, resamples are biased by more than their spread, and plain
-    percentiles may leave out mIoU. As in mIoU, a class without ground truth in a resample is left out of its
-    mean.
+    percentiles may leave out mIoU. What the move puts below 0 or above 100, where no mIoU is, is cut off. As
+    in mIoU, a class without ground truth in a resample is left out of its mean.
 
     With few images or many rare classes the interval is too narrow. On made-up data it held the expected mIoU
     in 92 % of the cases for 20 classes in 100 to 500 images, in 88 % for 20 classes in 30 images, and in 88 %
@@ -70,7 +70,7 @@ def miou_interval(
     values = _resampled_miou(counts, resamples, seed)
     shift = _value(counts) - float(np.nanmean(values))
     low, high = _percentiles(values)
-    return low + shift, high + shift
+    return max(low + shift, 0.0), min(high + shift, 100.0)
 
 
 def paired_difference(
