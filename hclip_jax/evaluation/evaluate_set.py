@@ -166,7 +166,7 @@ def _own_images(count: int) -> range:
     return range(processes.index(), count, processes.count())
 
 
-def metrics_text(summary: Summary) -> str:
+def metrics_text(summary: Mapping[str, float | None]) -> str:
     """The metrics in a line, in detectron2's order; mIoU_all is for reports."""
     return "  ".join(
         f"{metric} {'-' if value is None else f'{value:.2f}'}"
