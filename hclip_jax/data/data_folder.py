@@ -13,8 +13,12 @@ def data_folder() -> str:
     return os.environ.get(VARIABLE, "").strip()
 
 
-def resolve_root(root: str) -> str:
+def resolve_root(root: str, folder: str = "") -> str:
     """Returns the path of a root: `tfds:NAME` is HCLIP_JAX_DATA/NAME; other roots are paths.
+
+    Args:
+        root: the root.
+        folder: in place of HCLIP_JAX_DATA, if there is one.
 
     Raises:
         UserError: the variable is not set, or NAME is empty or a path.
@@ -24,12 +28,13 @@ def resolve_root(root: str) -> str:
     name = root.removeprefix(SCHEME)
     if not name or "/" in name or name.startswith("."):
         raise UserError(f"the data root {root} must be {SCHEME}NAME, a folder of {VARIABLE}")
-    if not data_folder():
+    folder = folder or data_folder()
+    if not folder:
         raise UserError(
             f"the data root is {root}, but the environment variable {VARIABLE} is not set: set it to the "
             f"--target of hclip prepare (export {VARIABLE}=DIR), or give the path of the set as the root"
         )
-    return below(data_folder(), name)
+    return below(folder, name)
 
 
 def below(folder: str, name: str) -> str:

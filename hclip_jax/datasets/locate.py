@@ -36,7 +36,7 @@ def find_root(dataset: Dataset, source: Path) -> Path:
         return found
     raise SourceNotFoundError(
         f"{dataset.key}: {dataset.layout} not found in {', '.join(map(str, candidates))}: "
-        f"{dataset.how_to_get} it there ({dataset.terms})"
+        f"{dataset.how_to_get} {'them' if len(dataset.archives) > 1 else 'it'} there ({dataset.terms})"
     )
 
 

@@ -19,7 +19,7 @@ from hclip_jax import processes
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.evaluate_set import Settings, evaluate_set
+from hclip_jax.evaluation.evaluate_set import Settings, evaluate_set, metrics_text
 from hclip_jax.evaluation.image_counts import read_counts
 from hclip_jax.evaluation.suite_sets import OpenSet
 from hclip_jax.inference.predictor import Predictor
@@ -99,7 +99,10 @@ def run_cell(
     details = {"protocol": subject.protocol.kind}
     confusion = evaluate_set(opened.labelled, predictor, settings, details, progress, is_stopping)
     seconds = round(time.time() - start, 1)
-    log.write(f"finished in {seconds} s: {json.dumps(confusion.summary())}")
+    summary = confusion.summary()
+    log.write(f"finished in {seconds} s: {json.dumps(summary)}")
+    # At once: the table comes after all sets, which may take hours.
+    progress.console.print(f"{opened.entry.name}: {metrics_text(summary)}  ({seconds:,} s)", markup=False)
     if not processes.is_primary():
         return {}
     report = read_json(path, "evaluate again")

@@ -12,7 +12,7 @@ from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.advice import unlearnt
 from hclip_jax.evaluation.confusion_matrix import ClassMetrics
-from hclip_jax.evaluation.evaluate_set import LabelledSet, Settings, evaluate_set
+from hclip_jax.evaluation.evaluate_set import LabelledSet, Settings, evaluate_set, metrics_text
 from hclip_jax.evaluation.suite import read_suite
 from hclip_jax.evaluation.suite_sets import MissingSet, OpenSet, is_same_set, open_sets
 from hclip_jax.inference.predictor import Predictor
@@ -77,7 +77,9 @@ class Evaluator:
         is_stopping: Callable[[], bool] = lambda: False,
         is_last: bool = True,
     ) -> dict[str, Summary]:
-        """Evaluates on every set and writes reports and overlays; every process evaluates its own images.
+        """Evaluates on every set; writes reports and overlays, and prints a line when a set is done.
+
+        Every process evaluates its own images.
 
         Args:
             params: parameters of the model.
@@ -111,6 +113,8 @@ class Evaluator:
             predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
             confusion = evaluate_set(labelled, predictor, settings, details, progress, is_stopping)
             summaries[name], rows[name] = confusion.summary(), confusion.per_class()
+            # At once: the other sets may take hours.
+            progress.console.print(f"step {step}  {name}: {metrics_text(summaries[name])}", markup=False)
         if is_last and (line := unlearnt(rows)):
             progress.console.print(line, markup=False)
         return summaries

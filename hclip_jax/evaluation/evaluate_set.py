@@ -164,3 +164,12 @@ def _batches(labelled: LabelledSet, settings: Settings, progress: Progress) -> I
 def _own_images(count: int) -> range:
     """Which of the first `count` images this process evaluates."""
     return range(processes.index(), count, processes.count())
+
+
+def metrics_text(summary: Mapping[str, float | None]) -> str:
+    """The metrics in a line, in detectron2's order; mIoU_all is for reports."""
+    return "  ".join(
+        f"{metric} {'-' if value is None else f'{value:.2f}'}"
+        for metric, value in summary.items()
+        if metric != "mIoU_all"
+    )

@@ -101,7 +101,7 @@ def root_of(entry: SuiteSet, folder: str) -> str:
     """
     root = entry.root or entry.name
     if is_address(root) or root.startswith(("/", SCHEME)):
-        return resolve_root(root)
+        return resolve_root(root, folder)
     if not folder:
         raise UserError(f"no data folder is given: give --data=DIR or set {VARIABLE}")
     return below(folder, root)

@@ -15,7 +15,8 @@ With --suite, MODEL is a work directory, a model directory or the weights of CAT
 are those of a suite, each with its own class names: `paper` is the built-in suite of the paper's benchmarks,
 prepared by hclip prepare in --data. One table has the figures beside the published ones; the folder --output
 gets it as table.{json,md,csv}, and reports, a log and overlays of every set. The same command goes on where
-it was interrupted. --against compares with the --output of another model. Examples:
+it was interrupted. --against compares with the --output of another model.
+`hclip evaluate --suite=paper --help` lists the options with --suite. Examples:
 
     hclip evaluate runs/vitb
     hclip evaluate runs/vitb --config.evaluation.protocol=single --config.evaluation.num_images=100

@@ -8,7 +8,8 @@ hclip prepare --list
 NAME is a data set of --list, which also says what to download. --source is the folder of the data set, or a
 folder that holds several in CAT-Seg's layout. TARGET/NAME is created: records of TensorFlow Datasets (without
 TensorFlow), which tfds.load reads too, or a labelled folder. Every image is checked; an incomplete or wrong
-copy is refused, and nothing is written. With `all`, data sets that are not there are named.
+copy is refused, and nothing is written. `all` is the data sets of the paper, and cityscapes_19 where it is
+found; those of the paper that are not there are named.
 
     hclip prepare coco_stuff_171 --source=downloads --target=data
     hclip train --config=vitb --config.data.root=data/coco_stuff_171 --workdir=runs/vitb

@@ -25,7 +25,7 @@ from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.metrics import MetricsFile
 from hclip_jax.training.optimizer import lr_multiplier, schedule
 from hclip_jax.training.prepare import Training, prepare
-from hclip_jax.training.report import Throughput, evaluation_line, goodput_line, step_line
+from hclip_jax.training.report import Throughput, goodput_line, step_line
 from hclip_jax.training.requests import Requests
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import join
@@ -77,6 +77,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
     )
     if first < recipe.num_train_steps:
         metrics_file.write(first, start=_start(t.mesh))
+        console.print("compiling the training step; this may take minutes")  # or reading it from the cache
     task = progress.add_task("training", total=recipe.num_train_steps, completed=first)
     previous: Metrics = {}
     for step in range(first, recipe.num_train_steps + 1):
@@ -90,8 +91,6 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
                 _end(metrics_file, step, throughput)
                 raise stop.stopped(step, requests.agreed_now()) from None
             metrics_file.write(step, evaluation=summaries)
-            for name, summary in summaries.items():
-                console.print(evaluation_line(step, name, summary))
             throughput.pause()
         if step == recipe.num_train_steps:
             break
@@ -160,9 +159,7 @@ def evaluate_checkpoint(
     if not is_workdir(workdir) and processes.is_primary():
         claim_workdir(workdir, config)  # a training keeps its own configuration
     with bar() as progress:
-        summaries = evaluator.run(params, seen, step, progress)
-    for name, summary in summaries.items():
-        console.print(evaluation_line(step, name, summary))
+        evaluator.run(params, seen, step, progress)
     if suite:
         source = f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}"
         suite.run(model, params, mesh, seen, source, workdir)

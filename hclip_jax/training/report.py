@@ -104,16 +104,6 @@ def step_line(step: int, num_steps: int, metrics: Mapping[str, float | None]) ->
     )
 
 
-def evaluation_line(step: int, name: str, summary: Mapping[str, float | None]) -> str:
-    """One line on an evaluation, metrics in detectron2's order; mIoU_all is for reports."""
-    values = "  ".join(
-        f"{metric} {'-' if value is None else f'{value:.2f}'}"
-        for metric, value in summary.items()
-        if metric != "mIoU_all"
-    )
-    return f"step {step}  {name}: {values}"
-
-
 def goodput_line(goodput: Mapping[str, float]) -> str:
     """One line on the share of a run that was steps: the rest is compilation and evaluation."""
     seconds = goodput["seconds"]

@@ -141,6 +141,19 @@ def test_too_few_images_have_no_interval() -> None:
             paired_difference(few, few)
 
 
+def test_the_interval_holds_no_impossible_miou() -> None:
+    # One image shows the background alone, and a model finds it: a resample of that image has mIoU 100.
+    truth = np.array([[10] * 20 + [50], [10] * 20 + [50], [0] * 20 + [500]], np.uint32)
+    prediction = np.zeros_like(truth)
+    prediction[:, -1] = truth.sum(1)
+    intersection = np.minimum(truth, prediction)
+    names = tuple(f"class {t}" for t in range(21))
+    counts = ImageCounts(names, ("a", "b", "c"), intersection, truth, prediction)
+    low, high = interval(counts)
+    assert low == 0
+    assert value(counts) < high <= 100
+
+
 def test_resamples_without_labelled_pixels_are_left_out() -> None:
     counts = make_counts(np.random.default_rng(0), 6, 2)
     for array in (counts.intersection, counts.truth, counts.prediction):

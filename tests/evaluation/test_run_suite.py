@@ -135,6 +135,8 @@ def test_what_is_done_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureFix
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
     table = (tmp_path / "table.json").read_text()
     assert (ByColour.made, len(before)) == (2, 2)
+    first = capsys.readouterr().out
+    assert first.index("pascal_voc_20: mIoU ") < first.index("# Suite")  # a line when the set is done
     assert run(SMALL, tmp_path)
     assert ByColour.made == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before

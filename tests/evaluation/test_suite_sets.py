@@ -58,6 +58,16 @@ def test_sets_that_are_not_there_are_named_with_the_reason(tmp_path: Path) -> No
     assert "has no split 'train'" in reasons[3]
 
 
+def test_the_given_folder_replaces_the_variable_for_roots_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = SuiteSet("voc", root="tfds:pascal_voc_20")
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    assert open_one(entry, prepared_sets.data()).root == str(prepared_sets.data() / "pascal_voc_20")
+    monkeypatch.delenv(VARIABLE)
+    assert open_one(entry, prepared_sets.data()).root == str(prepared_sets.data() / "pascal_voc_20")
+
+
 def test_a_relative_root_needs_a_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     (one,) = open_sets(Suite((SuiteSet("mine"),)), "")

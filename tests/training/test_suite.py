@@ -62,6 +62,8 @@ def test_a_training_evaluates_the_sets_of_its_suite_once(
     assert capsys.readouterr().out == line
     with bar() as progress:
         summaries = evaluator.run({}, (), 0, progress)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": mIoU ")[0] for line in lines[:2]] == ["step 0  val", "step 0  pascal_voc_20b"]
     assert list(summaries) == ["val", "pascal_voc_20b"]  # val is pascal_voc_20
     report = json.loads((tmp_path / "run/evaluation/pascal_voc_20b.json").read_text())
     assert (report["num_classes"], report["details"]["fold_background"]) == (21, 20)
