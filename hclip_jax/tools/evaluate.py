@@ -42,7 +42,7 @@ from hclip_jax.evaluation.comparison import (
 from hclip_jax.io.progress import console
 from hclip_jax.tools import evaluate_suite
 from hclip_jax.tools.command_line import Parser, run
-from hclip_jax.training.workdir import parse_workdir, read_resumed_config
+from hclip_jax.training.workdir import is_workdir, parse_workdir, read_resumed_config
 
 
 def main(argv: list[str]) -> int:
@@ -66,6 +66,11 @@ def main(argv: list[str]) -> int:
         "--against", type=parse_workdir, metavar="OTHER", help="evaluated work directory to compare with"
     )
     args, overrides = parser.parse_with_overrides(argv)
+    if not is_workdir(args.workdir):
+        raise UserError(
+            f"{args.workdir} is not a work directory (it has no config.json and metrics.jsonl); give the "
+            f"--workdir of hclip train, or evaluate another model by a suite: --suite=paper --output=DIR"
+        )
     config = read_resumed_config(args.workdir, overrides)
     names = list(config.evaluation.sets)
     if args.against:
