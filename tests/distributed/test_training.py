@@ -103,16 +103,14 @@ def of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _start_in_own_folders(folder: Path, count: int, devices: int, arguments: tuple[str, ...]) -> None:
     folders = [folder / f"process_{index}" for index in range(count)]
     for path in folders:
-        path.mkdir()
+        path.mkdir(parents=True)
     before = dict.fromkeys(range(count), WRITE_IMAGES)
     workers = start(folder, count, devices, arguments, before=before, folders=folders)
     assert wait(workers, 560) == [0] * count, workers[0].text()
 
 
 @pytest.mark.slow
-def test_images_of_a_step_are_disjoint_and_complete(
-    of_two: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_images_of_a_step_are_disjoint_and_complete(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PYTHONHASHSEED", "0")  # hashes of bytes are the same in all processes
     _start_in_own_folders(tmp_path / "two", 2, 4, ("--config.train.num_train_steps=2",))
     _start_in_own_folders(tmp_path / "one", 1, 1, ("--config.train.num_train_steps=2",))
