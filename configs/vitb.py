@@ -99,6 +99,7 @@ def get_config() -> ConfigDict:
     # built-in images.
     c.data.root = "tfds:coco_stuff_171"
     c.data.classes_file = ""  # a class list instead of the folder's
+    c.data.ignore = ()  # ids of a labelled folder that mean "no label", besides 255, such as (11,)
     c.data.label_set = ""  # of the built-in scenes: seen (default) | all | synonyms | shapes | regrouped
     c.data.split = "train"
     c.data.crop_size = 384  # pixels; also the size of the evaluation windows

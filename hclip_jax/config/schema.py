@@ -125,6 +125,7 @@ class DataConfig:
     split: str
     crop_size: PositiveInt
     num_workers: NonNegativeInt
+    ignore: tuple[NonNegativeInt, ...] = ()  # absent from work directories of older versions
 
 
 @dataclass(frozen=True)

@@ -33,18 +33,22 @@ class FolderSource:
     hidden files and other formats without one.
     """
 
-    def __init__(self, root: str | Path, split: str, classes_file: str = "") -> None:
+    def __init__(
+        self, root: str | Path, split: str, classes_file: str = "", ignore: Sequence[int] = ()
+    ) -> None:
         """Lists and checks the split.
 
         Args:
             root: the labelled folder.
             split: the name of a folder under `images` and `labels`.
             classes_file: a class list to use instead of ROOT/classes.txt.
+            ignore: ids that mean "no label", besides 255 (65535 with 16 bits).
 
         Raises:
             UserError: a folder or file is missing or unreadable, or an image and its label do not match.
         """
         root = Path(root)
+        self._ignore = tuple(ignore)
         scan = scan_split(root, split)
         _refuse(scan.issues)
         _warn(scan.issues)
@@ -74,7 +78,7 @@ class FolderSource:
 
     def __getitem__(self, index: int) -> Example:
         paths = self._pairs[index]
-        image, label = read_image(paths[0]), read_label(paths[1], len(self.class_names))
+        image, label = read_image(paths[0]), read_label(paths[1], len(self.class_names), self._ignore)
         sizes = image.shape[:2], label.shape
         if sizes[0] != sizes[1]:  # EXIF data behind the pixels, where a header does not show it
             raise UserError(f"{_mismatch(paths, *sizes)}: {_SIZE_FIX}")

@@ -1,5 +1,6 @@
 """Reads image and label files of any mode, bit depth or rotation into arrays."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,16 +71,21 @@ def remarks(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> list[st
         return [remark for remark in found if remark]
 
 
-def read_label(path: str | Path, num_classes: int) -> np.ndarray:
+def read_label(path: str | Path, num_classes: int, ignore: Sequence[int] = ()) -> np.ndarray:
     """Reads a label file as int32 class ids [H, W], IGNORE for unlabelled pixels.
 
     Class ids are grey values or the indices (not the colours) of a palette. 255 is unlabelled with up to
     8 bits, 65535 with 16. A label is turned by its own EXIF orientation, as an image is; few have one.
 
+    Args:
+        path: the file.
+        num_classes: T.
+        ignore: stored values that mean unlabelled, too.
+
     Raises:
         UserError: the file is unreadable or has colour channels, or an id is no class.
     """
-    return decode_label(read_raw_label(path), num_classes, str(path))
+    return decode_label(without_ids(read_raw_label(path), ignore), num_classes, str(path))
 
 
 def read_raw_label(path: str | Path) -> np.ndarray:
@@ -107,6 +113,13 @@ def _raw_label(image: Image.Image, name: str | Path) -> np.ndarray:
 def ignore_value(raw: np.ndarray) -> int:
     """Returns the stored value of unlabelled pixels: 255 for uint8, 65535 for every wider dtype."""
     return 255 if raw.dtype == np.uint8 else 65535
+
+
+def without_ids(raw: np.ndarray, ignore: Sequence[int]) -> np.ndarray:
+    """Stored values in which those of `ignore` are replaced by the `ignore_value`."""
+    if not ignore:
+        return raw
+    return np.where(np.isin(raw, ignore), np.array(ignore_value(raw), raw.dtype), raw)
 
 
 def decode_label(raw: np.ndarray, num_classes: int, name: str) -> np.ndarray:

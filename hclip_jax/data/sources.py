@@ -1,5 +1,7 @@
 """Opens a data set by its root: a labelled folder, a TFDS directory, or the built-in scenes."""
 
+from collections.abc import Sequence
+
 from hclip_jax.data.data_folder import resolve_root
 from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.scenes.source import ScenesSource
@@ -12,7 +14,9 @@ SCENES = "scenes"
 """The root of the built-in scenes; a folder of that name is ./scenes."""
 
 
-def open_source(root: str, split: str, classes_file: str = "", label_set: str = "") -> Source:
+def open_source(
+    root: str, split: str, classes_file: str = "", label_set: str = "", ignore: Sequence[int] = ()
+) -> Source:
     """Opens a split of a labelled folder, of a prepared TFDS data set, or of the built-in scenes.
 
     Args:
@@ -22,6 +26,7 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
         split: for example "train" or "val".
         classes_file: path of a class list that replaces the data set's class names; not for the scenes.
         label_set: class names of the built-in scenes; only for them.
+        ignore: ids that mean "no label"; only for a labelled folder.
 
     Raises:
         UserError: an argument does not apply to this kind of data set, or the data set cannot be opened.
@@ -30,6 +35,11 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
         raise UserError(
             f"config.data.root is empty: give a labelled folder, a prepared TFDS directory or tfds:NAME, "
             f"or {SCENES!r} for the built-in scenes"
+        )
+    if ignore and (root == SCENES or prepared_folder(resolve_root(root))):
+        raise UserError(
+            f"config.data.ignore is {tuple(ignore)}, but the data root is {root}: it is for a labelled "
+            "folder; leave it empty, since scenes and prepared sets have no such ids"
         )
     if root == SCENES:
         if classes_file:
@@ -51,4 +61,4 @@ def open_source(root: str, split: str, classes_file: str = "", label_set: str = 
             f"{root} holds no data set prepared by TFDS, and no other kind is read over a network: give the "
             "folder with dataset_info.json, or the one above its version"
         )
-    return FolderSource(root, split, classes_file)
+    return FolderSource(root, split, classes_file, ignore)

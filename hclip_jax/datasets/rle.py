@@ -47,3 +47,26 @@ def _parse(text: str) -> list[int]:
     if shift:
         raise ValueError("its runs end too early")
     return runs
+
+
+def encode_mask(mask: np.ndarray) -> str:
+    """Encodes a mask as the string that `decode_mask` and pycocotools decode.
+
+    Args:
+        mask: bool [H, W].
+    """
+    values = np.concatenate([[False], mask.T.ravel()])
+    changes = np.flatnonzero(values[1:] != values[:-1])
+    runs = np.diff(changes, prepend=0, append=mask.size)
+    numbers = runs.copy()
+    numbers[3:] -= runs[1:-2]
+    return "".join(map(_digits, numbers.tolist()))
+
+
+def _digits(value: int) -> str:
+    text = ""
+    while True:
+        group, value = value & 31, value >> 5
+        if value == (-1 if group & 16 else 0):  # the sign of the last group is that of the number
+            return text + chr(48 + group)
+        text += chr(80 + group)

@@ -122,7 +122,10 @@ class Evaluator:
 
 def _open_set(name: str, entry: EvaluationSet, config: EvaluationConfig, data: DataConfig) -> LabelledSet:
     class_list = entry if entry.root or entry.classes_file or entry.label_set else data
-    source = open_source(entry.root or data.root, entry.split, class_list.classes_file, class_list.label_set)
+    ignore = () if entry.root else data.ignore  # ids of the labels of data.root
+    source = open_source(
+        entry.root or data.root, entry.split, class_list.classes_file, class_list.label_set, ignore
+    )
     fold, num_classes = entry.fold_background, len(source.class_names)
     if fold >= num_classes:
         raise UserError(

@@ -12,6 +12,7 @@ from hclip_jax.data.bands import row_bands
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference.overlay import overlay
+from hclip_jax.inference.palette import class_colours
 
 MAX_LABEL_CLASSES = 65534
 
@@ -80,12 +81,21 @@ class Segmentation:
     def label_image(self) -> Image.Image:
         """The ids as a single-channel image; unknown is 255, or 65535 (16 bits) from 256 classes on.
 
+        Up to 255 classes the ids are the indices of a palette of the colours of the overlay, with white for
+        unknown: Pillow and NumPy read ids, and viewers show colours.
+
         Raises:
             UserError: there are more than MAX_LABEL_CLASSES classes.
         """
         check_num_classes(len(self.class_names))
         # -1 (unknown) becomes the largest value.
-        return Image.fromarray(self.ids.astype(np.uint16 if len(self.class_names) > 255 else np.uint8))
+        if len(self.class_names) > 255:
+            return Image.fromarray(self.ids.astype(np.uint16))
+        image = Image.fromarray(self.ids.astype(np.uint8))
+        colours = np.full((256, 3), 255, np.uint8)  # all 256, or a PNG of few colours gets fewer bits
+        colours[: len(self.class_names)] = class_colours(self.class_names)
+        image.putpalette(colours.tobytes())
+        return image
 
     def _pixels_and_confidence(self) -> tuple[np.ndarray, np.ndarray]:
         """The number of pixels of each class [T], and the sum of their confidence."""

@@ -1,6 +1,6 @@
 """Reports all issues of a labelled folder before a training starts.
 
-hclip check FOLDER [--output=DIR] [--classes_file=FILE] [--previews=N]
+hclip check FOLDER [--output=DIR] [--classes_file=FILE] [--ignore=IDS] [--previews=N]
 
 FOLDER holds images/{train,val}/*, labels/{train,val}/*.png (class ids from 0; 255 = unlabelled) and
 classes.txt (one class a line). Every file is decoded. Example:
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hclip_jax.errors import UserError, printable
 from hclip_jax.io.paths import local_path
 from hclip_jax.tools.command_line import Parser, run
 
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> int:
     add("folder", type=local_path, metavar="FOLDER", help="the labelled folder")
     add("--output", type=local_path, metavar="DIR", help="write report.md, report.json and previews/ to DIR")
     add("--classes_file", default="", metavar="FILE", help="the class list (default: FOLDER/classes.txt)")
+    add("--ignore", default="", metavar="IDS", help='ids that mean "no label", as config.data.ignore: 11,12')
     add(
         "--previews",
         type=int,
@@ -50,7 +52,15 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     if args.previews is not None and (args.previews < 0 or not args.output):
         parser.error("--previews takes a number from 0 and needs --output=DIR")
+    args.ignore = _ids(args.ignore)
     return _check(args)
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    fields = text.split(",") if text else []
+    if not all(field.strip().isdecimal() for field in fields):
+        raise UserError(f"--ignore={printable(text)} must be ids from 0, separated by commas, such as 11,12")
+    return tuple(map(int, fields))
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -60,7 +70,7 @@ def _check(args: argparse.Namespace) -> int:
     from hclip_jax.io.progress import bar, console
 
     with bar() as progress:
-        report = check_folder(args.folder, args.classes_file, progress)
+        report = check_folder(args.folder, args.classes_file, progress, args.ignore)
     print_report(report, console)
     if args.output:
         _write(report, args.output, _DEFAULT_PREVIEWS if args.previews is None else args.previews)

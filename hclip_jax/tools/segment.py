@@ -5,11 +5,17 @@ hclip segment IMAGE... --model=DIR [--classes="cat,traffic light,sky"] [--output
 IMAGE is a file, a folder or a pattern such as "photos/*.jpg". For each image NAME, the folder OUT (default:
 segmentation/) gets
 
-    NAME.png           class ids in the order of the class names; unknown = 255 (65535 from 256 classes on,
-                       with 16 bits)
+    NAME.png           class ids in the order of the class names, with a palette; unknown = 255 (65535 from
+                       256 classes on, with 16 bits and no palette)
     NAME_overlay.png   the labels painted over the image, with a legend
     NAME.json          area and mean probability of each class
     NAME.npz           with --probabilities: `probabilities` float32 [T, H, W], and `classes`
+
+and with --formats=coco,polygons,masks (one or more)
+
+    _annotations.coco.json   coco: the masks of all images, run-length encoded
+    polygons/NAME.json       polygons: a file of LabelMe
+    masks/NAME/CLASS.png     masks: 255 where the image shows the class, else 0
 
 An overlay is reduced to 4,096 pixels. A whole image is resized to the input of the model; --tile=1280
 segments larger images in overlapping tiles instead, which finds smaller things.
@@ -43,6 +49,7 @@ from hclip_jax.text.class_list import check_forms
 from hclip_jax.text.class_names import check_class_names, read_class_names
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.tools.segment_files import check_outputs, check_targets, image_paths, write_results
+from hclip_jax.tools.segment_formats import FORMATS, CocoFile, split_formats
 from hclip_jax.weights.built_in import NOTE, is_built_in
 
 _TILE_HINT = (
@@ -72,6 +79,7 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--threshold is {args.threshold}; it must be a probability, from 0 to 1")
     if args.batch_size < 1:
         raise UserError(f"--batch_size is {args.batch_size}; it must be 1 or more")
+    args.formats = split_formats(args.formats)
     paths, left_out, num_lost = image_paths(args.images, args.output)
     check_outputs(paths, args.output)
     class_names = _split_names(args.classes, "--classes")
@@ -88,6 +96,7 @@ def main(argv: list[str]) -> int:
     if is_built_in(segmenter.clip):
         print(NOTE, file=sys.stderr)
     check_num_classes(len(class_names or segmenter.class_names) + bool(background))
+    coco = CocoFile()
     num_images, num_done, num_large = len(paths) + num_lost, 0, 0
     with bar() as progress:
         task = progress.add_task("segmenting", total=len(paths))
@@ -124,6 +133,8 @@ def main(argv: list[str]) -> int:
                     say(f"skipped: {path}: {error}")
                     continue
                 write_results(segmentation, probabilities, path, args)
+                if "coco" in args.formats:
+                    coco.add(segmentation, path)
                 num_done += 1
                 num_large += segmentation.ids.size > LARGE_PIXELS
                 # Large images: the next is read without these in memory.
@@ -132,6 +143,7 @@ def main(argv: list[str]) -> int:
             if num_large and not args.tile:
                 say(_TILE_HINT)
             say(f"{num_done} of {num_images} images are segmented, in {args.output}/")
+            coco.write(args.output)
     return 0 if num_done == num_images else 1
 
 
@@ -204,6 +216,7 @@ def _parser() -> Parser:
         metavar="N",
         help=f"larger images are skipped; memory grows with it (default: {MAX_MEGAPIXELS:g})",
     )
+    add("--formats", default="", metavar="A,B", help=f"further files, see above: {', '.join(FORMATS)}")
     add("--probabilities", action="store_true", help="write NAME.npz too")
     add("--opacity", type=float, default=0.55, metavar="A", help="of the overlay, 0 to 1 (default: 0.55)")
     add("--base", metavar="CLIP", help="the CLIP of a model directory that holds only adapters")
@@ -239,7 +252,7 @@ def _read_images(
     """Yields the readable images and appends their paths to `pending`; passes remarks and errors on."""
     for path in paths:
         try:
-            check_targets(path, args.output)
+            check_targets(path, args.output, args.formats)
             image = read_image(path, args.max_megapixels)
             found = remarks(path, args.max_megapixels)
         except UserError as error:

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import glob
-import json
 import os
 import stat
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import numpy as np
 from hclip_jax.data.listing import list_images
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
+from hclip_jax.tools.segment_formats import targets, to_json, write_formats
 
 if TYPE_CHECKING:
     from hclip_jax.inference.segmentation import Segmentation
@@ -76,17 +76,19 @@ def check_outputs(paths: Sequence[Path], output: Path) -> None:
             input_of[target] = path
 
 
-def check_targets(path: Path, output: Path) -> None:
+def check_targets(path: Path, output: Path, formats: Sequence[str] = ()) -> None:
     """Raises UserError if a result of the image at `path` cannot be a file of `output`."""
-    for suffix in _SUFFIXES:
-        target = output / f"{path.stem}{suffix}"
+    files = [output / f"{path.stem}{suffix}" for suffix in _SUFFIXES]
+    files += targets(path, output, formats).get("polygons", [])
+    for target in files:
         try:
             is_folder = stat.S_ISDIR(target.stat().st_mode)
         except FileNotFoundError:
             continue
         except OSError as error:  # such as a name that is too long with the suffix
+            ending = target.name.removeprefix(path.stem)
             raise UserError(
-                f"{path}: its result NAME{suffix} cannot be written to {output} ({error.strerror}); rename it"
+                f"{path}: its result NAME{ending} cannot be written to {output} ({error.strerror}); rename it"
             ) from error
         if is_folder:
             raise UserError(f"{path}: its result {target} is a folder; remove the folder or rename the image")
@@ -95,13 +97,13 @@ def check_targets(path: Path, output: Path) -> None:
 def write_results(
     segmentation: "Segmentation", probabilities: np.ndarray | None, path: Path, args: argparse.Namespace
 ) -> None:
-    """Writes NAME.png and its companions for the image at `path`: all of them, or none.
+    """Writes NAME.png, its companions and the other formats for the image at `path`: all of them, or none.
 
     Args:
         segmentation: the result.
         probabilities: float32 [T, H, W] for NAME.npz; None = no such file.
         path: the image.
-        args: the arguments of the command: output, model and opacity.
+        args: the arguments of the command: output, model, opacity and formats.
 
     Raises:
         UserError: a file cannot be written.
@@ -113,12 +115,12 @@ def write_results(
                 np.savez(file, probabilities=probabilities, classes=np.array(segmentation.class_names))
         write_png(overlay, segmentation.overlay(args.opacity))
         content = {"image": str(path), "model": str(args.model), **segmentation.summary()}
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        # Bytes of a name that are not UTF-8 become "\\udcxx", as JSON escapes them.
-        write_atomically(summary, text.encode(errors="backslashreplace"))
+        write_atomically(summary, to_json(content))
+        write_formats(segmentation, path, args.output, args.formats)
         write_png(label, segmentation.label_image())
     except UserError:
-        for target in (npz, overlay, summary, label):
+        others = targets(path, args.output, args.formats, segmentation.class_names)
+        for target in (npz, overlay, summary, label, *(file for files in others.values() for file in files)):
             with contextlib.suppress(OSError):
                 target.unlink()
         raise

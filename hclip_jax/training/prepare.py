@@ -88,7 +88,7 @@ def prepare(
     check_workdir(workdir, config)
     processes.agree(configuration=json.dumps(to_dict(config)), version=__version__)
     data, recipe = config.data, config.train
-    source = open_source(data.root, data.split, data.classes_file, data.label_set)
+    source = open_source(data.root, data.split, data.classes_file, data.label_set, data.ignore)
     if processes.is_primary() and (warning := check_labelled(source)):
         console.print(warning, markup=False)
     check_trained_class_names(workdir, source.class_names)

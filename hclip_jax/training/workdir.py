@@ -195,8 +195,11 @@ def check_workdir(workdir: Path, config: Config, *, may_grow: bool = True) -> No
     existing = read_json(path, "give another --workdir")
     if not isinstance(existing, dict):
         raise UserError(f"{path} is no configuration; give another --workdir")
-    # Work directories of older versions have no start.
-    changed = changed_fields({"start": "", **existing}, to_dict(config))
+    # Work directories of older versions have no start and no data.ignore.
+    existing = {"start": "", **existing}
+    if isinstance(existing.get("data"), dict):
+        existing["data"] = {"ignore": [], **existing["data"]}
+    changed = changed_fields(existing, to_dict(config))
     changed = [field for field in changed if not field.startswith(_MAY_CHANGE)]
     if may_grow and 0 < _num_train_steps(existing) < config.train.num_train_steps:
         changed = [field for field in changed if field != _NUM_TRAIN_STEPS]

@@ -53,7 +53,7 @@ CHOICE_LISTS = (
 )
 # The classes of the tuning methods have defaults.
 OPTIONAL = {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"}
-OPTIONAL |= {"start", "evaluation.suite"}
+OPTIONAL |= {"start", "evaluation.suite", "data.ignore"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def wrong_types() -> Iterator[tuple[str, Any, str]]:
             yield from ((path, bad, allowed) for bad in (3, 0.1, None, ("a",)))
         else:
             yield from ((path, bad, "a tuple") for bad in (3, "ab", None))
-            numbers = path == "adapters.layers" or isinstance(next(iter(value), ""), int)
+            numbers = path in ("adapters.layers", "data.ignore") or isinstance(next(iter(value), ""), int)
             other, allowed = ("a", "a whole number") if numbers else (3, "text")
             if path in CHOICE_LISTS:
                 allowed = "one of"

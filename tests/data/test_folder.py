@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.loader import train_batches
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 
@@ -181,3 +182,30 @@ def test_labels_without_an_image_are_named(folder: Path, capsys: pytest.CaptureF
     assert len(FolderSource(folder, "train")) == 5
     out = capsys.readouterr().out
     assert out == f"warning: not used, in {folder / 'labels/train'}: labels without an image: pet.2.png\n"
+
+
+def test_ignored_ids_give_the_batches_of_rewritten_labels(folder: Path, tmp_path: Path) -> None:
+    """As CamVid: 11 means "no label", and so does 1, which is a class of the list."""
+    rewritten = tmp_path / "rewritten"
+    shutil.copytree(folder, rewritten)
+    for index, path in enumerate(sorted((folder / "labels/train").iterdir())):
+        raw = np.asarray(Image.open(path)).astype(np.uint16 if index == 0 else np.uint8)
+        unlabelled = 65535 if index == 0 else 255
+        raw[raw == 255] = 11
+        Image.fromarray(raw).save(path)
+        Image.fromarray(np.where(np.isin(raw, (1, 11)), np.array(unlabelled, raw.dtype), raw)).save(
+            rewritten / "labels/train" / path.name
+        )
+    with pytest.raises(UserError, match="holds the class id 11"):
+        FolderSource(folder, "train")[0]
+    options = {"batch_size": 4, "crop_size": 16, "seed": 0, "num_workers": 0}
+    streams = [
+        train_batches(FolderSource(folder, "train", ignore=(1, 11)), **options),
+        train_batches(FolderSource(rewritten, "train"), **options),
+    ]
+    for _ in range(4):
+        batch, expected = (next(stream) for stream in streams)
+        np.testing.assert_array_equal(batch["image"], expected["image"])
+        np.testing.assert_array_equal(batch["label"], expected["label"])
+    for stream in streams:
+        stream.close()

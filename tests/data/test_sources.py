@@ -32,3 +32,9 @@ def test_arguments_that_do_not_apply(folder: Path) -> None:
 def test_empty_root() -> None:
     with pytest.raises(UserError, match=r"data\.root is empty.*or 'scenes'"):
         open_source("", "train")
+
+
+def test_ids_to_ignore_are_for_folders(folder: Path) -> None:
+    assert (open_source(str(folder), "train", ignore=(2,))[0]["label"] != 2).all()
+    with pytest.raises(UserError, match=r"config.data.ignore is \(2,\), but the data root is scenes"):
+        open_source("scenes", "train", ignore=(2,))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hclip_jax.datasets.rle import decode_mask
+from hclip_jax.datasets.rle import decode_mask, encode_mask
 
 
 def encode(runs: list[int]) -> str:
@@ -27,6 +27,13 @@ def runs_of(mask: np.ndarray) -> list[int]:
 def test_a_string_that_pycocotools_wrote() -> None:
     mask = decode_mask(f"11n{'0' * 82}O", 31, 42)
     np.testing.assert_array_equal(mask, (np.arange(31) == 1)[:, None] & (np.arange(42) < 42))
+    assert encode_mask(mask) == f"11n{'0' * 82}O"
+
+
+def test_a_disc_as_pycocotools_encodes_it() -> None:
+    rows, columns = np.mgrid[:40, :50]
+    text = "j`05P16K4M2N2N2O0O2O000O2O00000001N10001N101N2N2N3L5Ja>"
+    assert encode_mask((rows - 20) ** 2 + (columns - 25) ** 2 < 150) == text
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,7 @@ def test_a_string_that_pycocotools_wrote() -> None:
 def test_round_trip(mask: np.ndarray) -> None:
     for counts in (encode(runs_of(mask)), runs_of(mask)):
         np.testing.assert_array_equal(decode_mask(counts, *mask.shape), mask)
+    assert encode_mask(mask) == encode(runs_of(mask))
 
 
 def test_random_masks() -> None:

@@ -120,3 +120,16 @@ def test_class_names_that_clip_reads_as_the_same_words_are_in_the_report(
         _, report = evaluate(c, tmp_path / "run")
     assert report["same_names"] == [["cat, kitten", "Cat"]]
     assert "- cat, kitten = Cat\n" in (tmp_path / "run/evaluation/val.md").read_text()
+
+
+@pytest.mark.parametrize("own_root", [False, True])
+def test_sets_of_the_training_folder_ignore_its_ids(
+    own_root: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", AlwaysTheFirstClass)
+    make_folder(tmp_path / "set")
+    c = config_of(tmp_path / "set" if own_root else Path())
+    c.evaluation.sets.val.root = str(tmp_path / "set") if own_root else ""
+    c.data.update(root=str(tmp_path / "set"), label_set="", ignore=(1,))
+    _, report = evaluate(c, tmp_path / "run")
+    assert (report["per_class"][1]["IoU"] is None) is not own_root

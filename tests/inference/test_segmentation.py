@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from hclip_jax.data import bands
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference.overlay import overlay
+from hclip_jax.inference.palette import class_colours
 from hclip_jax.inference.segmentation import Segmentation
 
 RNG = np.random.default_rng(0)
@@ -73,6 +75,19 @@ def test_label_images_hold_every_id_and_unknown(count: int, dtype: type, unknown
     stored = np.asarray(result.label_image())
     assert stored.dtype == dtype
     np.testing.assert_array_equal(stored, np.append(np.arange(count), unknown)[None].repeat(2, axis=0))
+
+
+@pytest.mark.parametrize("count", [1, 3, 17, 255])
+def test_label_images_keep_ids_and_show_colours_in_a_file(count: int) -> None:
+    ids = np.append(np.arange(count), IGNORE).astype(np.int32)[None]
+    names = tuple(f"thing {t}" for t in range(count))
+    buffer = io.BytesIO()
+    segmentation(ids, names).label_image().save(buffer, "PNG")
+    with Image.open(buffer) as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.asarray(image), np.append(np.arange(count), 255)[None])
+        colours = np.asarray(image.convert("RGB"))[0]
+    np.testing.assert_array_equal(colours, [*class_colours(names), [255, 255, 255]])
 
 
 @pytest.mark.parametrize("shape", [(600, 800), (800, 600), (1, 1)])

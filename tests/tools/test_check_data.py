@@ -143,3 +143,18 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         run(main, ["--help"])
     assert caught.value.code == 0
     assert "\n    hclip check my_data --output=my_data_check\n" in capsys.readouterr().out
+
+
+def test_ids_to_ignore_are_unlabelled(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (root / "labels").glob("*/*.png"):
+        raw = np.array(Image.open(path))
+        raw[:20] = 11
+        Image.fromarray(raw).save(path)
+    assert run(main, [str(root)]) == 1
+    assert "ids that are no class: 11" in capsys.readouterr().out
+    assert run(main, [str(root), "--ignore=11"]) == 0
+    out = capsys.readouterr().out
+    assert "50.0" in out
+    assert out.endswith("0 errors, 0 warnings\n")
+    assert run(main, [str(root), "--ignore=void"]) == 2
+    assert "--ignore=void must be ids from 0" in capsys.readouterr().err

@@ -108,9 +108,9 @@ def test_all_differences_are_listed(tmp_path: Path) -> None:
         claim_workdir(tmp_path, changed(BOUND))
 
 
-def test_a_work_directory_of_a_version_without_start_is_resumed(tmp_path: Path) -> None:
+def test_a_work_directory_of_a_version_without_new_fields_is_resumed(tmp_path: Path) -> None:
     old = to_dict(micro())
-    del old["start"]
+    del old["start"], old["data"]["ignore"]
     (tmp_path / "config.json").write_text(json.dumps(old))
     assert read_config_json(tmp_path) == micro()
     claim_workdir(tmp_path, micro())

@@ -129,7 +129,7 @@ def data(config: Config, num_classes: int) -> Case:
     """NUM_DATA_IMAGES images loaded and augmented by `data.num_workers` workers."""
     del num_classes
     c, batch_size = config.data, config.train.batch_size
-    source = open_source(c.root or "scenes", c.split, c.classes_file, c.label_set)
+    source = open_source(c.root or "scenes", c.split, c.classes_file, c.label_set, c.ignore)
     batches = train_batches(
         source,
         batch_size=batch_size,

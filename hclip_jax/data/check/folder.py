@@ -81,13 +81,16 @@ class Report:
         return sum(issue.level == level for issue in self.issues)
 
 
-def check_folder(root: Path, classes_file: str = "", progress: Progress | None = None) -> Report:
+def check_folder(
+    root: Path, classes_file: str = "", progress: Progress | None = None, ignore: Sequence[int] = ()
+) -> Report:
     """Decodes every file of a labelled folder and reports all issues.
 
     Args:
         root: the labelled folder, see `data/scan.py`.
         classes_file: a class list to use instead of ROOT/classes.txt.
         progress: shows the progress; None shows none.
+        ignore: ids that mean "no label", besides 255 (65535 with 16 bits).
 
     Raises:
         UserError: `root` is not a labelled folder.
@@ -96,7 +99,7 @@ def check_folder(root: Path, classes_file: str = "", progress: Progress | None =
     class_names, class_issues = check_class_list(Path(classes_file) if classes_file else root / "classes.txt")
     num_classes = len(class_names) or _MAX_NUM_CLASSES
     progress = progress or Progress(disable=True)
-    check = functools.partial(check_pair, num_classes=num_classes)
+    check = functools.partial(check_pair, num_classes=num_classes, ignore=ignore)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         pairs = list(progress.track(pool.map(check, scan.pairs), len(scan.pairs), description="decoding"))
     issues = file_issues(scan.issues)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from hclip_jax.data.image_io import (
     read_image,
     read_raw_label,
     remarks,
+    without_ids,
 )
 from hclip_jax.data.scan import FilePair
 from hclip_jax.errors import UserError
@@ -50,6 +52,7 @@ class CheckedPair:
 
     Attributes:
         files: the paths.
+        ignore: ids that mean "no label".
         image_size: (height, width) of the upright image; None if it cannot be decoded.
         image_sha256: of the bytes of the image file; empty if it cannot be decoded.
         pixel_counts: number of pixels by class id.
@@ -64,6 +67,7 @@ class CheckedPair:
     """
 
     files: FilePair
+    ignore: tuple[int, ...] = ()
     image_size: tuple[int, int] | None = None
     image_sha256: bytes = b""
     pixel_counts: dict[int, int] = dataclasses.field(default_factory=dict)
@@ -82,9 +86,9 @@ class CheckedPair:
         return self.files.split
 
 
-def check_pair(files: FilePair, num_classes: int) -> CheckedPair:
+def check_pair(files: FilePair, num_classes: int, ignore: Sequence[int] = ()) -> CheckedPair:
     """Decodes both files; their errors become issues of the result, never exceptions."""
-    pair = CheckedPair(files)
+    pair = CheckedPair(files, tuple(ignore))
     _check_image(pair, files.image)
     if files.label is not None:
         _check_label(pair, files.label, num_classes)
@@ -125,7 +129,7 @@ def _check_label(pair: CheckedPair, path: Path, num_classes: int) -> None:
         if header.mode not in LABEL_MODES:
             add(COLOURS, header.mode)
             return
-        raw = read_raw_label(path)
+        raw = without_ids(read_raw_label(path), pair.ignore)
     except UserError:
         add(BROKEN)
         return
