@@ -128,6 +128,14 @@ class ConfusionMatrix:
             for t, name in enumerate(self.class_names)
         ]
 
+    def largest_confusions(self, count: int) -> list[tuple[str, str, float]]:
+        """Up to `count` rows (ground truth, prediction, percent of all labelled pixels), largest first."""
+        T, total = len(self.class_names), self.matrix.sum()
+        missed = (self.matrix - np.diag(np.diag(self.matrix))).ravel()
+        largest = [int(i) for i in np.argsort(-missed, kind="stable")[:count] if missed[i]]
+        names = self.class_names
+        return [(names[i // T], names[i % T], 100 * float(missed[i] / total)) for i in largest]
+
     def _open_metrics(self, present: np.ndarray) -> dict[str, float]:
         seen = np.array([name in self.seen for name in self.class_names])
         if not (seen & present).any() or not (~seen & present).any():

@@ -70,6 +70,15 @@ class ImageCounts:
         return len(self.image_names)
 
 
+def image_miou(counts: ImageCounts) -> np.ndarray:
+    """MIoU of each image in percent, over the classes of its ground truth; NaN without any. float64 [N]."""
+    union = counts.truth.astype(np.float64) + counts.prediction - counts.intersection
+    present = counts.truth > 0
+    iou = np.where(present, counts.intersection / np.maximum(union, 1), 0).sum(1)
+    number = present.sum(1)
+    return np.where(number > 0, 100 * iou / np.maximum(number, 1), np.nan)
+
+
 def to_bytes(counts: ImageCounts) -> bytes:
     """The content of NAME.npz: arrays with the names of the attributes, compressed, without pickles."""
     buffer = io.BytesIO()

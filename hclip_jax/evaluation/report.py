@@ -18,6 +18,8 @@ from hclip_jax.io.tables import markdown_table
 
 _COLUMNS = tuple(ClassMetrics.__annotations__)
 _TEXT_COLUMNS = ("name", "mistaken_for")
+MAX_CONFUSIONS = 1000
+"""Confusions in a report: all those of 32 classes."""
 _MARKDOWN_COLUMNS = tuple(column for column in _COLUMNS if column != "IoU_all")
 
 
@@ -43,7 +45,7 @@ def write_report(
         The content of the JSON file: `summary` (of the confusion matrix, null if no pixel was counted),
         `mIoU_interval` ([low, high], 95 % over images; null if there are too few), `num_classes`,
         `num_present_classes` (that occur in the ground truth), `same_names`, `per_class` (a list of
-        ClassMetrics) and `details`.
+        ClassMetrics), `confusions` (see `largest_confusions`) and `details`.
 
     Raises:
         UserError: a file cannot be written.
@@ -56,6 +58,7 @@ def write_report(
         "num_present_classes": confusion.num_present(),
         "same_names": [list(group) for group in same_names],
         "per_class": confusion.per_class(),
+        "confusions": [list(row) for row in confusion.largest_confusions(MAX_CONFUSIONS)],
         "details": details,
     }
     contents = {

@@ -13,6 +13,8 @@ restore      the weights of a work directory
 inputs       inputs.json: CLIP and data set between two runs
 workdir      config.json and the check that a resumed run uses the same configuration
 metrics      metrics.jsonl
+pace         throughput, time left, memory
+page         report.html while a training goes on
 report       what a run prints
 prepare      everything before the first step
 loop         the steps, and the evaluation of a checkpoint

@@ -18,14 +18,16 @@ from hclip_jax.config.schema import Config, TrainConfig
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.evaluate import Evaluator
 from hclip_jax.evaluation.evaluate_set import EvaluationStopped
-from hclip_jax.io.progress import bar, console
+from hclip_jax.io.progress import bar, console, waiting
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, place_rows
 from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.metrics import MetricsFile
 from hclip_jax.training.optimizer import lr_multiplier, schedule
+from hclip_jax.training.pace import Throughput
+from hclip_jax.training.page import update_page
 from hclip_jax.training.prepare import Training, prepare
-from hclip_jax.training.report import Throughput, goodput_line, step_line
+from hclip_jax.training.report import goodput_line, parameter_counts, step_line
 from hclip_jax.training.requests import Requests
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import join
@@ -76,13 +78,14 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
         Requests(stop, recipe.checkpoint_minutes, len(t.rows)),
     )
     if first < recipe.num_train_steps:
-        metrics_file.write(first, start=_start(t.mesh))
+        metrics_file.write(first, start=_start(t))
         console.print("compiling the training step; this may take minutes")  # or reading it from the cache
-    task = progress.add_task("training", total=recipe.num_train_steps, completed=first)
+    task = progress.add_task("training", is_logged=True, total=recipe.num_train_steps, completed=first)
     previous: Metrics = {}
     for step in range(first, recipe.num_train_steps + 1):
         if _evaluates(step, recipe):
             params = join(state.trainable, t.frozen)
+            began = time.perf_counter()
             try:
                 is_last = step == recipe.num_train_steps
                 summaries = t.evaluator.run(params, t.class_names, step, progress, stop.is_asked, is_last)
@@ -90,12 +93,14 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
                 t.checkpoints.save(step, state, t.batches.get_state())
                 _end(metrics_file, step, throughput)
                 raise stop.stopped(step, requests.agreed_now()) from None
-            metrics_file.write(step, evaluation=summaries)
-            throughput.pause()
+            metrics_file.write(step, evaluation=summaries, time=round(time.time(), 3))
+            update_page(t.workdir)
+            throughput.evaluated(time.perf_counter() - began)
         if step == recipe.num_train_steps:
             break
         batch = place_rows(next(t.batches) | requests.rows(), t.mesh, t.rows, recipe.batch_size)
-        state, metrics = update(state, t.frozen, t.prompts, batch)
+        with waiting(progress, "compiling the training step") if step == first else contextlib.nullcontext():
+            state, metrics = update(state, t.frozen, t.prompts, batch)
         done = step + 1
         stop_status, is_due = requests.agreed(previous)
         is_last = done == recipe.num_train_steps
@@ -116,7 +121,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
                 **_learning_rates(recipe, step),
                 "grad_norm": float(metrics["grad_norm"]),
                 "text_energy": float(energy(state.trainable, t.frozen)),
-                "images_per_second": throughput.images_per_second(),
+                **throughput.line(recipe.num_train_steps - done, _evaluations_left(done, recipe)),
             }
             metrics_file.write(done, **line)
             console.print(step_line(done, recipe.num_train_steps, line))
@@ -128,6 +133,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
             raise stop.stopped(done, stop_status)
     if first < recipe.num_train_steps:
         _end(metrics_file, recipe.num_train_steps, throughput)
+        update_page(t.workdir)
 
 
 def evaluate_checkpoint(
@@ -176,13 +182,16 @@ def _check_finite(step: int, metrics: Metrics, checkpoints: TrainCheckpoints) ->
             )
 
 
-def _start(mesh: Mesh) -> dict[str, object]:
-    """When and on what a run started, for metrics.jsonl."""
+def _start(t: Training) -> dict[str, object]:
+    """When, on what and with which parameters a run started, for metrics.jsonl."""
+    params = join(t.state.trainable, t.frozen)
     return {
         "time": round(time.time(), 3),
         "processes": processes.count(),
-        "devices": mesh.size,
-        "mesh": "x".join(map(str, mesh.devices.shape)),
+        "devices": t.mesh.size,
+        "device_kind": t.mesh.devices.flat[0].device_kind,
+        "mesh": "x".join(map(str, t.mesh.devices.shape)),
+        "parameters": {name: counts for name, *counts in parameter_counts(params, t.config.train.trainable)},
     }
 
 
@@ -198,6 +207,12 @@ def _evaluates(step: int, recipe: TrainConfig) -> bool:
         return recipe.evaluate_first
     every = recipe.evaluate_every
     return bool(every) and (step % every == 0 or step == recipe.num_train_steps)
+
+
+def _evaluations_left(step: int, recipe: TrainConfig) -> int:
+    """Evaluations that come after `step` updates, which are followed by one that is not over."""
+    every, last = recipe.evaluate_every, recipe.num_train_steps
+    return last // every - (step - 1) // every + bool(last % every) if every else 0
 
 
 def _learning_rates(recipe: TrainConfig, step: int) -> dict[str, float]:

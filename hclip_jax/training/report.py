@@ -1,6 +1,5 @@
-"""The output of a training run: parameter table, lines on steps and evaluations, throughput."""
+"""The output of a training run: parameter table, lines on steps and evaluations."""
 
-import time
 from collections.abc import Collection, Mapping
 
 import jax
@@ -10,47 +9,9 @@ from rich.table import Table
 from hclip_jax.adapters.methods import degrees_of_freedom
 from hclip_jax.config.adapters import AdapterConfig
 from hclip_jax.config.schema import TrainConfig
+from hclip_jax.io.progress import duration
 from hclip_jax.models.params import Params
 from hclip_jax.training.optimizer import schedule
-
-
-class Throughput:
-    """Images a second since the last call, and goodput, both without compilation and evaluation."""
-
-    def __init__(self, batch_size: int):
-        """Starts with the first step; goodput with this call."""
-        self._batch_size, self._images = batch_size, 0
-        self._start: float | None = None  # of the images that are counted
-        self._last: float | None = None  # the end of the last step
-        self._began, self._step_seconds = time.perf_counter(), 0.0
-
-    def tick(self) -> None:
-        """Counts a finished step; the first one after a pause only starts the timer."""
-        now = time.perf_counter()
-        if self._start is None or self._last is None:
-            self._start = now
-        else:
-            self._images += self._batch_size
-            self._step_seconds += now - self._last
-        self._last = now
-
-    def pause(self) -> None:
-        """Leaves out everything until the next step is finished."""
-        self._start, self._last, self._images = None, None, 0
-
-    def goodput(self) -> dict[str, float]:
-        """Seconds since the first step was prepared, and those of its steps, from one to the next."""
-        seconds = time.perf_counter() - self._began
-        return {"seconds": round(seconds, 3), "step_seconds": round(self._step_seconds, 3)}
-
-    def images_per_second(self) -> float | None:
-        """Images a second since the last call; None if no whole step was timed."""
-        if not self._images or self._start is None:
-            return None
-        now = time.perf_counter()
-        rate = self._images / (now - self._start)
-        self._start, self._images = now, 0
-        return rate
 
 
 def parameter_counts(params: Params, trainable: Collection[str]) -> list[tuple[str, int, int]]:
@@ -96,11 +57,13 @@ def schedule_change(old: TrainConfig, new: TrainConfig, step: int) -> str:
 
 
 def step_line(step: int, num_steps: int, metrics: Mapping[str, float | None]) -> str:
-    """One line on a step: loss, gradient norm, text energy and throughput."""
-    rate = metrics["images_per_second"]
+    """One line on a step: loss, gradient norm, text energy, throughput and the time left."""
+    rate, left = metrics["images_per_second"], metrics["seconds_left"]
     return (
         f"step {step}/{num_steps}  loss {metrics['loss']:.4f}  gradient norm {metrics['grad_norm']:.3g}  "
-        f"text energy {metrics['text_energy']:.6f}" + (f"  {rate:.1f} images/s" if rate else "")
+        f"text energy {metrics['text_energy']:.6f}"
+        + (f"  {rate:.1f} images/s" if rate else "")
+        + (f"  {duration(left)} left" if left else "")
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hclip_jax.training.pace import VOLATILE
+
 CONFIG = "from tests.small_models import micro_dict as get_config\n"
 ROOT = Path(__file__).parents[2]
 MAIN = """
@@ -120,11 +122,11 @@ def wait_until(condition: Callable[[], bool], workers: Sequence[Worker], seconds
 
 
 def records(folder: Path) -> list[dict]:
-    """The lines of metrics.jsonl that do not depend on the run: without starts, ends and rates."""
+    """The lines of metrics.jsonl that do not depend on the run: without starts, ends, times and memory."""
     path = folder / "run/metrics.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return [
-        {name: value for name, value in line.items() if name != "images_per_second"}
+        {name: value for name, value in line.items() if name not in VOLATILE}
         for line in lines
         if not {"start", "end"} & line.keys()
     ]

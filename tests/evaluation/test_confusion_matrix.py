@@ -223,3 +223,12 @@ def test_the_harmonic_mean_of_zeros_is_zero() -> None:
     confusion = ConfusionMatrix(["a", "b"], ("a",))
     confusion.update(np.array([[1, 0]]), np.array([[0, 1]]))
     assert confusion.summary()["hIoU"] == 0
+
+
+def test_the_largest_confusions() -> None:
+    confusion = ConfusionMatrix(("a", "b", "c"))
+    confusion.matrix = np.array([[5, 1, 0], [3, 7, 0], [0, 4, 0]])
+    rows = confusion.largest_confusions(10)
+    assert rows == [("c", "b", 20.0), ("b", "a", 15.0), ("a", "b", 5.0)]
+    assert confusion.largest_confusions(1) == rows[:1]
+    assert ConfusionMatrix(("a", "b")).largest_confusions(3) == []

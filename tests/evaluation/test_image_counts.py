@@ -9,6 +9,7 @@ from hclip_jax.evaluation import image_counts
 from hclip_jax.evaluation.image_counts import (
     ImageCounts,
     from_bytes,
+    image_miou,
     interleave,
     read_counts,
     to_bytes,
@@ -105,3 +106,13 @@ def test_a_file_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"val\.npz does not exist; evaluate with hclip evaluate"):
         read_counts(tmp_path / "val.npz")
+
+
+def test_the_miou_of_each_image() -> None:
+    rows = [
+        np.array([[2, 0], [4, 0], [3, 1]]),  # class 1 is predicted, but is not there
+        np.array([[1, 1], [2, 2], [2, 2]]),
+        np.zeros((3, 2), np.int64),  # no labelled pixel
+    ]
+    miou = image_miou(ImageCounts.from_rows(("a", "b"), ("1", "2", "3"), rows))
+    np.testing.assert_allclose(miou, [40, 100 / 3, np.nan])

@@ -57,6 +57,7 @@ def test_json_holds_everything_and_is_returned(
         "num_present_classes": 3,
         "same_names": [],
         "per_class": confusion.per_class(),
+        "confusions": [list(row) for row in confusion.largest_confusions(1000)],
         "details": DETAILS,
     }
     assert sorted(p.name for p in (tmp_path / "evaluation").iterdir()) == [

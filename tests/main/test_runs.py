@@ -54,6 +54,7 @@ def test_training_writes_the_work_directory(trained: Path) -> None:
         "inputs.json",
         "lock",
         "metrics.jsonl",
+        "report.html",
         "checkpoints",
         "evaluation",
         "overlays",
@@ -100,7 +101,7 @@ def test_finished_training_is_not_trained_again(
     after = contents(trained)
     assert after.keys() == before.keys()
     same = {name for name in after if after[name] == before[name]}
-    assert after.keys() - same <= {"metrics.jsonl"}
+    assert after.keys() - same <= {"metrics.jsonl", "report.html"}
     assert [line["step"] for line in metrics(trained) if "loss" in line] == [1, 2, 3, 4]
 
 
