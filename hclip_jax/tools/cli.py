@@ -26,10 +26,10 @@ COMMANDS = {
     "evaluate": Command(
         "hclip_jax.tools.evaluate", "evaluate a model on its sets or on the benchmarks of the paper"
     ),
+    "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
     "report": Command(
         "hclip_jax.tools.report", "write a page on a training: curves, figures, images", uses_jax=False
     ),
-    "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
     "prepare": Command(
         "hclip_jax.tools.prepare", "prepare and verify the data sets of the paper", uses_jax=False
     ),
