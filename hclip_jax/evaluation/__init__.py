@@ -3,7 +3,7 @@
 evaluate          the evaluation sets of a training
 evaluate_set      one set: predictions, counts, report, overlays
 suite             the file that names several sets; suite_sets opens them
-run_suite         a model on a suite: cells runs or finds each set, suite_table makes the table
+run_suite         a model on a suite: cells runs or finds each set, suite_rows and suite_table make the table
 confusion_matrix  detectron2's metrics from one confusion matrix
 image_counts      pixel counts of every image, and their file NAME.npz
 bootstrap         confidence intervals of mIoU, and the paired test of two models

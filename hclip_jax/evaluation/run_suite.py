@@ -14,8 +14,9 @@ from hclip_jax.evaluation.cells import Subject, run_cell
 from hclip_jax.evaluation.comparison import compare_folders
 from hclip_jax.evaluation.evaluate_set import Settings
 from hclip_jax.evaluation.suite import Suite
+from hclip_jax.evaluation.suite_rows import Row, measured_row, missing_row
 from hclip_jax.evaluation.suite_sets import MissingSet, OpenSet
-from hclip_jax.evaluation.suite_table import Row, Table, markdown, measured_row, missing_row, write_table
+from hclip_jax.evaluation.suite_table import Table, markdown, write_table
 from hclip_jax.io.progress import bar, console
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params

@@ -10,16 +10,9 @@ import pytest
 from hclip_jax.evaluation.comparison import Comparison
 from hclip_jax.evaluation.evaluate_set import LabelledSet
 from hclip_jax.evaluation.suite import Suite, SuiteSet
+from hclip_jax.evaluation.suite_rows import measured_row, missing_row, published_of
 from hclip_jax.evaluation.suite_sets import OpenSet
-from hclip_jax.evaluation.suite_table import (
-    Table,
-    domain_means,
-    markdown,
-    measured_row,
-    missing_row,
-    published_of,
-    write_table,
-)
+from hclip_jax.evaluation.suite_table import Table, domain_means, markdown, write_table
 
 A150 = SuiteSet("ade20k_150", title="A-150", benchmark="ade20k_150")
 PAPER = Suite((A150,), compare=("H-CLIP", "CAT-Seg"), name="paper")
@@ -73,6 +66,7 @@ def test_measured_and_published_figures() -> None:
     assert "32.4 |      +0.60 |             31.8 |      +1.20 | sliding  |      62 |" in text
     assert "fingerprint ffffffffffffffff; backbone ViT-B/16" in text
     assert "H-CLIP ViT-B/16: arXiv:2405.18840, CVPR 2025." in text
+    assert text.count("CAT-Seg ViT-B/16: ") == 1  # its figure by the other formula is no source of the table
 
 
 def test_figures_of_another_formula_or_backbone() -> None:
