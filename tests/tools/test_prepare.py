@@ -98,7 +98,7 @@ def test_all_prepares_what_is_there(source: Path, tmp_path: Path, capsys: Captur
         (("all", "--source=nowhere", "--target=y"), "the source nowhere is no folder"),
         (
             ("all", "--source=x", "--target=gs://bucket/data"),
-            "--target=gs:/bucket/data is an address; give a",
+            "gs://bucket/data is an address; give a path of this machine",
         ),
     ],
 )
