@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hclip_jax.errors import UserError, printable, some
+from hclip_jax.errors import UserError
 from hclip_jax.evaluation.bootstrap import RESAMPLES, miou, paired_difference
-from hclip_jax.evaluation.image_counts import ImageCounts, read_counts
+from hclip_jax.evaluation.image_counts import ImageCounts
+from hclip_jax.evaluation.stored import read_evaluations
 from hclip_jax.io.files import write_atomically
-from hclip_jax.io.json_file import read_json
 from hclip_jax.io.tables import markdown_table
 
 
@@ -57,21 +57,6 @@ def compare(name: str, a: ImageCounts, b: ImageCounts) -> Comparison:
     return Comparison(name, miou(a) or 0.0, miou(b) or 0.0, *result, a.num_images)
 
 
-def read_evaluations(folder: Path, names: Sequence[str]) -> dict[str, ImageCounts]:
-    """Reads the stored counts FOLDER/NAME.npz of those sets that have them.
-
-    Raises:
-        UserError: none has, or a file is damaged.
-    """
-    found = {name: read_counts(path) for name in names if (path := folder / f"{name}.npz").exists()}
-    if not found:
-        raise UserError(
-            f"{folder} has no evaluation of {some(names)} ({some(f'{name}.npz' for name in names)}); "
-            f"evaluate that model on the same sets with hclip evaluate"
-        )
-    return found
-
-
 def compare_folders(a: Path, b: Path, names: Sequence[str]) -> tuple[list[Comparison], list[str]]:
     """Compares the stored evaluations of two models on all sets that both have.
 
@@ -82,29 +67,33 @@ def compare_folders(a: Path, b: Path, names: Sequence[str]) -> tuple[list[Compar
 
     Returns:
         One row a set, in the order of `names`, and sentences on sets that cannot be compared, or that were
-        evaluated by two protocols.
+        evaluated by two protocols or after two numbers of steps.
 
     Raises:
         UserError: a folder has no evaluation, a file is damaged, or no set can be compared (the reason for
             the first).
     """
-    a_counts, b_counts = read_evaluations(a, names), read_evaluations(b, names)
+    of_a, of_b = read_evaluations(a, names), read_evaluations(b, names)
     rows, remarks = [], []
     for name in names:
-        if missing := [str(f) for f, counts in ((a, a_counts), (b, b_counts)) if name not in counts]:
+        if missing := [str(f) for f, found in ((a, of_a), (b, of_b)) if name not in found]:
             remarks.append(f"{name}: {' and '.join(missing)} has no evaluation of this set")
             continue
+        one, other = of_a[name], of_b[name]
         try:
-            rows.append(compare(name, a_counts[name], b_counts[name]))
+            one.check()
+            other.check()
+            rows.append(compare(name, one.counts, other.counts))
         except UserError as error:
             remarks.append(str(error))
             continue
-        protocols = _protocol(a, name), _protocol(b, name)
-        if protocols[0] != protocols[1]:
+        if one.protocol != other.protocol:
             remarks.append(
-                f"{name}: the protocols differ (A {protocols[0]}, B {protocols[1]}), so the difference is "
+                f"{name}: the protocols differ (A {one.protocol}, B {other.protocol}), so the difference is "
                 f"not that of the models alone"
             )
+        if one.step != other.step:
+            remarks.append(f"{name}: A is the checkpoint of step {one.step}, B that of step {other.step}")
     if not rows:
         raise UserError(remarks[0])
     return rows, remarks
@@ -167,11 +156,3 @@ def write_comparison(
     }
     for suffix, content in contents.items():
         write_atomically(path.with_name(f"{path.name}.{suffix}"), content)
-
-
-def _protocol(folder: Path, name: str) -> str:
-    """The protocol of a stored evaluation."""
-    try:
-        return printable(str(read_json(folder / f"{name}.json", "")["details"]["protocol"]))
-    except (UserError, KeyError, TypeError):
-        return "unknown"

@@ -1,6 +1,7 @@
 """Evaluation of a model on the evaluation sets of a training, each with its own class names."""
 
-from collections.abc import Callable, Collection, Mapping
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from jax.sharding import Mesh
@@ -65,7 +66,7 @@ class Evaluator:
         if config.suite:
             self._sets |= _sets_of_suite(config, data)
         self._prompts: dict[str, Prompts] = {
-            name: model.prompts(labelled.source.class_names) for name, labelled in self._sets.items()
+            name: _prompts(model, name, labelled.source.class_names) for name, labelled in self._sets.items()
         }
 
     def run(
@@ -118,6 +119,16 @@ class Evaluator:
         if is_last and (line := unlearnt(rows)):
             progress.console.print(line, markup=False)
         return summaries
+
+
+def _prompts(model: Model, name: str, class_names: Sequence[str]) -> Prompts:
+    """The prompts of a set; warnings on its class names say which set it is."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        prompts = model.prompts(class_names)
+    for warning in caught:
+        warnings.warn(f"evaluation set {name}: {warning.message}", stacklevel=3)
+    return prompts
 
 
 def _open_set(name: str, entry: EvaluationSet, config: EvaluationConfig, data: DataConfig) -> LabelledSet:

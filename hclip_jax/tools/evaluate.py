@@ -36,9 +36,9 @@ from hclip_jax.evaluation.comparison import (
     NOTE,
     compare_folders,
     comparison_table,
-    read_evaluations,
     write_comparison,
 )
+from hclip_jax.evaluation.stored import read_evaluations
 from hclip_jax.io.progress import console
 from hclip_jax.tools import evaluate_suite
 from hclip_jax.tools.command_line import Parser, run

@@ -1,6 +1,7 @@
 """`hclip evaluate MODEL --suite=NAME`: any model on all sets of a suite, beside the published figures."""
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
 from typing import get_args
@@ -9,9 +10,10 @@ from hclip_jax import processes
 from hclip_jax.config.schema import Dtype
 from hclip_jax.data.data_folder import VARIABLE, data_folder
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.comparison import read_evaluations
+from hclip_jax.evaluation.stored import read_evaluations
 from hclip_jax.evaluation.suite import Suite, built_in_suites, read_suite
 from hclip_jax.io.files import check_writable
+from hclip_jax.io.lock import locked
 from hclip_jax.io.paths import is_address, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.io.tables import markdown_table
@@ -45,7 +47,9 @@ def main(argv: list[str], description: str | None) -> int:
     output = _output(args, suite)
     against = _other(args.against, suite, output) if args.against else None
     check_writable(output)
-    with processes.joined(output):
+    with processes.joined(output), contextlib.ExitStack() as stack:
+        if processes.is_primary():
+            stack.enter_context(locked(output, "evaluates", "--output"))
         return _evaluate(args, suite, folder, output, against)
 
 

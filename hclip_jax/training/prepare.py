@@ -17,6 +17,7 @@ from hclip_jax.data.labelled import check_labelled
 from hclip_jax.data.loader import TrainBatches, train_batches
 from hclip_jax.data.sources import open_source
 from hclip_jax.evaluation.evaluate import Evaluator
+from hclip_jax.io.lock import locked
 from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model, Prompts
 from hclip_jax.models.params import Params
@@ -43,7 +44,6 @@ from hclip_jax.training.workdir import (
     check_workdir,
     claim_workdir,
     is_workdir,
-    lock_workdir,
     read_config_json,
     write_trained_class_names,
 )
@@ -112,7 +112,7 @@ def prepare(
 
     has_started = is_workdir(workdir)
     if processes.is_primary():
-        stack.enter_context(lock_workdir(workdir))
+        stack.enter_context(locked(workdir, "trains", "--workdir"))
     chosen, position = choose_checkpoint(workdir, checkpoint), 0
     if start and chosen is None:
         console.print(start.summary, markup=False)

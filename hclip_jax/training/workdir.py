@@ -1,9 +1,8 @@
 """Work directory: config.json and the check that a resumed run uses the same configuration."""
 
-import contextlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from hclip_jax.config.validate import from_dict
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.json_file import read_json
-from hclip_jax.io.paths import gcs_path, is_address
+from hclip_jax.io.paths import gcs_path
 from hclip_jax.text.class_names import check_class_names
 from hclip_jax.training.choose import FOLDER, list_steps
 
@@ -137,41 +136,6 @@ def claim_workdir(workdir: Path, config: Config) -> None:
     """
     check_workdir(workdir, config)
     write_atomically(workdir / _CONFIG, json.dumps(to_dict(config), indent=2) + "\n")
-
-
-@contextlib.contextmanager
-def lock_workdir(workdir: Path) -> Iterator[None]:
-    """Keeps other trainings out of `workdir`; the system unlocks it when the process ends, however it ends.
-
-    Reading is not hindered. On disks and systems without locks, and on object stores, which have none,
-    nothing happens: two trainings in one work directory would overwrite each other there.
-
-    Raises:
-        UserError: another process trains there, or the folder cannot be written.
-    """
-    path = workdir / "lock"
-    if is_address(workdir):
-        yield
-        return
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}); choose a folder that you may write to"
-        ) from error
-    with file:
-        try:
-            import fcntl  # absent from Windows
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another process trains in {workdir}; wait for its end, or give another --workdir"
-            ) from None
-        except (ImportError, OSError):
-            pass
-        yield
 
 
 def check_workdir(workdir: Path, config: Config, *, may_grow: bool = True) -> None:

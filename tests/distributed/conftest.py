@@ -1,6 +1,6 @@
-"""Trainings that are not disturbed, by one process in the process of the tests."""
+"""Trainings that are not disturbed, by one process in the process of the tests; the end of workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +8,17 @@ import pytest
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
+from tests.distributed.workers import STARTED, end
 from tests.small_models import micro_dict
 
 TrainAlone = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_outlives_its_test() -> Iterator[None]:
+    yield
+    end(STARTED)
+    STARTED.clear()
 
 
 def _train_alone(

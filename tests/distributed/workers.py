@@ -39,6 +39,9 @@ class Worker(NamedTuple):
         self.process.send_signal(number)
 
 
+STARTED: list[Worker] = []  # by the test that runs; conftest.py ends what it leaves
+
+
 def start(
     folder: Path,
     count: int,
@@ -94,6 +97,7 @@ def start(
                 stderr=subprocess.STDOUT,
             )
         workers.append(Worker(process, output))
+    STARTED.extend(workers)
     return workers
 
 
@@ -103,8 +107,14 @@ def wait(workers: Sequence[Worker], seconds: float = 400) -> list[int]:
     try:
         return [worker.process.wait(max(0, deadline - time.monotonic())) for worker in workers]
     finally:
-        for worker in workers:
-            worker.process.kill()
+        end(workers)
+
+
+def end(workers: Sequence[Worker]) -> None:
+    """Kills what still runs and waits for it: one that nobody waited for is a warning of a later test."""
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()
 
 
 def wait_until(condition: Callable[[], bool], workers: Sequence[Worker], seconds: float = 400) -> None:
@@ -114,9 +124,7 @@ def wait_until(condition: Callable[[], bool], workers: Sequence[Worker], seconds
         ended = [worker for worker in workers if worker.process.poll() is not None]
         if ended or time.monotonic() > deadline:
             time.sleep(1 if ended else 0)
-            for worker in workers:
-                worker.process.kill()
-                worker.process.wait()
+            end(workers)
             raise AssertionError("\n".join(worker.text() for worker in workers))
         time.sleep(0.05)
 

@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,11 @@ def b() -> ImageCounts:
     return make_counts(np.random.default_rng(1), 30, 4)
 
 
-def store(folder: Path, **sets: ImageCounts) -> Path:
+def store(folder: Path, step: int = 2, **sets: ImageCounts) -> Path:
     for name, counts in sets.items():
         write_counts(folder / f"{name}.npz", counts)
-        details = {"details": {"protocol": "single"}}
-        (folder / f"{name}.json").write_text(json.dumps(details))
+        report = {"details": {"protocol": "single", "step": step}, "summary": {"mIoU": miou(counts)}}
+        (folder / f"{name}.json").write_text(json.dumps(report))
     return folder
 
 
@@ -62,10 +63,28 @@ def test_sets_that_cannot_be_compared_are_named(tmp_path: Path, a: ImageCounts, 
     (other / "protocol.json").write_text("{")
     rows, remarks = compare_folders(one, other, ["val", "classes", "only", "protocol"])
     assert [row.name for row in rows] == ["val", "protocol"]
-    assert [remark.partition(":")[0] for remark in remarks] == ["classes", "only", "protocol"]
+    assert [remark.partition(":")[0] for remark in remarks] == ["classes", "only", "protocol", "protocol"]
     assert "first number 0: 'class 0' and 'sky'" in remarks[0]
     assert remarks[1] == f"only: {other} has no evaluation of this set"
     assert "the protocols differ (A single, B unknown)" in remarks[2]
+    assert remarks[3] == "protocol: A is the checkpoint of step 2, B that of step unknown"
+
+
+def test_another_step_is_named(tmp_path: Path, a: ImageCounts, b: ImageCounts) -> None:
+    one, other = store(tmp_path / "a", val=a), store(tmp_path / "b", step=7, val=b)
+    rows, remarks = compare_folders(one, other, ["val"])
+    assert len(rows) == 1
+    assert remarks == ["val: A is the checkpoint of step 2, B that of step 7"]
+
+
+def test_counts_of_another_evaluation_than_the_report_are_not_compared(
+    tmp_path: Path, a: ImageCounts, b: ImageCounts
+) -> None:
+    one, other = store(tmp_path / "a", val=a, more=a), store(tmp_path / "b", val=b, more=b)
+    write_counts(other / "val.npz", a)  # killed before the report was written
+    rows, remarks = compare_folders(one, other, ["val", "more"])
+    assert [row.name for row in rows] == ["more"]
+    assert re.match(r"val: .*val\.npz and .*val\.json are of two evaluations \(mIoU \d+", remarks[0])
 
 
 def test_nothing_to_compare_is_refused(tmp_path: Path, a: ImageCounts, b: ImageCounts) -> None:

@@ -41,7 +41,7 @@ def miou(truths: list[np.ndarray], predictions: list[np.ndarray], num_classes: i
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:CLIP reads the same words")
+@pytest.mark.filterwarnings("ignore:.*CLIP reads the same words")
 def test_from_a_training_to_the_table_of_all_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(prepared_sets.data()))
     (tmp_path / "mine.py").write_text(CONFIG)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically, write_png
+from hclip_jax.io.lock import locked
 from hclip_jax.io.paths import as_address
 from hclip_jax.load import open_model
 from hclip_jax.main import main
@@ -23,7 +24,6 @@ from hclip_jax.training.workdir import (
     check_workdir,
     claim_workdir,
     is_workdir,
-    lock_workdir,
     parse_workdir,
     read_config_json,
     read_trained_class_names,
@@ -92,7 +92,7 @@ def test_a_training(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_files_of_a_work_directory(store: Path) -> None:
     workdir, config = parse_workdir(RUN), micro()
     assert not is_workdir(workdir)
-    with lock_workdir(workdir):
+    with locked(workdir, "trains", "--workdir"):
         claim_workdir(workdir, config)
     write_trained_class_names(workdir, ("cat", "dog"))
     write_inputs(workdir, Inputs("f", "c", 3, "d"))

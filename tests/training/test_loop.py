@@ -20,12 +20,12 @@ from hclip_jax.config.schema import TrainConfig
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.confusion_matrix import METRICS
+from hclip_jax.io.lock import locked
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.stop import Stopped
-from hclip_jax.training.workdir import lock_workdir
 from tests import tolerance
 from tests.labelled_folder import NAMES, make_folder, relabel
 from tests.small_models import micro, micro_dict
@@ -224,7 +224,8 @@ def test_a_signal_in_an_evaluation_saves_and_leaves_it(
 
 
 def test_two_trainings_in_one_directory_are_refused(tmp_path: Path) -> None:
-    with lock_workdir(tmp_path / "run"), pytest.raises(UserError, match=r"another process trains in .*run"):
+    locked_run = locked(tmp_path / "run", "trains", "--workdir")
+    with locked_run, pytest.raises(UserError, match=r"another process trains in .*run"):
         loop.train(micro(), tmp_path / "run", make_mesh(1))
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["lock"]
     loop.train(micro(), tmp_path / "run", make_mesh(1))  # unlocked at the end, and the file may stay
