@@ -13,9 +13,11 @@ from hclip_jax.load import open_model
 from hclip_jax.main import main
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import localize, make_mesh, own_mesh
-from hclip_jax.tools import evaluate
+from hclip_jax.tools import convert, evaluate
 from hclip_jax.tools.command_line import run
 from tests import prepared_sets
+from tests.labelled_folder import make_folder
+from tests.weights.sample_files import FILES
 
 CONFIG = """
 from tests.small_models import micro_dict
@@ -70,3 +72,23 @@ def test_from_a_training_to_the_table_of_all_sets(tmp_path: Path, monkeypatch: p
             truths.append(label[labelled].astype(np.int64))
             predictions.append(ids[labelled].astype(np.int64))
         assert figure == pytest.approx(miou(truths, predictions, len(names)), rel=1e-6, abs=1e-9), name
+
+
+@pytest.mark.slow
+def test_a_published_file_and_its_model_directory_give_one_table(tmp_path: Path) -> None:
+    make_folder(tmp_path / "mine")
+    suite = {"sets": [{"name": "mine", "root": str(tmp_path / "mine"), "split": "val"}]}
+    (tmp_path / "suite.json").write_text(json.dumps(suite))
+
+    def table(model: Path, *arguments: str) -> dict:
+        output = tmp_path / f"of_{model.name}"
+        options = [f"--suite={tmp_path / 'suite.json'}", f"--output={output}", *arguments]
+        assert run(evaluate.main, [str(model), *options]) == 0
+        return json.loads((output / "table.json").read_text())
+
+    file = table(FILES / "hclip.pth")
+    assert run(convert.main, [str(FILES / "hclip.pth"), str(tmp_path / "model")]) == 0
+    directory = table(tmp_path / "model", f"--against={tmp_path / 'of_hclip.pth'}")
+    assert file["rows"][0]["mIoU"] == directory["rows"][0]["mIoU"] > 0
+    assert file["model"]["fingerprint"] == directory["model"]["fingerprint"]
+    assert directory["comparisons"]["mine"]["difference"] == 0

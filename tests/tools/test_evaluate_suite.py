@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hclip_jax.data.data_folder import VARIABLE
+from hclip_jax.io.lock import locked
 from hclip_jax.tools import evaluate_suite
 from hclip_jax.tools.evaluate import main
 from hclip_jax.training.workdir import claim_workdir
@@ -102,6 +103,17 @@ def test_no_set_at_all_is_refused(tmp_path: Path, capsys: Capture) -> None:
     arguments = ("m.pth", "--suite=paper", f"--data={tmp_path}", f"--output={tmp_path / 'out'}")
     message = refuse(main, *arguments, capture=capsys)
     assert "no set of the suite paper can be evaluated; ade20k_847: not prepared: " in message
+
+
+def test_two_evaluations_into_one_folder_are_refused(
+    tmp_path: Path, calls: list[tuple], capsys: Capture
+) -> None:
+    output = tmp_path / "out"
+    arguments = ("m.pth", "--suite=paper", f"--data={tmp_path}", f"--output={output}")
+    with locked(output, "evaluates", "--output"):
+        message = refuse(main, *arguments, capture=capsys)
+        assert f"another process evaluates in {output}; wait for its end" in message
+    assert not calls
 
 
 def test_suites_are_listed(capsys: Capture) -> None:
