@@ -42,6 +42,13 @@ jax.config.update("jax_default_matmul_precision", "highest")
 flags.FLAGS.mark_as_parsed()  # grain's worker processes read absl flags
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_steps() -> Iterator[None]:
+    from tests import steps  # after JAX is prepared
+
+    yield from steps.shared()
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Hub]":
     """A running Hugging Face Hub on the loopback, and an empty cache, for this process."""

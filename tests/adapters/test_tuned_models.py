@@ -31,6 +31,7 @@ from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance
 from tests.small_models import micro, micro_tuned, prompts_of
 
+IN_SHORT = ("hclip", "full")  # with and without adapters
 PARAMS = jax.device_get(jax.jit(Model(micro().architecture).init)(jax.random.key(0)))
 
 
@@ -81,7 +82,9 @@ def update_on(config: Config, params: Any, devices: int) -> TrainState:
     return after
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [name if name in IN_SHORT else pytest.param(name, marks=pytest.mark.slow) for name in METHODS]
+)
 def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: Path) -> None:
     config = micro_tuned(method=method)
     params = start(config)

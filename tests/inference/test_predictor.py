@@ -71,8 +71,17 @@ def test_devices_may_share_the_classes_of_an_image(params: Params, max_classes: 
     tolerance.assert_within(shared, one, 1e-4)
 
 
-@pytest.mark.parametrize("devices", [1, 8])
-@pytest.mark.parametrize(("num_classes", "max_classes"), [(1, 256), (6, 256), (9, 256), (6, 7), (9, 7)])
+@pytest.mark.parametrize("devices", [1, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("num_classes", "max_classes"),
+    [
+        (6, 256),
+        (6, 7),
+        (9, 7),
+        pytest.param(1, 256, marks=pytest.mark.slow),
+        pytest.param(9, 256, marks=pytest.mark.slow),
+    ],
+)
 def test_padded_classes_take_part_in_nothing(
     params: Params, num_classes: int, max_classes: int, devices: int
 ) -> None:

@@ -93,7 +93,10 @@ def test_probabilities() -> None:
 
 @pytest.mark.parametrize(
     ("name", "allowed"),
-    [("train_paper", tolerance.LOSS_PAPER), ("train_hot", tolerance.LOSS_HOT)],
+    [
+        ("train_paper", tolerance.LOSS_PAPER),
+        pytest.param("train_hot", tolerance.LOSS_HOT, marks=pytest.mark.slow),
+    ],
 )
 def test_training(name: str, allowed: float) -> None:
     case = np.load(FOLDER / f"{name}.npz")

@@ -28,6 +28,7 @@ def get_config():
 """
 
 
+@pytest.mark.slow
 def test_an_ablation_trains_resumes_and_writes_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ def config(tmp_path: Path) -> str:
     return f"--config={file}"
 
 
+@pytest.mark.slow
 def test_cases_are_measured_and_written(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

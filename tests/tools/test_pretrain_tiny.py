@@ -8,6 +8,7 @@ from hclip_jax.weights.model_directory import load_model
 from tests.tools.calling import Capture, refuse, succeed
 
 
+@pytest.mark.slow
 def test_target_is_a_clip_that_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

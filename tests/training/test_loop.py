@@ -1,6 +1,5 @@
 """Whole training runs: resumed equals uninterrupted, the log, and errors."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import jax
 import numpy as np
 import pytest
 
-from hclip_jax.config.schema import TrainConfig
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.confusion_matrix import METRICS
@@ -58,26 +55,6 @@ def final_params(workdir: Path) -> dict:
     return jax.device_get(params)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def steps() -> Iterator[None]:
-    """Steps of the same recipe are traced once: that is what takes the time in a small training."""
-    make_step, made = loop.make_step, dict[str, Any]()
-
-    def make_or_reuse(model: Any, optimizer: Any, train: TrainConfig, mesh: Any) -> Any:
-        times = {
-            "checkpoint_every": 1,
-            "checkpoint_minutes": 0.0,
-            "evaluate_every": 0,
-            "evaluate_first": False,
-        }
-        key = repr((model, dataclasses.replace(train, **times), mesh))
-        return made.setdefault(key, made.get(key) or make_step(model, optimizer, train, mesh))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "make_step", make_or_reuse)
-        yield
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The work directory of a training that was never interrupted."""
@@ -111,7 +88,7 @@ def test_killed_and_resumed_equals_uninterrupted(whole: Path, tmp_path: Path) ->
 def test_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     c = micro_dict()
     c.train.update(num_train_steps=4, evaluate_every=2, evaluate_first=True)
-    loop.train(from_config_dict(c), tmp_path, make_mesh(8))
+    loop.train(from_config_dict(c), tmp_path, make_mesh(1))
     trained = [r for r in records(tmp_path) if "loss" in r]
     assert [r["step"] for r in trained] == [1, 2, 3, 4]
     for record in trained:
@@ -202,6 +179,7 @@ def test_a_signal_in_a_step_saves_and_the_same_command_continues(
     tolerance.assert_same(final_params(tmp_path / "stopped"), final_params(whole))
 
 
+@pytest.mark.slow
 def test_a_signal_in_an_evaluation_saves_and_leaves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
