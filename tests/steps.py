@@ -1,4 +1,4 @@
-"""Training steps that the trainings of one process share: tracing them is what takes the time in a small one."""
+"""Training steps that all trainings of a process share: tracing them is most of the time of a small one."""
 
 import dataclasses
 from collections.abc import Iterator
