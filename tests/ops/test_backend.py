@@ -17,7 +17,8 @@ from tests.small_models import micro
 NAMES = [f"class {i}" for i in range(17)]  # two halves of chunked_map
 
 
-@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.slow  # the other tests of this folder compare operation by operation
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_plain_forms_give_the_loss_and_gradients_of_the_cpu_path(
     dtype: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

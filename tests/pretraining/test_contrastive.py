@@ -39,6 +39,7 @@ def test_mixed_patches_take_part_in_nothing() -> None:
     assert nothing == 0
 
 
+@pytest.mark.slow
 def test_gradients_reach_both_towers() -> None:
     clip = init_clip(CLIP, *jax.random.split(jax.random.key(0)))
     rng = np.random.default_rng(0)

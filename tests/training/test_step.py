@@ -144,6 +144,7 @@ def test_training_keeps_the_text_energy(params: dict, batches: list) -> None:
     np.testing.assert_allclose(energy, 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_clip_may_train_too(params: dict, batches: list) -> None:
     _, after = run(params, batches[:1], 1, trainable=("clip", "adapters", "head"))
     kernels = ("image", "blocks", "fc1", "kernel")
