@@ -1,21 +1,24 @@
-"""A labelled folder as a data set; `scan.py` describes its files."""
+"""A labelled folder as a data set; `scan.py` describes its files, `layout.py` other ways to lay them out."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hclip_jax.data.digest import digest_files
 from hclip_jax.data.image_io import (
+    decode_label,
     format_size,
     read_header,
     read_image,
     read_image_size,
-    read_label,
-    read_label_header,
-    read_label_size,
+    without_ids,
 )
+from hclip_jax.data.labels import Labels
+from hclip_jax.data.layout import FOLDER, Layout
 from hclip_jax.data.listing import IMAGE_SUFFIXES, describe
-from hclip_jax.data.scan import ScanIssue, ScanIssueKind, scan_split
+from hclip_jax.data.open_labels import CLASS_LIST, open_labels
+from hclip_jax.data.scan import FilePair, ScanIssue, ScanIssueKind
 from hclip_jax.data.spread import MOST, spread
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, some
@@ -34,42 +37,50 @@ class FolderSource:
     """
 
     def __init__(
-        self, root: str | Path, split: str, classes_file: str = "", ignore: Sequence[int] = ()
+        self,
+        root: str | Path,
+        split: str,
+        classes_file: str = "",
+        ignore: Sequence[int] = (),
+        layout: Layout = FOLDER,
     ) -> None:
         """Lists and checks the split.
 
         Args:
             root: the labelled folder.
-            split: the name of a folder under `images` and `labels`.
-            classes_file: a class list to use instead of ROOT/classes.txt.
+            split: the name of a folder under `images` and `labels`, or what {split} of the layout stands for.
+            classes_file: a class list to use instead of ROOT/classes.txt or the names of the labels.
             ignore: ids that mean "no label", besides 255 (65535 with 16 bits).
+            layout: where the files lie, and which form the labels have.
 
         Raises:
             UserError: a folder or file is missing or unreadable, or an image and its label do not match.
         """
         root = Path(root)
         self._ignore = tuple(ignore)
-        scan = scan_split(root, split)
+        scan, self._labels = open_labels(root, split, classes_file, layout)
         _refuse(scan.issues)
         _warn(scan.issues)
-        if not classes_file and not (root / "classes.txt").exists():
+        self.class_names = self._labels.class_names or _read_class_list(root, classes_file)
+        self._pairs = [pair for pair in scan.pairs if pair.label]
+        if without_label := [pair.image for pair in scan.pairs if not pair.label]:
+            here = layout.of_split(split)
+            target = f"of the same name to {root / 'labels' / split}"
+            if layout.labels:
+                target = f"that {here.labels} {'lists' if layout.is_coco else 'matches'}"
             raise UserError(
-                f"{root} has no classes.txt: write one class name a line, line n (from 0) for class id n"
+                f"no label for {some(image.name for image in without_label)} in {_folders(without_label)}: "
+                f"add a PNG {target} or remove the image"
             )
-        self.class_names = read_class_names(classes_file or root / "classes.txt")
-        self._pairs = [(pair.image, pair.label) for pair in scan.pairs if pair.label]
-        if without_label := [pair for pair in scan.pairs if not pair.label]:
-            raise UserError(
-                f"no label for {some(pair.image.name for pair in without_label)} in "
-                f"{root / 'images' / split}: add a PNG of the same name to "
-                f"{root / 'labels' / split} or remove the image"
-            )
+        self._names = _names([pair.image for pair in self._pairs])
         with ThreadPoolExecutor(16) as pool:  # threads: the disk limits the reading of headers, not the CPU
             looked_at = (self._pairs[index] for index in spread(len(self._pairs), MOST // 2))
-            mismatches = [mismatch for mismatch in pool.map(_size_mismatch, looked_at) if mismatch]
+            found = pool.map(lambda pair: _size_mismatch(pair, self._labels), looked_at)
+            mismatches = [mismatch for mismatch in found if mismatch]
         if mismatches:
+            where = root / "labels" / split if not layout.labels else root / layout.of_split(split).labels
             raise UserError(
-                f"labels in {root / 'labels' / split} and their (upright) images differ in size: "
+                f"labels in {where} and their (upright) images differ in size: "
                 f"{some(mismatches)}: {_SIZE_FIX}"
             )
 
@@ -77,16 +88,39 @@ class FolderSource:
         return len(self._pairs)
 
     def __getitem__(self, index: int) -> Example:
-        paths = self._pairs[index]
-        image, label = read_image(paths[0]), read_label(paths[1], len(self.class_names), self._ignore)
+        pair = self._pairs[index]
+        image = read_image(pair.image)
+        raw = without_ids(self._labels.read(pair), self._ignore)
+        label = decode_label(raw, len(self.class_names), str(pair.label))
         sizes = image.shape[:2], label.shape
         if sizes[0] != sizes[1]:  # EXIF data behind the pixels, where a header does not show it
-            raise UserError(f"{_mismatch(paths, *sizes)}: {_SIZE_FIX}")
-        return {"image": image, "label": label, "name": paths[0].stem}
+            raise UserError(f"{_mismatch(pair, *sizes)}: {_SIZE_FIX}")
+        return {"image": image, "label": label, "name": self._names[index]}
 
     def digest(self) -> str:
         """See `digest_files`."""
-        return digest_files([path for pair in self._pairs for path in pair])
+        files = [path for pair in self._pairs for path in dict.fromkeys((pair.image, pair.label)) if path]
+        digest, labels = digest_files(files), self._labels.fingerprint
+        return f"{digest} {labels}" if labels else digest
+
+
+def _read_class_list(root: Path, classes_file: str) -> tuple[str, ...]:
+    if not classes_file and not (root / CLASS_LIST).exists():
+        raise UserError(
+            f"{root} has no {CLASS_LIST}: write one class name a line, line n (from 0) for class id n"
+        )
+    return read_class_names(classes_file or root / CLASS_LIST)
+
+
+def _names(images: Sequence[Path]) -> list[str]:
+    """A name for each image that no other has: its stem, or if folders have equal ones, those too."""
+    names = [image.stem for image in images]
+    if len(set(names)) < len(names):
+        top = os.path.commonpath([image.parent for image in images])
+        names = [image.relative_to(top).with_suffix("").as_posix().replace("/", "-") for image in images]
+    if len(set(names)) < len(names):
+        names = [f"{name}-{index}" for index, name in enumerate(names)]
+    return names
 
 
 _SIZE_FIX = "make each label as large as its (upright) image"
@@ -121,6 +155,7 @@ def _warn(issues: Sequence[ScanIssue]) -> None:
     """Names what was probably meant to be used, one line a kind."""
     for kind, found in (
         (ScanIssueKind.NO_IMAGE, "labels without an image"),
+        (ScanIssueKind.NOT_NAMED, "images that the JSON of the labels does not name"),
         (ScanIssueKind.DEEPER, "folders with images, but only files of the split itself are read"),
     ):
         if unused := _paths(issues, kind):
@@ -136,15 +171,15 @@ def _folders(paths: Sequence[Path]) -> str:
     return " and ".join(sorted({str(path.parent) for path in paths}))
 
 
-def _size_mismatch(pair: tuple[Path, Path]) -> str:
+def _size_mismatch(pair: FilePair, labels: Labels) -> str:
     """Describes how the sizes of an image and its label differ; empty if they are equal."""
-    image, label = pair
-    if read_header(image).upright_size == read_label_header(label).upright_size:
+    if read_header(pair.image).upright_size == labels.size(pair):
         return ""
-    return _mismatch(pair, read_image_size(image), read_label_size(label))
+    return _mismatch(pair, read_image_size(pair.image), labels.size(pair, exact=True))
 
 
-def _mismatch(pair: tuple[Path, Path], image_size: tuple[int, int], label_size: tuple[int, int]) -> str:
-    if image_size == label_size:
+def _mismatch(pair: FilePair, image_size: tuple[int, int], label_size: tuple[int, int]) -> str:
+    if image_size == label_size or not pair.label:
         return ""
-    return f"{pair[1].name} is {format_size(label_size)} and its image {format_size(image_size)}"
+    name = pair.label.name if pair.label != pair.image else f"the label of {pair.image.name}"
+    return f"{name} is {format_size(label_size)} and its image {format_size(image_size)}"

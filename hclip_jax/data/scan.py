@@ -34,6 +34,7 @@ class ScanIssueKind(enum.Enum):
     NO_LABEL = enum.auto()  # an image without a label of any format
     NO_IMAGE = enum.auto()  # a label without an image
     SAME_STEM = enum.auto()  # a second file with the same stem, which is not used
+    NOT_NAMED = enum.auto()  # an image that the JSON of the labels does not name
     NOT_PNG = enum.auto()  # a label of another format, which is not used
     DEAD_LINK = enum.auto()  # a link to nothing with the suffix of an image
     UNREADABLE = enum.auto()  # an image or label that the user has no permission to read

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hclip_jax.data.data_folder import resolve_root
 from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.layout import FOLDER, Layout
 from hclip_jax.data.scenes.source import ScenesSource
 from hclip_jax.data.tfds import TfdsSource, prepared_folder
 from hclip_jax.data.types import Source
@@ -15,7 +16,12 @@ SCENES = "scenes"
 
 
 def open_source(
-    root: str, split: str, classes_file: str = "", label_set: str = "", ignore: Sequence[int] = ()
+    root: str,
+    split: str,
+    classes_file: str = "",
+    label_set: str = "",
+    ignore: Sequence[int] = (),
+    layout: Layout = FOLDER,
 ) -> Source:
     """Opens a split of a labelled folder, of a prepared TFDS data set, or of the built-in scenes.
 
@@ -27,6 +33,7 @@ def open_source(
         classes_file: path of a class list that replaces the data set's class names; not for the scenes.
         label_set: class names of the built-in scenes; only for them.
         ignore: ids that mean "no label"; only for a labelled folder.
+        layout: where images and labels lie below the root, and in which form; only for a folder.
 
     Raises:
         UserError: an argument does not apply to this kind of data set, or the data set cannot be opened.
@@ -36,6 +43,12 @@ def open_source(
             f"config.data.root is empty: give a labelled folder, a prepared TFDS directory or tfds:NAME, "
             f"or {SCENES!r} for the built-in scenes"
         )
+    if any(layout) and (root == SCENES or prepared_folder(resolve_root(root))):
+        raise UserError(
+            f"config.data has {_fields(layout)}, but the data root is {root}: they are for a folder; leave "
+            "them empty, or give the root of your data"
+        )
+    layout.check()
     if ignore and (root == SCENES or prepared_folder(resolve_root(root))):
         raise UserError(
             f"config.data.ignore is {tuple(ignore)}, but the data root is {root}: it is for a labelled "
@@ -61,4 +74,8 @@ def open_source(
             f"{root} holds no data set prepared by TFDS, and no other kind is read over a network: give the "
             "folder with dataset_info.json, or the one above its version"
         )
-    return FolderSource(root, split, classes_file, ignore)
+    return FolderSource(root, split, classes_file, ignore, layout)
+
+
+def _fields(layout: Layout) -> str:
+    return ", ".join(f"{field}={value!r}" for field, value in layout._asdict().items() if value)

@@ -4,7 +4,7 @@ dataset.py      Dataset: layout, splits, counts, digests, archives, terms; one f
 catalogue.py    CATALOGUE: the data sets by key
 published.py    published figures, with source and formula
 locate.py       the folder of a data set below a source
-images.py rle.py opencv_resize.py   reading of image files, masks and sizes as the published scripts do
+images.py opencv_resize.py   reading of image files, masks and sizes as the published scripts do
 records.py      official files -> checked records, over several processes
 verify.py       completeness and the sentences that name what is missing
 prepare.py      writes a prepared set through tfds_format.py or folder_format.py; prepared.py reads its state

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from hclip_jax.data.rle import decode_mask
 from hclip_jax.datasets import pascal_context_files as context
 from hclip_jax.datasets.dataset import Archive, Dataset, Example, FileError, Files, Listing
 from hclip_jax.datasets.images import check_same_size, distinct, read_image
 from hclip_jax.datasets.locate import stems
 from hclip_jax.datasets.package_files import lookup_table
-from hclip_jax.datasets.rle import decode_mask
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.substitutes import substitute
 

@@ -13,12 +13,13 @@ MAX_BYTES = 2**26
 """Larger files are refused unread: the largest JSON in use, an index of weights, has some 100 kB."""
 
 
-def read_json(path: Path, fix: str) -> Any:
+def read_json(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> Any:
     """Reads a JSON file in UTF-8, with or without a byte order mark.
 
     Args:
         path: the file; a device or a pipe is not opened.
         fix: the end of the message, such as "download it again".
+        max_bytes: larger files are refused unread.
 
     Raises:
         UserError: the file cannot be read, is not a file or no JSON; see `parse_json`.
@@ -26,10 +27,10 @@ def read_json(path: Path, fix: str) -> Any:
     check_file(path, fix)
     try:
         num_bytes = size_of(path)
-        content = path.read_bytes() if num_bytes <= MAX_BYTES else b""
+        content = path.read_bytes() if num_bytes <= max_bytes else b""
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); {fix}") from error
-    if num_bytes > MAX_BYTES:
+    if num_bytes > max_bytes:
         raise UserError(f"{path} has {num_bytes:,} bytes, too many for JSON; {fix}")
     return parse_json(content, str(path), fix)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from hclip_jax.datasets.rle import encode_mask
+from hclip_jax.data.rle import encode_mask
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically, write_png
 

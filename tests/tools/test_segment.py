@@ -16,7 +16,7 @@ from PIL import Image
 from hclip_jax import Segmenter
 from hclip_jax import segmenter as inference
 from hclip_jax.configs import vitb
-from hclip_jax.datasets.rle import decode_mask
+from hclip_jax.data.rle import decode_mask
 from hclip_jax.load import open_model
 from hclip_jax.tools.command_line import run
 from hclip_jax.tools.segment import main

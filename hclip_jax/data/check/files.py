@@ -28,6 +28,11 @@ _ISSUE_KINDS = {
         "encoded), but the rest of the name pairs images with labels",
         "rename or remove all but one",
     ),
+    ScanIssueKind.NOT_NAMED: IssueKind(
+        "warning",
+        "images that the JSON of the labels does not name, which are ignored",
+        "label or remove them",
+    ),
     ScanIssueKind.NOT_PNG: NOT_PNG,
     ScanIssueKind.DEAD_LINK: IssueKind(
         "error", "links that lead to no file", "restore the files, or remove the links"

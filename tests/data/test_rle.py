@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hclip_jax.datasets.rle import decode_mask, encode_mask
+from hclip_jax.data.rle import decode_mask, encode_mask
 
 
 def encode(runs: list[int]) -> str:

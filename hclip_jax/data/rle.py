@@ -35,7 +35,7 @@ def _parse(text: str) -> list[int]:
     value = shift = 0
     for character in text:
         group = ord(character) - 48
-        if not 0 <= group < 64:
+        if not 0 <= group < 64 or shift > 60:
             raise ValueError(f"its runs hold the character {character!a}")
         value |= (group & 31) << shift
         shift += 5
