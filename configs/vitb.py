@@ -100,6 +100,11 @@ def get_config() -> ConfigDict:
     c.data.root = "tfds:coco_stuff_171"
     c.data.classes_file = ""  # a class list instead of the folder's
     c.data.ignore = ()  # ids of a labelled folder that mean "no label", besides 255, such as (11,)
+    # Folders of another form than that above ({split} is the split): a pattern of the images and one of the
+    # label PNGs, as "leftImg8bit/{split}/*/*_leftImg8bit.png"; or the folder of the images and COCO's JSON.
+    c.data.images = ""
+    c.data.labels = ""
+    c.data.colour_map = ""  # labels are colours: CVAT's labelmap.txt, or "voc"
     c.data.label_set = ""  # of the built-in scenes: seen (default) | all | synonyms | shapes | regrouped
     c.data.split = "train"
     c.data.crop_size = 384  # pixels; also the size of the evaluation windows
@@ -154,6 +159,10 @@ def evaluation_set(**fields: object) -> ConfigDict:
     entry = ConfigDict()
     entry.root = ""  # as data.root; empty = data.root
     entry.classes_file = ""  # another class list, with labels to match
+    entry.ignore = ()  # this and the next three as in data; empty = data's, if the root is empty
+    entry.images = ""
+    entry.labels = ""
+    entry.colour_map = ""
     entry.label_set = ""  # as data.label_set
     entry.split = "val"
     entry.fold_background = 0  # PAS-20b: 20; predicted class ids from this one on count as background

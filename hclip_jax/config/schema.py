@@ -125,7 +125,11 @@ class DataConfig:
     split: str
     crop_size: PositiveInt
     num_workers: NonNegativeInt
-    ignore: tuple[NonNegativeInt, ...] = ()  # absent from work directories of older versions
+    # Absent from work directories of older versions.
+    ignore: tuple[NonNegativeInt, ...] = ()
+    images: str = ""
+    labels: str = ""
+    colour_map: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,11 @@ class EvaluationSet:
     label_set: str
     split: str
     fold_background: NonNegativeInt
+    # Absent from work directories of older versions.
+    ignore: tuple[NonNegativeInt, ...] = ()
+    images: str = ""
+    labels: str = ""
+    colour_map: str = ""
 
 
 @dataclass(frozen=True)

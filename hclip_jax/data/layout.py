@@ -34,11 +34,11 @@ class Layout(NamedTuple):
             images=self.images.replace(SPLIT, split), labels=self.labels.replace(SPLIT, split)
         )
 
-    def check(self, where: str = "config.data") -> None:
+    def check(self, where: str = "config.data.") -> None:
         """Checks the fields against each other.
 
         Args:
-            where: the group of the fields, for messages.
+            where: comes before a field in messages.
 
         Raises:
             UserError: one of `images` and `labels` is missing, or a field does not apply.
@@ -47,18 +47,18 @@ class Layout(NamedTuple):
             given, missing = ("images", "labels") if self.images else ("labels", "images")
             example = "'.'" if self.is_coco else f"'{missing}/{SPLIT}/*/*.png'"
             raise UserError(
-                f"{where}.{given} is {getattr(self, given)!r}, but {where}.{missing} is empty: give both, "
+                f"{where}{given} is {getattr(self, given)!r}, but {where}{missing} is empty: give both, "
                 f"such as {missing}={example}"
             )
         for field in ("images", "labels", "colour_map"):
             if is_address(getattr(self, field)) or "\0" in getattr(self, field):
                 raise UserError(
-                    f"{where}.{field} is {getattr(self, field)!r}, but it must be a path of this machine: "
+                    f"{where}{field} is {getattr(self, field)!r}, but it must be a path of this machine: "
                     "copy the data set there"
                 )
         if self.is_coco and self.colour_map:
             raise UserError(
-                f"{where}.colour_map is {self.colour_map!r}, but {where}.labels is the JSON {self.labels}, "
+                f"{where}colour_map is {self.colour_map!r}, but {where}labels is the JSON {self.labels}, "
                 "which has no colours: leave colour_map empty"
             )
 

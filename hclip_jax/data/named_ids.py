@@ -40,7 +40,7 @@ def named_ids(
         t = by_name.get(_plain(name), IGNORE)
         if t == IGNORE and _plain(name) not in NO_LABEL and (not used or used[index]):
             raise UserError(
-                f"{where} has the name '{printable(name)}', which is no class of the class list: add it there "
+                f"{where} has the name '{printable(name)}', which is in no line of the class list: add it "
                 f"(as a synonym, 'car, {printable(name)}'), or call it {NO_LABEL[0]}, which means no label"
             )
         ids.append(t)

@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from hclip_jax.config.schema import DataConfig, EvaluationConfig, EvaluationSet, InferenceProtocol
 from hclip_jax.data.data_folder import VARIABLE, data_folder
+from hclip_jax.data.layout import SPLIT, Layout
 from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.advice import unlearnt
@@ -133,9 +134,9 @@ def _prompts(model: Model, name: str, class_names: Sequence[str]) -> Prompts:
 
 def _open_set(name: str, entry: EvaluationSet, config: EvaluationConfig, data: DataConfig) -> LabelledSet:
     class_list = entry if entry.root or entry.classes_file or entry.label_set else data
-    ignore = () if entry.root else data.ignore  # ids of the labels of data.root
+    ignore, layout = _labels_of(name, entry, data)
     source = open_source(
-        entry.root or data.root, entry.split, class_list.classes_file, class_list.label_set, ignore
+        entry.root or data.root, entry.split, class_list.classes_file, class_list.label_set, ignore, layout
     )
     fold, num_classes = entry.fold_background, len(source.class_names)
     if fold >= num_classes:
@@ -144,6 +145,23 @@ def _open_set(name: str, entry: EvaluationSet, config: EvaluationConfig, data: D
             f"{num_classes} classes of the set, or 0 to fold none"
         )
     return LabelledSet(name, source, fold, min(len(source), config.num_images or len(source)))
+
+
+def _labels_of(name: str, entry: EvaluationSet, data: DataConfig) -> tuple[tuple[int, ...], Layout]:
+    """The ids to ignore and the layout of a set: its own, and where it has none, those of data.root."""
+    layout = Layout(entry.images, entry.labels, entry.colour_map)
+    if entry.root:
+        return entry.ignore, layout
+    inherited = Layout(data.images, data.labels, data.colour_map)
+    layout = Layout(*(own or other for own, other in zip(layout, inherited, strict=True)))
+    same = layout.labels and layout.of_split(entry.split) == inherited.of_split(data.split)
+    if same and entry.split != data.split:
+        raise UserError(
+            f"config.evaluation.sets.{name} has the split {entry.split!r}, but the same images and labels as "
+            f"the training's {data.split!r}: write {SPLIT} in config.data.labels for the split, give the set "
+            f"images and labels of its own, or leave it out (--config.evaluation.sets.{name}=None)"
+        )
+    return entry.ignore or data.ignore, layout
 
 
 def _sets_of_suite(config: EvaluationConfig, data: DataConfig) -> dict[str, LabelledSet]:

@@ -83,6 +83,10 @@ def open_sets(suite: Suite, folder: str, num_images: int = 0) -> list[OpenSet | 
 def is_same_set(entry: EvaluationSet, data: DataConfig, opened: OpenSet) -> bool:
     """Whether a set of a configuration is that of a suite: the same root and split, no other class list."""
     root, other = entry.root or data.root, opened.entry
+    if entry.labels or entry.colour_map or entry.ignore:
+        return False
+    if not entry.root and (data.labels or data.colour_map or data.ignore):
+        return False
     if entry.classes_file or (not entry.root and data.classes_file) or root == SCENES:
         return False
     if other.classes_file or other.class_name_variant or entry.split != other.split:

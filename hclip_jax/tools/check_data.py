@@ -1,6 +1,7 @@
 """Reports all issues of a labelled folder before a training starts.
 
 hclip check FOLDER [--output=DIR] [--classes_file=FILE] [--ignore=IDS] [--previews=N]
+                   [--images=PATTERN --labels=PATTERN|JSON] [--colour_map=FILE|voc]
 
 FOLDER holds images/{train,val}/*, labels/{train,val}/*.png (class ids from 0; 255 = unlabelled) and
 classes.txt (one class a line). Every file is decoded. Example:
@@ -43,6 +44,9 @@ def main(argv: list[str]) -> int:
     add("--output", type=local_path, metavar="DIR", help="write report.md, report.json and previews/ to DIR")
     add("--classes_file", default="", metavar="FILE", help="the class list (default: FOLDER/classes.txt)")
     add("--ignore", default="", metavar="IDS", help='ids that mean "no label", as config.data.ignore: 11,12')
+    add("--images", default="", help="a pattern of the images or their folder, as config.data.images")
+    add("--labels", default="", help="a pattern of the labels or a JSON of COCO, as config.data.labels")
+    add("--colour_map", default="", metavar="FILE", help="colours of the classes, as config.data.colour_map")
     add(
         "--previews",
         type=int,
@@ -67,10 +71,12 @@ def _check(args: argparse.Namespace) -> int:
     # Imported after the arguments are checked: decoders and the tokenizer take a while.
     from hclip_jax.data.check.folder import check_folder
     from hclip_jax.data.check.report import print_report
+    from hclip_jax.data.layout import Layout
     from hclip_jax.io.progress import bar, console
 
     with bar() as progress:
-        report = check_folder(args.folder, args.classes_file, progress, args.ignore)
+        layout = Layout(args.images, args.labels, args.colour_map)
+        report = check_folder(args.folder, args.classes_file, progress, args.ignore, layout)
     print_report(report, console)
     if args.output:
         _write(report, args.output, _DEFAULT_PREVIEWS if args.previews is None else args.previews)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.data.check.pair import CheckedPair
-from hclip_jax.data.image_io import ignore_value, read_image, read_raw_label, without_ids
+from hclip_jax.data.image_io import ignore_value, read_image
 from hclip_jax.data.types import IGNORE
 from hclip_jax.inference.overlay import overlay
 
@@ -36,8 +36,7 @@ def choose_previews(pairs: Sequence[CheckedPair], num_previews: int) -> list[Che
 
 def draw_preview(pair: CheckedPair, class_names: Sequence[str]) -> Image.Image:
     """Draws the overlay of a pair; invalid ids are left out, as are unlabelled pixels."""
-    assert pair.files.label
-    raw = without_ids(read_raw_label(pair.files.label), pair.ignore)
+    raw = pair.stored_ids()
     is_class = (raw >= 0) & (raw < len(class_names)) & (raw != ignore_value(raw))
     label = np.where(is_class, raw.astype(np.int32), IGNORE)
     return overlay(read_image(pair.files.image), label, class_names)

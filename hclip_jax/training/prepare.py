@@ -14,6 +14,7 @@ from hclip_jax import processes
 from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config
 from hclip_jax.data.labelled import check_labelled
+from hclip_jax.data.layout import Layout
 from hclip_jax.data.loader import TrainBatches, train_batches
 from hclip_jax.data.sources import open_source
 from hclip_jax.evaluation.evaluate import Evaluator
@@ -88,7 +89,8 @@ def prepare(
     check_workdir(workdir, config)
     processes.agree(configuration=json.dumps(to_dict(config)), version=__version__)
     data, recipe = config.data, config.train
-    source = open_source(data.root, data.split, data.classes_file, data.label_set, data.ignore)
+    layout = Layout(data.images, data.labels, data.colour_map)
+    source = open_source(data.root, data.split, data.classes_file, data.label_set, data.ignore, layout)
     if processes.is_primary() and (warning := check_labelled(source)):
         console.print(warning, markup=False)
     check_trained_class_names(workdir, source.class_names)

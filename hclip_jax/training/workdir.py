@@ -20,6 +20,7 @@ from hclip_jax.training.choose import FOLDER, list_steps
 _CONFIG, _CLASS_NAMES = "config.json", "classes.txt"
 _NUM_TRAIN_STEPS = "train.num_train_steps"
 # Fields that may change between runs in one work directory: the weights do not depend on them.
+_NEW_IN_DATA = ("images", "labels", "colour_map")
 _MAY_CHANGE = (
     "evaluation.",
     "data.num_workers",
@@ -159,10 +160,10 @@ def check_workdir(workdir: Path, config: Config, *, may_grow: bool = True) -> No
     existing = read_json(path, "give another --workdir")
     if not isinstance(existing, dict):
         raise UserError(f"{path} is no configuration; give another --workdir")
-    # Work directories of older versions have no start and no data.ignore.
+    # Work directories of older versions have no start, and less in data.
     existing = {"start": "", **existing}
     if isinstance(existing.get("data"), dict):
-        existing["data"] = {"ignore": [], **existing["data"]}
+        existing["data"] = {**dict.fromkeys(_NEW_IN_DATA, ""), "ignore": [], **existing["data"]}
     changed = changed_fields(existing, to_dict(config))
     changed = [field for field in changed if not field.startswith(_MAY_CHANGE)]
     if may_grow and 0 < _num_train_steps(existing) < config.train.num_train_steps:

@@ -54,6 +54,8 @@ CHOICE_LISTS = (
 # The classes of the tuning methods have defaults.
 OPTIONAL = {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"}
 OPTIONAL |= {"start", "evaluation.suite", "data.ignore"}
+OPTIONAL |= {f"data.{name}" for name in ("images", "labels", "colour_map")}
+OPTIONAL |= {f"evaluation.sets.val.{name}" for name in ("ignore", "images", "labels", "colour_map")}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,8 @@ def wrong_types() -> Iterator[tuple[str, Any, str]]:
             yield from ((path, bad, allowed) for bad in (3, 0.1, None, ("a",)))
         else:
             yield from ((path, bad, "a tuple") for bad in (3, "ab", None))
-            numbers = path in ("adapters.layers", "data.ignore") or isinstance(next(iter(value), ""), int)
+            holds_numbers = path == "adapters.layers" or path.endswith(".ignore")
+            numbers = holds_numbers or isinstance(next(iter(value), ""), int)
             other, allowed = ("a", "a whole number") if numbers else (3, "text")
             if path in CHOICE_LISTS:
                 allowed = "one of"

@@ -10,6 +10,7 @@ import numpy as np
 
 from hclip_jax.analysis.benchmark.flops import count_flops
 from hclip_jax.config.schema import Config, InferenceProtocol
+from hclip_jax.data.layout import Layout
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.sources import open_source
 from hclip_jax.inference.predictor import Predictor
@@ -129,7 +130,8 @@ def data(config: Config, num_classes: int) -> Case:
     """NUM_DATA_IMAGES images loaded and augmented by `data.num_workers` workers."""
     del num_classes
     c, batch_size = config.data, config.train.batch_size
-    source = open_source(c.root or "scenes", c.split, c.classes_file, c.label_set, c.ignore)
+    layout = Layout(c.images, c.labels, c.colour_map)
+    source = open_source(c.root or "scenes", c.split, c.classes_file, c.label_set, c.ignore, layout)
     batches = train_batches(
         source,
         batch_size=batch_size,

@@ -26,7 +26,12 @@ def check_class_list(path: Path) -> tuple[list[str], list[IssueGroup]]:
     except UserError as error:
         message, _, fix = str(error).rpartition(": ")
         return _lines(path), [IssueGroup("error", (path.name,), message, fix)]
-    groups = []
+    return names, check_readings(names)
+
+
+def check_readings(names: Sequence[str]) -> list[IssueGroup]:
+    """Finds class names that CLIP cannot encode, or reads in another way than they look."""
+    groups: list[IssueGroup] = []
     if unusable := tuple(name for name in names if not _is_usable(name)):
         shown = tuple(
             name if len(name) <= _MAX_SHOWN_NAME else f"{name[: _MAX_SHOWN_NAME - 3]}..." for name in unusable
@@ -59,7 +64,7 @@ def check_class_list(path: Path) -> tuple[list[str], list[IssueGroup]]:
                 f"write spaces, as in {' '.join(with_underscore[0].split('_')).strip()!r}",
             )
         )
-    return names, groups
+    return groups
 
 
 def check_class_use(pairs: Sequence[CheckedPair], class_names: Sequence[str]) -> list[IssueGroup]:

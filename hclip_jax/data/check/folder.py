@@ -1,7 +1,6 @@
 """Checks a whole labelled folder before a training starts: every file, and the class list."""
 
 import dataclasses
-import functools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +8,14 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from hclip_jax.data.check.classes import check_class_list, check_class_use
+from hclip_jax.data.check.classes import check_class_use
 from hclip_jax.data.check.files import file_issues
+from hclip_jax.data.check.find_files import find_files
 from hclip_jax.data.check.ids import check_ids
 from hclip_jax.data.check.issues import Issue, IssueGroup, IssueKind, group_issues
 from hclip_jax.data.check.pair import CheckedPair, check_pair
-from hclip_jax.data.scan import scan_folder
+from hclip_jax.data.layout import FOLDER, Layout
+from hclip_jax.data.scan import FilePair
 
 LEAK = IssueKind(
     "warning",
@@ -82,7 +83,11 @@ class Report:
 
 
 def check_folder(
-    root: Path, classes_file: str = "", progress: Progress | None = None, ignore: Sequence[int] = ()
+    root: Path,
+    classes_file: str = "",
+    progress: Progress | None = None,
+    ignore: Sequence[int] = (),
+    layout: Layout = FOLDER,
 ) -> Report:
     """Decodes every file of a labelled folder and reports all issues.
 
@@ -91,18 +96,25 @@ def check_folder(
         classes_file: a class list to use instead of ROOT/classes.txt.
         progress: shows the progress; None shows none.
         ignore: ids that mean "no label", besides 255 (65535 with 16 bits).
+        layout: where the files lie, and which form the labels have.
 
     Raises:
-        UserError: `root` is not a labelled folder.
+        UserError: `root` is not a labelled folder, or has no files of the layout.
     """
-    scan = scan_folder(root)
-    class_names, class_issues = check_class_list(Path(classes_file) if classes_file else root / "classes.txt")
+    layout.check("--")
+    files = find_files(root, classes_file, layout)
+    class_names, class_issues = files.class_names, files.issues
     num_classes = len(class_names) or _MAX_NUM_CLASSES
     progress = progress or Progress(disable=True)
-    check = functools.partial(check_pair, num_classes=num_classes, ignore=ignore)
+
+    def check(pair: FilePair) -> CheckedPair:
+        return check_pair(pair, num_classes, ignore, files.labels[pair.split])
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        pairs = list(progress.track(pool.map(check, scan.pairs), len(scan.pairs), description="decoding"))
-    issues = file_issues(scan.issues)
+        pairs = list(
+            progress.track(pool.map(check, files.scan.pairs), len(files.scan.pairs), description="decoding")
+        )
+    issues = file_issues(files.scan.issues)
     for pair in pairs:
         issues += pair.issues
     issues += check_ids(pairs, num_classes) + _leaks(pairs)

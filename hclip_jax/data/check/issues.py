@@ -51,7 +51,7 @@ def group_issues(issues: Iterable[Issue], root: Path) -> list[IssueGroup]:
     """Groups issues by kind, in the order in which the kinds first occur."""
     items: dict[IssueKind, list[str]] = {}
     for kind, path, detail in issues:
-        name = path.relative_to(root).as_posix()
+        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
         items.setdefault(kind, []).append(_printable(f"{name} ({detail})" if detail else name))
     return [IssueGroup(kind.level, tuple(names), kind.message, kind.fix) for kind, names in items.items()]
 

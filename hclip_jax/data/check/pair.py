@@ -35,14 +35,16 @@ from hclip_jax.data.image_io import (
     ignore_value,
     read_header,
     read_image,
-    read_raw_label,
     remarks,
     without_ids,
 )
+from hclip_jax.data.labels import Labels, PngLabels
 from hclip_jax.data.scan import FilePair
 from hclip_jax.errors import UserError
 from hclip_jax.io.substitutes import substitute
 
+PLAIN = PngLabels()
+"""A PNG of class ids for each image."""
 _MAX_INVALID_IDS = 256  # a label of random 16-bit numbers should not fill the memory
 
 
@@ -53,6 +55,7 @@ class CheckedPair:
     Attributes:
         files: the paths.
         ignore: ids that mean "no label".
+        labels: reads the label.
         image_size: (height, width) of the upright image; None if it cannot be decoded.
         image_sha256: of the bytes of the image file; empty if it cannot be decoded.
         pixel_counts: number of pixels by class id.
@@ -68,6 +71,7 @@ class CheckedPair:
 
     files: FilePair
     ignore: tuple[int, ...] = ()
+    labels: Labels = PLAIN
     image_size: tuple[int, int] | None = None
     image_sha256: bytes = b""
     pixel_counts: dict[int, int] = dataclasses.field(default_factory=dict)
@@ -85,10 +89,20 @@ class CheckedPair:
         """The split of the labelled folder."""
         return self.files.split
 
+    def stored_ids(self) -> np.ndarray:
+        """The stored ids [H, W] of the label, those to ignore as the `ignore_value`.
 
-def check_pair(files: FilePair, num_classes: int, ignore: Sequence[int] = ()) -> CheckedPair:
+        Raises:
+            UserError: the label cannot be read.
+        """
+        return without_ids(self.labels.read(self.files), self.ignore)
+
+
+def check_pair(
+    files: FilePair, num_classes: int, ignore: Sequence[int] = (), labels: Labels = PLAIN
+) -> CheckedPair:
     """Decodes both files; their errors become issues of the result, never exceptions."""
-    pair = CheckedPair(files, tuple(ignore))
+    pair = CheckedPair(files, tuple(ignore), labels)
     _check_image(pair, files.image)
     if files.label is not None:
         _check_label(pair, files.label, num_classes)
@@ -121,21 +135,22 @@ def _check_label(pair: CheckedPair, path: Path, num_classes: int) -> None:
     if issue := _substitute(path):
         pair.issues.append(issue)
         return
+    is_plain = isinstance(pair.labels, PngLabels) and not pair.labels.colours
     try:
-        header = read_header(path)
-        if header.format != "PNG":
+        header = read_header(path) if pair.labels.has_files else None
+        if header and header.format != "PNG":
             add(NOT_PNG, header.format)
             return
-        if header.mode not in LABEL_MODES:
+        if header and is_plain and header.mode not in LABEL_MODES:
             add(COLOURS, header.mode)
             return
-        raw = without_ids(read_raw_label(path), pair.ignore)
-    except UserError:
-        add(BROKEN)
+        raw = pair.stored_ids()
+    except UserError as error:
+        pair.issues.append(Issue(BROKEN, path) if is_plain else _label_error(path, error))
         return
 
-    _compare_orientations(pair, path, header, raw.shape)
-    pair.is_palette = header.mode == "P"
+    _compare_orientations(pair, path, header or Header("", "", raw.shape[:2], 1), raw.shape)
+    pair.is_palette = is_plain and header is not None and header.mode == "P"
     _count_pixels(pair, raw, num_classes)
     pair.thin_ids = thin_lines_between(raw, ignore_value(raw))
     if pair.unlabelled_pixels == raw.size:
@@ -177,6 +192,11 @@ def _compare_orientations(pair: CheckedPair, path: Path, label: Header, size: tu
     elif image.orientation > 1 == label.orientation and image.size == image.upright_size:
         pair.may_be_rotated = True
         pair.issues.append(Issue(MAYBE_NOT_ROTATED, path, f"EXIF orientation {image.orientation}"))
+
+
+def _label_error(path: Path, error: UserError) -> Issue:
+    reason, _, fix = str(error).removeprefix(f"{path} ").rpartition(": ")
+    return Issue(IssueKind("error", "labels that are not read", fix), path, reason)
 
 
 def _image_error(path: Path, error: UserError) -> Issue:
