@@ -11,6 +11,7 @@ from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.layout import Layout
 from hclip_jax.data.sources import open_source
 from hclip_jax.errors import UserError
+from hclip_jax.inference.polygons import mask_polygons
 from tests.data.coco_set import SIZE, instances, label, panoptic, write
 
 LAYOUT = Layout("images", "instances.json")
@@ -29,6 +30,21 @@ def test_polygons_and_runs_the_smallest_last(tmp_path: Path) -> None:
     np.testing.assert_array_equal(source[1]["label"], label())
     again = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(again[1]["label"], label())
+
+
+def test_polygons_of_a_label_give_the_label(tmp_path: Path) -> None:
+    content = instances()
+    expected = np.array([[0, 0, 1, 1, 1, 1, 2, 2]] * 2 + [[0, 1, 1, 2, 2, 1, 1, 0]] * 3 + [[2] * 8])
+    content["annotations"] = [
+        {
+            "image_id": 5,
+            "category_id": category,
+            "segmentation": [polygon.ravel().tolist() for polygon in mask_polygons(expected == t)],
+        }
+        for t, category in enumerate((90, 7, 12))
+    ]
+    write(tmp_path, content)
+    np.testing.assert_array_equal(opened(tmp_path)[1]["label"], expected)
 
 
 def test_a_small_crowd_is_below_all_others(tmp_path: Path) -> None:
@@ -67,9 +83,7 @@ def test_panoptic(tmp_path: Path) -> None:
     pixels = np.zeros((*SIZE, 3), np.uint8)
     pixels[0, :3] = 9
     Image.fromarray(pixels).save(tmp_path / "panoptic/a.png")
-    with pytest.raises(
-        UserError, match=r"a\.png has 3 pixels of segments that .*panoptic\.json does not list"
-    ):
+    with pytest.raises(UserError, match=r"a\.png has 3 pixels of segments that .*panoptic\.json does not"):
         source[0]
     Image.new("L", SIZE[::-1]).save(tmp_path / "panoptic/a.png")
     with pytest.raises(UserError, match="has the mode L, but the ids of segments"):
@@ -101,15 +115,15 @@ def test_sizes_that_differ(tmp_path: Path) -> None:
         opened(tmp_path)
     for image in content["images"]:
         image["height"], image["width"] = 2**20, 2**20
+    write(tmp_path, content)
     with pytest.raises(UserError, match="differ in size"):
-        write(tmp_path, content)
         opened(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ("5P", r"an annotation of b\.png is broken \(its runs do not add up to 8 x 6\): export it again"),
+        ("1", r"an annotation of b\.png is broken \(its runs do not add up to 8 x 6\): export it again"),
         ([1, "a"], "has runs that are no whole numbers"),
         ([1.5, 46.5], "has runs that are no whole numbers"),
         ("o" * 10_000, "is broken"),

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.data.folder import FolderSource
+from hclip_jax.errors import UserError
 from hclip_jax.evaluation.bootstrap import miou, miou_interval
 from hclip_jax.evaluation.evaluate import Evaluator, Summary
 from hclip_jax.evaluation.image_counts import read_counts
@@ -17,6 +18,7 @@ from hclip_jax.inference.predictor import Prediction
 from hclip_jax.io.progress import bar
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
+from tests.data.coco_set import instances, write
 from tests.labelled_folder import NAMES, make_folder, relabel
 from tests.small_models import micro_dict
 
@@ -134,3 +136,24 @@ def test_sets_of_the_training_folder_ignore_its_ids(
     c.data.update(root=str(tmp_path / "set"), label_set="", ignore=(1,))
     _, report = evaluate(c, tmp_path / "run")
     assert (report["per_class"][1]["IoU"] is None) is not own_root
+
+
+def test_sets_have_the_layout_of_the_training_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", AlwaysTheFirstClass)
+    content = instances()
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        write(tmp_path / split, content, "labels.json")
+        content["categories"].reverse()
+    c = config_of(Path())
+    c.evaluation.sets.val.root = c.data.label_set = ""
+    c.data.update(root=str(tmp_path), images="{split}/images", labels="{split}/labels.json")
+    _, report = evaluate(c, tmp_path / "run")
+    assert [row["name"] for row in report["per_class"]] == ["grass", "sky", "cat"]
+    c.data.labels, c.data.images = "val/labels.json", "val/images"
+    with pytest.raises(UserError, match=r"sets\.val has the split 'val', but the same images and labels as"):
+        evaluate(c, tmp_path / "run")
+    c.evaluation.sets.val.update(labels="train/labels.json", images="train/images", ignore=(1, 2))
+    _, report = evaluate(c, tmp_path / "run")
+    assert [row["name"] for row in report["per_class"]] == ["cat", "sky", "grass"]
+    assert [row["ground_truth"] > 0 for row in report["per_class"]] == [True, False, False]

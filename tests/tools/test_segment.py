@@ -16,6 +16,8 @@ from PIL import Image
 from hclip_jax import Segmenter
 from hclip_jax import segmenter as inference
 from hclip_jax.configs import vitb
+from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.layout import Layout
 from hclip_jax.data.rle import decode_mask
 from hclip_jax.load import open_model
 from hclip_jax.tools.command_line import run
@@ -272,6 +274,9 @@ def test_formats_of_labelling_tools_hold_the_ids(
     classes = f"--classes={','.join(class_names)}"
     assert segment(photos, classes, "--threshold=0.47", "--formats=coco,polygons,masks") == 0
     out = photos.parent / "out"
+    source = FolderSource(out, "all", layout=Layout(str(photos), "_annotations.coco.json"))
+    assert source.class_names == class_names
+    labels = {example["name"]: example["label"] for example in map(source.__getitem__, range(3))}
     coco = json.loads((out / "_annotations.coco.json").read_text())
     assert coco["categories"] == [{"id": t, "name": name} for t, name in enumerate(class_names)]
     assert [image["file_name"] for image in coco["images"]] == ["a.png", "b [1].PNG", "c.jpg"]
@@ -289,6 +294,7 @@ def test_formats_of_labelling_tools_hold_the_ids(
                 x, y, width, height = row["bbox"]
                 assert row["area"] == mask.sum() == mask[y : y + height, x : x + width].sum()
         np.testing.assert_array_equal(decoded, ids)
+        np.testing.assert_array_equal(labels[stem], np.where(ids == 255, -1, ids.astype(int)))
 
         for t, name in enumerate(("wall", "traffic light", "a_b", "cat")):
             with Image.open(out / f"masks/{stem}/{name}.png") as mask:

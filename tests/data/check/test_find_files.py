@@ -41,16 +41,14 @@ def test_coco(tmp_path: Path) -> None:
 def test_coco_with_issues(tmp_path: Path) -> None:
     grown(tmp_path)
     content = json.loads((tmp_path / "instances.json").read_text())
-    content["annotations"][0]["segmentation"]["counts"] = "5P"
+    content["annotations"][0]["segmentation"]["counts"] = "1"
     (tmp_path / "instances.json").write_text(json.dumps(content))
     Image.new("RGB", (6, 8)).save(tmp_path / "images/a.png")
     Image.new("RGB", (6, 8)).save(tmp_path / "images/c.png")
     found = messages(tmp_path, JSON)
     assert any("b.png" in line and "is broken (its runs" in line for line in found)
     assert any("a.png (8x6, not 6x8): labels and (upright) images that differ" in line for line in found)
-    assert (
-        "warning: images/c.png: images that the JSON of the labels does not name, which are ignored" in found
-    )
+    assert any("images/c.png: images that the JSON of the labels does not name" in line for line in found)
 
 
 def test_splits_with_other_categories(tmp_path: Path) -> None:
