@@ -1,4 +1,4 @@
-"""Reads a JSON of COCO (instances, stuff or panoptic): checked at once, stored small."""
+"""Reads a JSON of COCO (instances, stuff or panoptic) and checks it; the regions are kept as text."""
 
 import json
 from collections.abc import Hashable, Sequence

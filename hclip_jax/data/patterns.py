@@ -102,6 +102,6 @@ def _folders(root: Path, parts: list[str]) -> list[tuple[Key, Path]]:
 
 
 def _stars(part: str, name: str) -> Key | None:
-    """What each * of a part stands for in a name; None if it does not match."""
+    """The texts that the * of a part stand for in a name; None if it does not match."""
     match = re.fullmatch(re.escape(part).replace(r"\*", "(.*)"), name, re.DOTALL)
     return tuple(unicodedata.normalize("NFC", text) for text in match.groups()) if match else None
