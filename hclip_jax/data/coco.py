@@ -63,10 +63,8 @@ class CocoLabels:
                 f"{printable(str(next(iter(self._images), '')))}: give the folder from which the JSON names "
                 "its images"
             )
-        lost = {issue.path for issue in issues}
-        issues += [
-            ScanIssue(ScanIssueKind.NO_IMAGE, path) for path in self._images if path not in found | lost
-        ]
+        seen = found | {issue.path for issue in issues}
+        issues += [ScanIssue(ScanIssueKind.NO_IMAGE, path) for path in self._images if path not in seen]
         issues += [
             ScanIssue(ScanIssueKind.NOT_NAMED, path) for path in sorted(found) if path not in self._images
         ]

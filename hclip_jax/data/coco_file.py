@@ -1,6 +1,7 @@
 """Reads a JSON of COCO (instances, stuff or panoptic) and checks it; the regions are kept as text."""
 
 import json
+import math
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -221,7 +222,10 @@ def _is_polygon(value: Any) -> bool:
         isinstance(value, list)
         and len(value) >= 6
         and len(value) % 2 == 0
-        and all(type(x) in (int, float) and abs(x) < 1e9 for x in value)
+        and set(map(type, value)) <= {int, float}
+        and min(value) > -1e9
+        and max(value) < 1e9
+        and not math.isnan(sum(value))
     )
 
 
