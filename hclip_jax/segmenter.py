@@ -32,7 +32,7 @@ from hclip_jax.models.params import Params
 from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.sharding import make_mesh, place
 from hclip_jax.text.class_groups import ClassGroups, group_class_names
-from hclip_jax.text.prompts import make_prompts
+from hclip_jax.text.prompts import average_templates, make_prompts
 from hclip_jax.version import __version__
 
 _MAX_PROBABILITY_BYTES = 2**32  # of one image
@@ -131,6 +131,7 @@ class Segmenter:
         *,
         background: Sequence[str] = (),
         synonyms: str = "",
+        templates: Sequence[str] = (),
         threshold: float = 0.0,
         fast: bool = False,
         tile: int = 0,
@@ -143,6 +144,7 @@ class Segmenter:
             batch_size=1,
             background=background,
             synonyms=synonyms,
+            templates=templates,
             threshold=threshold,
             fast=fast,
             tile=tile,
@@ -158,6 +160,7 @@ class Segmenter:
         batch_size: int = 4,
         background: Sequence[str] = (),
         synonyms: str = "",
+        templates: Sequence[str] = (),
         threshold: float = 0.0,
         fast: bool = False,
         tile: int = 0,
@@ -173,6 +176,8 @@ class Segmenter:
             batch_size: images or tiles in a batch on the devices; memory grows with it.
             background: names that are none of the classes; together they become one more class, the last.
             synonyms: first | mean | max, see `group_class_names`; by default that of the training.
+            templates: prompt templates with one "{}" each; by default those of the training. The features of
+                several are averaged where the training had one; where it had P, only P others can be used.
             threshold: pixels whose most probable class has a lower probability are unknown.
             fast: one view of the whole image instead of the published sliding window.
             tile: images with a longer edge are segmented in overlapping tiles of this size in pixels, each as
@@ -193,7 +198,7 @@ class Segmenter:
         if not max_megapixels > 0:
             raise UserError(f"max_megapixels is {max_megapixels}; it must be more than 0")
         groups = self._group(class_names, background, synonyms)
-        predictor = self._predictor(groups, fast=fast)
+        predictor = self._predictor(groups, fast=fast, templates=tuple(templates))
         arrays = map(functools.partial(as_rgb, max_megapixels=max_megapixels), images)
         settings = _Settings(groups, predictor, batch_size, threshold, tile, on_progress)
         return _segment_tiled(arrays, settings) if tile else _segment_batches(arrays, settings)
@@ -213,7 +218,7 @@ class Segmenter:
         groups = group_class_names(class_names, (), synonyms or self._default_synonyms)
         # Names that CLIP reads as the same words share a row of `text`.
         rows = [members[0] for members in groups.groups]
-        return np.asarray(self._predictor(groups, fast=True).text)[rows]
+        return np.asarray(self._predictor(groups, fast=True, templates=()).text)[rows]
 
     def patch_features(self, image: ImageLike, class_names: Sequence[str] = ()) -> PatchFeatures:
         """Patch features in CLIP's embedding space, and their cosines with the text features of class names.
@@ -250,14 +255,21 @@ class Segmenter:
             class_names or self.class_names, background, synonyms or self._default_synonyms
         )
 
-    def _make_predictor(self, groups: ClassGroups, fast: bool) -> Predictor:
+    def _make_predictor(self, groups: ClassGroups, fast: bool, templates: tuple[str, ...]) -> Predictor:
         a = self._model.architecture
-        prompts = make_prompts(
-            groups.members, a.prompts.templates, groups.synonyms, a.clip.text.context_length
-        )
+        trained = a.prompts.templates
+        templates = templates or trained
+        prompts = make_prompts(groups.members, templates, groups.synonyms, a.clip.text.context_length)
+        if len(templates) != len(trained):
+            if len(trained) > 1:
+                raise UserError(
+                    f"{len(templates)} templates are given, but the model was trained with {len(trained)} "
+                    f"that its head distinguishes; give {len(trained)}, or none for those of the training"
+                )
+            prompts = average_templates(prompts)
         protocol = replace(self._protocol, kind="single") if fast else self._protocol
         # The names of the training are asked often enough for a program of their own, without padding.
-        pad = groups.members != self.class_names
+        pad = groups.members != self.class_names or templates != trained
         return Predictor(self._model, self._params, prompts, self._mesh, protocol, self._text_cache, pad)
 
 

@@ -34,9 +34,9 @@ def read_image(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.n
         return to_rgb_array(image, str(path))
 
 
-def decode_image(content: bytes, name: str) -> np.ndarray:
+def decode_image(content: bytes, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
     """Decodes the bytes of an image file, as `read_image`; `name` is for error messages."""
-    with open_encoded(content, name) as image:
+    with open_encoded(content, name, max_megapixels) as image:
         return to_rgb_array(image, name)
 
 

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from hclip_jax.data.quiet import quiet_pillow
 from hclip_jax.errors import UserError
-from hclip_jax.io.substitutes import substitute
+from hclip_jax.io.substitutes import substitute, substitute_content
 
 MAX_MEGAPIXELS = 180.0
 """Larger images are refused: about 9 bytes a pixel are needed to decode one."""
@@ -36,10 +36,13 @@ def open_image(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iter
 
 
 @contextlib.contextmanager
-def open_encoded(content: bytes, name: str) -> Iterator[Image.Image]:
+def open_encoded(content: bytes, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Image.Image]:
     """Opens the bytes of an image file, as `open_image`; `name` is for error messages."""
-    with _one_sentence(name), _open(io.BytesIO(content), name, MAX_MEGAPIXELS) as image:
-        yield image
+    with _one_sentence(name):
+        if instead := substitute_content(content[:512]):
+            raise UserError(f"cannot read {name} as an image: it {instead}")
+        with _open(io.BytesIO(content), name, max_megapixels) as image:
+            yield image
 
 
 @contextlib.contextmanager

@@ -62,30 +62,41 @@ def percent(share: float) -> str:
 
 def with_legend(image: Image.Image, rows: Sequence[LegendRow], em: int, title: str = "") -> Image.Image:
     """The image with its legend below it, or beside it if it is taller than wide, and a margin."""
+    below = image.width >= image.height
+    legend = draw_legend(rows, em, **({"width": image.width} if below else {"height": image.height}))
+    if title:
+        legend = concatenate([text_line(title, em, GREY), legend], 0, vertical=True)
+    return ImageOps.expand(concatenate([image, legend], em, vertical=below), em, WHITE)
+
+
+def draw_legend(rows: Sequence[LegendRow], em: int, width: int = 0, height: int = 0) -> Image.Image:
+    """Rows in as many columns as fit into `width` or are needed for `height`; in one where both are 0."""
     names = [text_line(row.name, em, BLACK if row.colour else GREY) for row in rows]
     values = [text_line(row.value, em, BLACK) for row in rows]
-    line_height, swatch_width = names[0].height, round(1.6 * em)
+    swatch_width = round(1.6 * em)
     text_width = max(name.width for name in names) + em + max(value.width for value in values)
     cell_width = swatch_width + text_width + 2 * em  # 2 em between columns
 
-    below = image.width >= image.height
-    columns = image.width // cell_width if below else math.ceil(len(rows) * line_height / image.height)
+    columns = math.ceil(len(rows) * line_height(em) / height) if height else width // cell_width
     columns = min(max(columns, 1), len(rows))
     rows_per_column = math.ceil(len(rows) / columns)
-    legend = Image.new("RGB", (columns * cell_width, rows_per_column * line_height), WHITE)
+    legend = Image.new("RGB", (columns * cell_width, rows_per_column * line_height(em)), WHITE)
     draw = ImageDraw.Draw(legend)
     for i, (row, name, value) in enumerate(zip(rows, names, values, strict=True)):
-        x, y = i // rows_per_column * cell_width, i % rows_per_column * line_height
+        x, y = i // rows_per_column * cell_width, i % rows_per_column * line_height(em)
         if row.colour:
-            top = y + (line_height - em) // 2
+            top = y + (line_height(em) - em) // 2
             # A white swatch is visible only by its outline.
             outline = GREY if row.colour == WHITE else None
             draw.rounded_rectangle((x, top, x + em, top + em), em // 5, row.colour, outline)
         legend.paste(name, (x + swatch_width, y))
         legend.paste(value, (x + swatch_width + text_width - value.width, y))
-    if title:
-        legend = concatenate([text_line(title, em, GREY), legend], 0, vertical=True)
-    return ImageOps.expand(concatenate([image, legend], em, vertical=below), em, WHITE)
+    return legend
+
+
+def line_height(em: int) -> int:
+    """Height of a row in pixels."""
+    return round(1.5 * em)
 
 
 def concatenate(images: Sequence[Image.Image], gap: int, vertical: bool) -> Image.Image:
@@ -108,7 +119,7 @@ def text_line(text: str, em: int, colour: tuple[int, int, int]) -> Image.Image:
         while text and font.getlength(text + "…") > max_width:
             text = text[:-1]
         text = text.rstrip() + "…"
-    line = Image.new("RGB", (math.ceil(font.getlength(text)), round(1.5 * em)), WHITE)
+    line = Image.new("RGB", (math.ceil(font.getlength(text)), line_height(em)), WHITE)
     ImageDraw.Draw(line).text((0, line.height / 2), text, colour, font, anchor="lm")
     return line
 

@@ -111,7 +111,12 @@ def paint(image: np.ndarray, label: np.ndarray, colours: np.ndarray, opacity: fl
     """The enlarged image with class colours uint8 [T, 3] and borders blended over it; IGNORE is left out."""
     canvas = enlarge(Image.fromarray(image))
     factor = canvas.width // image.shape[1]
-    label = label.repeat(factor, axis=0).repeat(factor, axis=1)
+    blend(canvas, label.repeat(factor, axis=0).repeat(factor, axis=1), colours, opacity)
+    return canvas
+
+
+def blend(canvas: Image.Image, label: np.ndarray, colours: np.ndarray, opacity: float) -> None:
+    """Blends class colours and borders over an image of the size of the label, in place; as `paint`."""
     # IGNORE (-1) indexes the extra colour at the end; the mask leaves it out again.
     coloured = Image.fromarray(np.vstack([colours, colours[-1:]])[label])
     canvas.paste(Image.blend(canvas, coloured, opacity), mask=Image.fromarray(label != IGNORE))
@@ -121,7 +126,6 @@ def paint(image: np.ndarray, label: np.ndarray, colours: np.ndarray, opacity: fl
     border[:, thickness:] |= label[:, thickness:] != label[:, :-thickness]
     # Not fully opaque, so that a speckled label map still shows its colours.
     canvas.paste(WHITE, (0, 0, *canvas.size), Image.fromarray(border.astype(np.uint8) * 200))
-    return canvas
 
 
 def class_shares(label: np.ndarray, T: int) -> np.ndarray:

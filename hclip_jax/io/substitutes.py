@@ -46,7 +46,11 @@ def substitute(path: Path) -> str:
     elif not stat.S_ISREG(path.stat().st_mode):
         return f"is a {'folder' if path.is_dir() else 'device or pipe'}, not a file; give a file"
     with path.open("rb") as file:
-        start = file.read(512)
+        return substitute_content(file.read(512))
+
+
+def substitute_content(start: bytes) -> str:
+    """As `substitute`, for the first bytes of a file."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         return "is empty; copy or download it again"

@@ -44,6 +44,12 @@ def make_prompts(
     )
 
 
+def average_templates(prompts: Prompts) -> Prompts:
+    """The same prompts as one template, P = 1: `Model.encode_text` averages those of a class."""
+    segment_ids = np.asarray(prompts.segment_ids) // prompts.num_templates
+    return dataclasses.replace(prompts, segment_ids=segment_ids, num_templates=1)
+
+
 def pad_prompts(prompts: Prompts, multiple: int) -> Prompts:
     """Repeats the last prompt until S is a multiple of `multiple`, the number of devices.
 

@@ -31,6 +31,18 @@ class TokenizedPrompts(NamedTuple):
     shared_prefix_len: int
 
 
+def check_templates(templates: Sequence[str]) -> None:
+    """Raises UserError if there is no template, or one without exactly one "{}"."""
+    if not templates:
+        raise UserError('templates is empty; give at least one, such as "A photo of a {}"')
+    for template in templates:
+        if template.count("{}") != 1:
+            raise UserError(
+                f'template {template!r} holds "{{}}" {template.count("{}")} times; write it once, '
+                "in the place of the class name"
+            )
+
+
 def fill_templates(
     class_names: Sequence[str], templates: Sequence[str], synonyms: str, context_length: int
 ) -> TokenizedPrompts:
@@ -58,15 +70,7 @@ def fill_templates(
     class_names = check_class_names(class_names, "class_names")
     if synonyms not in ("first", "mean"):
         raise UserError(f'synonyms is {synonyms!r}; choose "first" or "mean"')
-    if not templates:
-        raise UserError('templates is empty; give at least one, such as "A photo of a {}"')
-    for template in templates:
-        if template.count("{}") != 1:
-            raise UserError(
-                f'template {template!r} holds "{{}}" {template.count("{}")} times; write it once, '
-                "in the place of the class name"
-            )
-
+    check_templates(templates)
     if equal := same_readings(class_names, synonyms):
         remedy = ', or use synonyms "mean"' if synonyms == "first" else ""
         warnings.warn(

@@ -1,8 +1,7 @@
-"""The files of `hclip segment`: the images that its arguments name, and the results."""
+"""The files that `hclip segment` writes for an image."""
 
 import argparse
 import contextlib
-import glob
 import os
 import stat
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hclip_jax.data.listing import list_images
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
 from hclip_jax.tools.segment_formats import targets, to_json, write_formats
@@ -19,50 +17,18 @@ from hclip_jax.tools.segment_formats import targets, to_json, write_formats
 if TYPE_CHECKING:
     from hclip_jax.inference.segmentation import Segmentation
 
+VIDEO_SUFFIX = "_overlay.mp4"
 _SUFFIXES = (".npz", "_overlay.png", ".json", ".png")
 
 
-def image_paths(arguments: Sequence[str], output: Path) -> tuple[list[Path], list[str], int]:
-    """The files that the arguments name, in their order, each once.
-
-    Args:
-        arguments: files, folders and patterns.
-        output: the folder for the results, which is not mentioned.
-
-    Returns:
-        The files; a line for each folder that holds more than images, and the number of lost images in them.
-
-    Raises:
-        UserError: an argument names no image.
-    """
-    paths: dict[Path, None] = {}
-    lines, num_lost = [], 0
-    for argument in arguments:
-        path, left_out = Path(argument), ""
-        if path.is_dir():
-            listing = list_images(path)
-            matches, left_out = listing.images, listing.summary(without=output)
-            num_lost += len(listing.lost())
-        else:
-            matches = [path] if path.exists() else sorted(map(Path, glob.glob(argument, recursive=True)))
-        if not matches:
-            reason = (
-                f"holds no images{left_out and ', only '}{left_out}" if path.is_dir() else "does not exist"
-            )
-            raise UserError(f"{argument} {reason}; give an image, a folder of images or a pattern")
-        lines += [f"left out of {path}: {left_out}"] * bool(left_out)
-        paths |= dict.fromkeys(matches)
-    return list(paths), lines, num_lost
-
-
-def check_outputs(paths: Sequence[Path], output: Path) -> None:
-    """Raises UserError if a file would be written twice, or over one of the images."""
+def check_outputs(images: Sequence[Path], videos: Sequence[Path], output: Path) -> None:
+    """Raises UserError if a file would be written twice, or over one of the images and videos."""
     if os.path.isfile(output):
         raise UserError(f"--output={output} is a file; give a folder")
-    inputs = {os.path.realpath(path) for path in paths}
+    inputs = {os.path.realpath(path) for path in (*images, *videos)}
     input_of: dict[str, Path] = {}
-    for path in paths:
-        for suffix in (".png", "_overlay.png"):
+    for path in (*images, *videos):
+        for suffix in (VIDEO_SUFFIX,) if path in videos else (".png", "_overlay.png"):
             target = os.path.realpath(output / f"{path.stem}{suffix}")
             if target in inputs:
                 raise UserError(

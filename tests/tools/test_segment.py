@@ -357,7 +357,7 @@ def test_too_large_images_are_skipped_with_their_size(
 def test_a_large_image_that_is_not_tiled_is_noted_once(
     segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("hclip_jax.tools.segment.LARGE_PIXELS", 1000)
+    monkeypatch.setattr("hclip_jax.tools.segment_images.LARGE_PIXELS", 1000)
     assert segment(photos) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
