@@ -186,8 +186,8 @@ class Segmenter:
             on_progress: called with the share of an image that has been segmented since the last call.
 
         Raises:
-            UserError: an image cannot be read or is too large, a class name cannot be used, or an option is
-                out of range.
+            UserError: an image cannot be read or is too large, a class name or template cannot be used, or an
+                option is out of range.
         """
         if not 0 <= threshold <= 1:
             raise UserError(f"threshold is {threshold}; it must be a probability, from 0 to 1")
@@ -203,22 +203,25 @@ class Segmenter:
         settings = _Settings(groups, predictor, batch_size, threshold, tile, on_progress)
         return _segment_tiled(arrays, settings) if tile else _segment_batches(arrays, settings)
 
-    def embed_text(self, class_names: Sequence[str], synonyms: str = "") -> np.ndarray:
+    def embed_text(
+        self, class_names: Sequence[str], synonyms: str = "", templates: Sequence[str] = ()
+    ) -> np.ndarray:
         """Text features float32 [T, P, D_e] of length 1, for P templates.
 
         Args:
             class_names: T names, with synonyms separated by ", ".
             synonyms: first | mean; by default that of the training.
+            templates: as in `many`.
 
         Raises:
-            UserError: a class name cannot be used, or `synonyms` is another.
+            UserError: a class name or template cannot be used, or `synonyms` is another.
         """
         if synonyms == "max":
             raise UserError("synonyms is 'max', which has no single feature a class; choose first or mean")
         groups = group_class_names(class_names, (), synonyms or self._default_synonyms)
         # Names that CLIP reads as the same words share a row of `text`.
         rows = [members[0] for members in groups.groups]
-        return np.asarray(self._predictor(groups, fast=True, templates=()).text)[rows]
+        return np.asarray(self._predictor(groups, fast=True, templates=tuple(templates)).text)[rows]
 
     def patch_features(self, image: ImageLike, class_names: Sequence[str] = ()) -> PatchFeatures:
         """Patch features in CLIP's embedding space, and their cosines with the text features of class names.
@@ -263,8 +266,8 @@ class Segmenter:
         if len(templates) != len(trained):
             if len(trained) > 1:
                 raise UserError(
-                    f"{len(templates)} templates are given, but the model was trained with {len(trained)} "
-                    f"that its head distinguishes; give {len(trained)}, or none for those of the training"
+                    f"the number of templates is {len(templates)}, but the model was trained with "
+                    f"{len(trained)} that its head distinguishes; give {len(trained)}, or none for its own"
                 )
             prompts = average_templates(prompts)
         protocol = replace(self._protocol, kind="single") if fast else self._protocol

@@ -1,5 +1,7 @@
 """Text features and patch features of a Segmenter."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -45,6 +47,33 @@ def test_text_features(segmenter: Segmenter) -> None:
     tolerance.assert_within(doubled[1], text[0], 1e-5)
     with pytest.raises(UserError, match="has no single feature a class"):
         segmenter.embed_text(CLASS_NAMES, synonyms="max")
+
+
+def test_templates(segmenter: Segmenter) -> None:
+    trained_with = micro().prompts.templates
+    given = segmenter.embed_text(CLASS_NAMES, templates=trained_with)
+    tolerance.assert_within(given, segmenter.embed_text(CLASS_NAMES), 1e-6)
+    templates = ("a drawing of a {}", "the {} in winter")
+    first, second = (segmenter.embed_text(CLASS_NAMES, templates=[template]) for template in templates)
+    assert np.abs(first - second).max() > 1e-3
+    both = segmenter.embed_text(CLASS_NAMES, templates=templates)
+    mean = first + second
+    tolerance.assert_within(both, mean / np.linalg.norm(mean, axis=-1, keepdims=True), 1e-5)
+    one, two = (segmenter(RGB, CLASS_NAMES, templates=t, fast=True) for t in (templates[:1], templates))
+    assert np.abs(one.probabilities - two.probabilities).max() > 1e-5
+    with pytest.raises(UserError, match=r"template 'a thing' holds \"{}\" 0 times"):
+        segmenter(RGB, CLASS_NAMES, templates=["a thing"])
+
+
+def test_templates_that_the_head_distinguishes_are_replaced_one_by_one() -> None:
+    config = micro()
+    prompts = dataclasses.replace(config.prompts, templates=("a {}", "the {}"))
+    model = Model(dataclasses.replace(config.architecture, prompts=prompts))
+    segmenter = Segmenter(model, trained.params(), config.protocol)
+    swapped = segmenter.embed_text(CLASS_NAMES, templates=("the {}", "a {}"))
+    tolerance.assert_within(swapped[:, ::-1], segmenter.embed_text(CLASS_NAMES), 1e-6)
+    with pytest.raises(UserError, match="the number of templates is 1, but the model was trained with 2"):
+        segmenter.embed_text(CLASS_NAMES, templates=("a {}",))
 
 
 @pytest.mark.parametrize("shape", [(40, 56), (9, 9), (400, 100)])

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.text.prompts import Prompts, make_prompts, pad_classes, pad_prompts
+from hclip_jax.text.prompts import Prompts, average_templates, make_prompts, pad_classes, pad_prompts
 from hclip_jax.text.templates import fill_templates
 
 CLASS_NAMES = ("person, child, girl", "traffic light", "sky, clouds")
@@ -77,3 +77,11 @@ def test_lists_of_similar_lengths_are_padded_to_one(count, max_classes, padded):
     assert not result.tokens[:, length:].any()
     np.testing.assert_array_equal(result.segment_ids[:rows], prompts.segment_ids)
     assert (result.segment_ids[rows:] == padded * 2).all()
+
+
+def test_averaged_templates_are_one() -> None:
+    prompts = make_prompts(["cat", "road, street"], ["a {}", "the {} there"], "mean", 77)
+    averaged = average_templates(prompts)
+    assert averaged.segment_ids.tolist() == [0, 0, 1, 1, 1, 1]
+    assert (averaged.num_classes, averaged.num_templates) == (2, 1)
+    np.testing.assert_array_equal(averaged.tokens, prompts.tokens)
