@@ -17,7 +17,7 @@ all. No code of a file is executed. Examples:
 import argparse
 import dataclasses
 import sys
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from hclip_jax.config.schema import Activation
 from hclip_jax.errors import UserError
@@ -25,6 +25,9 @@ from hclip_jax.io.files import check_creatable
 from hclip_jax.io.paths import local_path, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
+
+if TYPE_CHECKING:
+    from hclip_jax.weights.checkpoint import Checkpoint
 
 
 def main(argv: list[str]) -> int:
@@ -48,7 +51,7 @@ def main(argv: list[str]) -> int:
         help="weights file or folder, work directory, model directory, or hf:OWNER/NAME",
     )
     add("target", type=local_path, metavar="TARGET", help="model directory to create")
-    add("--verify", action="store_true", help="run both towers on fixed inputs and print checksums")
+    add("--verify", action="store_true", help="compare the features of fixed inputs with those of SOURCE, and print checksums")
     add("--adapters_only", action="store_true", help="leave CLIP out; TARGET then needs it as --base")
     add("--base", type=to_path, metavar="CLIP", help="the CLIP of a SOURCE that holds only adapters")
     add(
@@ -84,9 +87,32 @@ def _convert(args: argparse.Namespace) -> None:
     save_model(args.target, checkpoint)
     console.print(model_table(checkpoint))
     if args.verify:
-        for line in feature_lines(load_model(args.target)):
+        written = load_model(args.target)
+        for line in feature_lines(written):
             console.print(line)
+        console.print(_verdict(written, checkpoint, args))
     console.print(f"{args.target}/ is written", markup=False)
+
+
+def _verdict(written: "Checkpoint", source: "Checkpoint", args: argparse.Namespace) -> str:
+    """A sentence on the features of a model directory and those of its source.
+
+    Raises:
+        UserError: they differ.
+    """
+    import numpy as np
+
+    from hclip_jax.tools.merge_check import check_finite, max_differences, normalized_features
+
+    expected = normalized_features(source)
+    check_finite(expected, args.source)
+    largest = np.max([*max_differences(normalized_features(written), expected).values()])  # keeps a NaN
+    if largest != 0:
+        raise UserError(
+            f"{args.target} is wrong: its features differ by {largest:.2g} from those of {args.source}; remove "
+            f"it, check the disk and convert again"
+        )
+    return f"right: the features of {args.target} equal those of {args.source} exactly"
 
 
 if __name__ == "__main__":

@@ -98,6 +98,9 @@ def _merge(args: argparse.Namespace) -> None:
         console.print(
             f"largest difference of normalized features in {name}: image {image:.2g}, text {text:.2g}"
         )
+    before = f"{args.model}{' with its adapters' * ('adapters' in checkpoint.parts)}"
+    within = f"within {largest:.1g}, and rounding explains {allowed:.1g}" if largest else "exactly"
+    console.print(f"right: the merged features equal those of {before} {within}")
     console.print(f"{args.target} is written", markup=False)
 
 

@@ -1,5 +1,6 @@
 """`hclip convert`: model directories from weights of other programs and from work directories."""
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -12,9 +13,11 @@ from flax.traverse_util import flatten_dict
 from hclip_jax.errors import UserError
 from hclip_jax.io.progress import console
 from hclip_jax.load import open_model
+from hclip_jax.tools.command_line import run
 from hclip_jax.tools.convert import main
 from hclip_jax.weights.checkpoint import Checkpoint
 from hclip_jax.weights.export import merge_adapters
+from hclip_jax.weights.lazy_array import LazyArray
 from hclip_jax.weights.model_directory import load_model, save_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
 from tests import tolerance, trained
@@ -82,6 +85,25 @@ def test_checksums_depend_only_on_the_weights(tmp_path: Path, capsys: Capture) -
     assert checksums(tmp_path / "half", "half again") == half
     assert checksums(tmp_path / "single", "single again") == half
     assert checksums(FILES / "catseg.pth", "other") != half
+
+
+def test_verify_says_whether_it_is_right(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = FILES / "openai.pt", tmp_path / "model"
+    out = succeed(main, source, target, "--verify", capture=capsys)
+    assert f"\nright: the features of {target} equal those of {source} exactly\n" in out
+
+    def damaged(path: Path) -> Checkpoint:
+        model = load_model(path)
+        leaf = np.asarray(model.params["clip/image/projection"])
+        params = {**model.params, "clip/image/projection": LazyArray.of(leaf[::-1].copy())}
+        return dataclasses.replace(model, params=params)
+
+    monkeypatch.setattr("hclip_jax.weights.model_directory.load_model", damaged)
+    assert run(main, [str(source), str(tmp_path / "wrong"), "--verify"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'wrong'} is wrong: its features differ by ")
 
 
 def test_work_directory(workdir: Path, tmp_path: Path, capsys: Capture) -> None:

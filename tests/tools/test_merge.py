@@ -71,6 +71,7 @@ def test_features_are_those_of_the_adapted_model(target: str, tmp_path: Path, ca
     out = succeed(source, tmp_path / target, f"--format={TARGETS[target]}", capture=capsys)
     assert out.endswith(f"{tmp_path / target} is written\n")
     assert printed(out) == [0, 0, 0, 0]
+    assert f"\nright: the merged features equal those of {source} with its adapters exactly\n" in out
     assert [path.name for path in tmp_path.iterdir()] == [target]
     after = open_model(tmp_path / target, activation=before.clip.activation)
     assert "adapters" not in after.parts
@@ -186,7 +187,10 @@ def test_result_is_compared_before_it_is_renamed_to_the_target(
     monkeypatch.setitem(EXPORTS, "model", export)
     argv = (FILES / "hclip.pth", tmp_path / "target", "--format=model")
     if written:
-        assert 0 < printed(succeed(*argv, capture=capsys))[0] < 1e-5
+        out = succeed(*argv, capture=capsys)
+        assert 0 < printed(out)[0] < 1e-5
+        (said,) = re.findall(r"right: .* with its adapters within (\S+), and rounding explains 4e-06\n", out)
+        assert float(said) == float(f"{max(printed(out)[:2]):.1g}")
     else:
         assert "with its adapters, where rounding explains 3.8e-06" in refused(*argv, capture=capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["target"] * written
