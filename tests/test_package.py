@@ -1,5 +1,6 @@
 """pyproject.toml and CITATION.cff describe the files and the version that are here."""
 
+import ast
 import importlib
 import re
 import tomllib
@@ -31,6 +32,26 @@ def test_all_data_files_are_installed() -> None:
     data = {path for path in files if path.suffix != ".py" and "__pycache__" not in path.parts}
     assert ROOT / "hclip_jax/py.typed" in data
     assert installed == data
+
+
+def test_no_module_needs_an_extra_to_be_imported() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    packages = {re.split(r"[\[<>=]", requirement)[0] for extra in extras.values() for requirement in extra}
+    optional = {package.replace("-", "_") for package in packages - {"hclip_jax", "jax"}} | {"libtpu"}
+    assert {"av", "gcsfs"} <= optional
+    for path in (ROOT / "hclip_jax").rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:  # not in functions, which import when they run
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not optional & {name.partition(".")[0] for name in names}, path
+
+
+def test_each_extra_is_named_where_it_is_missed() -> None:
+    """By the sentence of a command, or by the documents on machines."""
+    texts = "".join(path.read_text() for path in (ROOT / "hclip_jax").rglob("*.py"))
+    texts += (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    for extra in PROJECT["project"]["optional-dependencies"]:
+        assert re.search(rf"(hclip_jax|\.)\[{extra}\]", texts), extra
 
 
 def test_license_files_exist() -> None:

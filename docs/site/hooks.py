@@ -1,6 +1,6 @@
 """Makes the site of the files that GitHub shows, at their places, so that their links to each other hold.
 
-A linked source file is copied beside the pages. A link to a folder becomes its text. The notebook becomes a page.
+A linked source file is copied beside the pages, a link to a folder becomes its text, the notebook a page.
 """
 
 import re
@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOK = "docs/tour.ipynb"
 _PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "launch/README.md", "docs/*.md")
 _LINK = re.compile(r"(?<!`)\[([^\]]+)\]\(([^)#:]+)(#[^)]*)?\)")
+
+_CODE = re.compile(r"`[^`]+`")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -34,7 +36,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Rewrites links to folders and to the notebook."""
+    """Rewrites links to folders and to the notebook, and code in tables, where only GitHub escapes "|"."""
 
     def rewrite(match: re.Match[str]) -> str:
         text, target, anchor = match.groups()
@@ -42,7 +44,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return text
         return f"[{text}]({target.replace('.ipynb', '.md')}{anchor or ''})"
 
-    return _LINK.sub(rewrite, markdown)
+    lines = [
+        _CODE.sub(lambda code: code[0].replace(r"\|", "|"), line) if line.startswith("|") else line
+        for line in _LINK.sub(rewrite, markdown).split("\n")
+    ]
+    return "\n".join(lines)
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:

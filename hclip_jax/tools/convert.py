@@ -51,7 +51,11 @@ def main(argv: list[str]) -> int:
         help="weights file or folder, work directory, model directory, or hf:OWNER/NAME",
     )
     add("target", type=local_path, metavar="TARGET", help="model directory to create")
-    add("--verify", action="store_true", help="compare the features of fixed inputs with those of SOURCE, and print checksums")
+    add(
+        "--verify",
+        action="store_true",
+        help="compare the features of fixed inputs with those of SOURCE, and print checksums",
+    )
     add("--adapters_only", action="store_true", help="leave CLIP out; TARGET then needs it as --base")
     add("--base", type=to_path, metavar="CLIP", help="the CLIP of a SOURCE that holds only adapters")
     add(
@@ -109,8 +113,8 @@ def _verdict(written: "Checkpoint", source: "Checkpoint", args: argparse.Namespa
     largest = np.max([*max_differences(normalized_features(written), expected).values()])  # keeps a NaN
     if largest != 0:
         raise UserError(
-            f"{args.target} is wrong: its features differ by {largest:.2g} from those of {args.source}; remove "
-            f"it, check the disk and convert again"
+            f"{args.target} is wrong: its features differ by {largest:.2g} from those of {args.source}; "
+            f"remove it, check the disk and convert again"
         )
     return f"right: the features of {args.target} equal those of {args.source} exactly"
 
