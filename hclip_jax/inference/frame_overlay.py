@@ -1,4 +1,4 @@
-"""Overlays of the frames of a video: class colours and a legend over each, which stays as large as it was."""
+"""Overlays of the frames of a video: class colours and a legend over each, without a change of its size."""
 
 import functools
 from collections.abc import Sequence

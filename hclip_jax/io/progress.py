@@ -16,9 +16,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-# File names are printed unchanged: rich would read "[red]" as markup and ":cat:" as an emoji. A notebook gets
-# plain text, as a file does: each line of HTML would be an output of its own.
-console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False, force_jupyter=False)
+# File names are printed unchanged: rich would read "[red]" as markup and ":cat:" as an emoji.
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 class _RateColumn(ProgressColumn):
