@@ -47,7 +47,8 @@ class FrameOverlay:
 
     def _listed(self, label: np.ndarray) -> tuple[int, ...]:
         """The classes of the legend, in the order of their ids."""
-        max_rows = max(1, label.shape[0] // line_height(font_size(max(label.shape))) - 2)
+        half = label.shape[0] // 2  # the legend covers no more of the frame's height
+        max_rows = max(1, half // line_height(font_size(max(label.shape))) - 1)
         if len(self._names) <= max_rows:
             return tuple(range(len(self._names)))
         shares = class_shares(label, len(self._names))

@@ -45,7 +45,7 @@ def test_the_legend_of_few_classes_does_not_change(ids: tuple[int, ...]) -> None
 
 def test_the_legend_of_many_classes_has_the_largest_in_the_order_of_their_ids() -> None:
     names = tuple(f"thing {t}" for t in range(40))
-    label = np.full((120, 160), -1)
+    label = np.full((240, 160), -1)
     label[:40] = np.repeat([30, 7, 12, 21, 3, 33, 25, 1], 20)
     label[0, :20] = 11
     frame = paint(names, label)[45:]
@@ -54,7 +54,7 @@ def test_the_legend_of_many_classes_has_the_largest_in_the_order_of_their_ids() 
     assert listed == sorted(listed, key=names.index)
     assert set(listed) <= {f"thing {t}" for t in (30, 7, 12, 21, 3, 33, 25, 1)}
     assert len(listed) >= 2
-    assert not paint(names, np.full((120, 160), -1)).any()
+    assert not paint(names, np.full((240, 160), -1)).any()
 
 
 def test_a_frame_smaller_than_its_legend() -> None:
