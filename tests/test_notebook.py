@@ -65,6 +65,6 @@ def test_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("image/jpeg" in output.get("data", {}) for output in outputs) == 2
-    text = "".join(output.get("text", "") for output in outputs)
+    text = "".join(o.get("text", "") + o.get("data", {}).get("text/plain", "") for o in outputs)
     assert "0 errors" in text
     assert text.count("CLIP is unchanged at the start: True") == 2

@@ -1,6 +1,7 @@
 """The wheel in an environment with nothing but its requirements."""
 
 import os
+import shutil
 import subprocess
 import venv
 from pathlib import Path
@@ -20,24 +21,31 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     venv.create(folder / "venv", with_pip=True)
     pip = [str(folder / "venv/bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    for command in (
-        ["wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)],
-        ["install", "--find-links", str(folder), "hclip_jax"],
-    ):
-        result = subprocess.run([*pip, *command], capture_output=True, text=True)
+    source = folder / "source"  # a build leaves files in it
+    for name in ("hclip_jax", "configs"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for command in (["wheel", "--no-deps", "--wheel-dir", str(folder), str(source)], ["install"]):
+        wheels = map(str, folder.glob("*.whl"))
+        result = subprocess.run([*pip, *command, *wheels], env=clean(), capture_output=True, text=True)
         if result.returncode and "No matching distribution" in result.stderr:
             pytest.skip("the package index cannot be reached")
         assert result.returncode == 0, result.stderr
     return folder
 
 
+def clean() -> dict[str, str]:
+    """This environment without what leads to the repository."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+
+
 def run(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the installed `hclip` far from the repository."""
-    keep = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     return subprocess.run(
         [str(environment / "venv/bin/hclip"), *arguments],
         cwd=environment,
-        env={**keep, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1"},
+        env={**clean(), "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1"},
         capture_output=True,
         text=True,
     )
@@ -49,8 +57,9 @@ def test_everything_that_needs_no_extra(environment: Path) -> None:
         result = run(environment, name, "--help")
         assert (result.returncode, result.stderr) == (0, ""), name
         assert result.stdout.startswith("usage") or "hclip" in result.stdout
-    steps = ("num_train_steps=2", "evaluate_first=false", "evaluate_every=2", "log_every=1")
-    fields = [f"--config.train.{step}" for step in steps] + ["--config.evaluation.sets.open=None"]
+    steps = ("num_train_steps=2", "warmup_steps=0", "evaluate_first=false", "evaluate_every=2")
+    fields = [f"--config.train.{step}" for step in steps]
+    fields += [f"--config.evaluation.sets.{name}=None" for name in ("open", "synonyms")]
     result = run(environment, "train", "--config=tiny", "--workdir=run", *fields)
     assert result.returncode == 0, result.stderr
     Image.fromarray(np.full((40, 56, 3), 90, np.uint8)).save(environment / "a.png")
