@@ -104,6 +104,10 @@ def test_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated = [r for r in records(tmp_path) if "evaluation" in r]
     assert [r["step"] for r in evaluated] == [0, 2, 4]
     assert set(evaluated[0]["evaluation"]["val"]) == set(METRICS)
+    figures = {r["step"]: r["evaluation"]["val"]["mIoU"] for r in evaluated[1:]}
+    best = json.loads((tmp_path / "checkpoints/best.json").read_text())
+    step = max(figures, key=lambda step: (figures[step], -step))
+    assert best == {"step": step, "metric": "val/mIoU", "value": figures[step]}
     out = capsys.readouterr().out.splitlines()
     assert next(line for line in out if line.startswith("step 4/4")).endswith(" left")
     (line,) = [line for line in out if line.startswith("step 4  val: ")]
