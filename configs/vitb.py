@@ -127,8 +127,8 @@ def get_config() -> ConfigDict:
     c.train.checkpoint_minutes = 10.0  # also after so many minutes without one; 0 = never
     c.train.max_to_keep = 3  # checkpoints, the newest ones
     c.train.evaluate_every = 10_000  # and after the last step; 0 = never
-    # By which figure of metrics.jsonl the best checkpoint is kept too: SET/FIGURE such as "val/pACC", or a FIGURE
-    # of `val`, or else of the first set; "" = none.
+    # The figure by which the best checkpoint is kept too: SET/FIGURE as in metrics.jsonl ("val/pACC"), or
+    # a FIGURE of `val`, or else of the first set; "" = none.
     c.train.best_metric = "mIoU"
     c.train.log_to = ()  # what also gets the figures of metrics.jsonl: "tensorboard", "wandb"
     c.train.evaluate_first = False  # also before the first step, for the score of the untrained model

@@ -85,6 +85,10 @@ def _facts(workdir: Path, records: Sequence[Mapping[str, Any]]) -> str:
                 rows["last run"] = f"{duration(seconds)}, of which {share:.0%} were steps (goodput)"
             case {"loss": _, **line}:
                 rows |= _of_step(line)
+    with suppress(*_BROKEN):
+        match read_json(workdir / "checkpoints" / "best.json", ""):
+            case {"step": int(step), "metric": str(metric), "value": float(value)}:
+                rows["best checkpoint"] = f"step {step:,} ({metric} {value:.2f})"
     rows["versions"] = ", ".join(
         (f"hclip_jax {__version__}", f"Python {platform.python_version()}", *_versions())
     )

@@ -14,6 +14,7 @@ from hclip_jax.io.json_file import read_json
 
 NAME = "best.json"
 _OWN_SET = "val"
+_MAX_VALUE = 2**53  # integers of JSON have any size
 
 Evaluation = Mapping[str, Mapping[str, float | None]]
 
@@ -43,7 +44,7 @@ def read_best(folder: Path) -> Best | None:
         return None
     match read_json(path, "remove it; the best evaluation from then on counts"):
         case {"step": int(step), "metric": str(metric), "value": int() | float() as value}:
-            if type(step) is int and step > 0 and math.isfinite(value):
+            if type(step) is int and step > 0 and abs(value) < _MAX_VALUE:  # false for NaN
                 return Best(step, metric, float(value))
     raise UserError(
         f"{path} has no step, metric and value; remove it; the best evaluation from then on counts"

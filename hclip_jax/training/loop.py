@@ -64,7 +64,8 @@ def train(
     with contextlib.ExitStack() as stack, processes.failing_together():
         stop = stack.enter_context(StopRequest())
         with stop.before_first_step():
-            check_installed(config.train.log_to)
+            if processes.is_primary():
+                check_installed(config.train.log_to)
             mesh = mesh or make_mesh(batch_size=config.train.batch_size)
             training = prepare(config, workdir, mesh, checkpoint, stack)
         metrics_file = _open_metrics(training, stack)

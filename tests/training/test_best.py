@@ -120,9 +120,17 @@ def test_no_best_checkpoint_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "null", '{"step": 2, "metric": "val/mIoU"}', '{"step": -1, "metric": "a", "value": 1}', "{"]
-    + ['{"step": 2, "metric": "a", "value": NaN}', '{"step": "2", "metric": "a", "value": 1}']
-    + ['{"step": true, "metric": "a", "value": 1}'],
+    [
+        "",
+        "{",
+        "null",
+        '{"step": 2, "metric": "val/mIoU"}',
+        '{"step": -1, "metric": "a", "value": 1}',
+        '{"step": "2", "metric": "a", "value": 1}',
+        '{"step": true, "metric": "a", "value": 1}',
+        '{"step": 2, "metric": "a", "value": NaN}',
+        '{"step": 2, "metric": "a", "value": 1' + 400 * "0" + "}",
+    ],
 )
 def test_a_broken_file_is_refused_with_the_way_on(tmp_path: Path, content: str) -> None:
     save(tmp_path, 2)

@@ -108,6 +108,10 @@ def test_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     best = json.loads((tmp_path / "checkpoints/best.json").read_text())
     step = max(figures, key=lambda step: (figures[step], -step))
     assert best == {"step": step, "metric": "val/mIoU", "value": figures[step]}
+    (tmp_path / "report.html").unlink()
+    loop.evaluate_checkpoint(from_config_dict(c), tmp_path, make_mesh(8), checkpoint="best")
+    assert f"<th>best checkpoint</th><td>step {step} (" in (tmp_path / "report.html").read_text()
+    assert json.loads((tmp_path / "evaluation/val.json").read_text())["details"]["step"] == step
     out = capsys.readouterr().out.splitlines()
     assert next(line for line in out if line.startswith("step 4/4")).endswith(" left")
     (line,) = [line for line in out if line.startswith("step 4  val: ")]
