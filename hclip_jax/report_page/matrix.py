@@ -55,7 +55,7 @@ def _cell(truth: str, guess: str, percent: float) -> str:
     colour = "37,99,235" if truth == guess else "220,38,38"
     title = escape(f"{truth} taken for {guess}: {percent:.1f} %", quote=True)
     text = f"{percent:.0f}" if percent >= 0.5 else ""
-    deep = ' class="deep"' if percent >= 50 else ""
+    deep = ' class="deep"' if percent >= 60 else ""
     return f'<td{deep} style="background:rgba({colour},{percent / 100:.2f})" title="{title}">{text}</td>'
 
 

@@ -51,6 +51,22 @@ def read_best(folder: Path) -> Best | None:
     )
 
 
+def forget_gone(folder: Path, steps: Collection[int]) -> None:
+    """Removes the file if its checkpoint is gone: it would name a new one of the same step.
+
+    Args:
+        folder: the checkpoints.
+        steps: of those that are there.
+
+    Raises:
+        UserError: the file is broken.
+        OSError: it cannot be removed.
+    """
+    best = read_best(folder)
+    if best and best.step not in steps:
+        (folder / NAME).unlink()
+
+
 def find_metric(metric: str, sets: Collection[str]) -> str:
     """The full name SET/FIGURE of `config.train.best_metric`.
 
@@ -94,8 +110,6 @@ class BestKeeper:
         self._best = read_best(folder)
         if self._best and self._best.step not in steps:
             self._best = None
-            if processes.is_primary():  # or it would name another checkpoint of that step
-                self._path.unlink(missing_ok=True)
 
     def better(self, step: int, evaluation: Evaluation) -> Best | None:
         """The evaluation after `step` updates if its figure is better than the best so far, and None if not.

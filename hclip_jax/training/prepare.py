@@ -22,9 +22,16 @@ from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model, Prompts
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import local_rows, named_sharding
-from hclip_jax.training.best import find_metric
+from hclip_jax.training.best import find_metric, forget_gone
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
-from hclip_jax.training.choose import ChosenCheckpoint, choose_checkpoint, damaged, set_newer_aside
+from hclip_jax.training.choose import (
+    FOLDER,
+    ChosenCheckpoint,
+    choose_checkpoint,
+    damaged,
+    list_steps,
+    set_newer_aside,
+)
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.inputs import (
     check_class_names,
@@ -130,6 +137,7 @@ def prepare(
     if processes.is_primary():
         if chosen is not None:
             set_newer_aside(workdir, chosen)
+        forget_gone(workdir / FOLDER, list_steps(workdir))
         claim_workdir(workdir, config)
         write_trained_class_names(workdir, source.class_names)
         write_inputs(workdir, inputs)

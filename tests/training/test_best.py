@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.training.best import BestKeeper, find_metric, read_best
+from hclip_jax.training.best import BestKeeper, find_metric, forget_gone, read_best
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
 from hclip_jax.training.choose import choose_checkpoint, list_steps, set_newer_aside
 from tests.small_checkpoints import kernel, like, save, state
@@ -77,8 +77,13 @@ def test_a_best_that_was_set_aside_is_forgotten(tmp_path: Path) -> None:
         UserError, match=r"best.json names step 4, whose checkpoint is not there any more; give"
     ):
         choose_checkpoint(tmp_path, "best")
-    evaluate(tmp_path, (3, 20.0), (4, 10.0))
-    assert best_step(tmp_path) == 3.0
+    forget_gone(tmp_path / "checkpoints", [2])
+    save(tmp_path, 4)  # of another training
+    with pytest.raises(UserError, match="has no best checkpoint"):
+        choose_checkpoint(tmp_path, "best")
+    evaluate(tmp_path, (5, 20.0), (6, 10.0))
+    forget_gone(tmp_path / "checkpoints", list_steps(tmp_path))
+    assert best_step(tmp_path) == 5.0
 
 
 def test_figures_of_another_metric_do_not_count(tmp_path: Path) -> None:

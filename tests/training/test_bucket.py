@@ -16,6 +16,7 @@ from hclip_jax.load import open_model
 from hclip_jax.main import main
 from hclip_jax.tools import evaluate
 from hclip_jax.tools.command_line import run
+from hclip_jax.training.best import forget_gone
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
 from hclip_jax.training.choose import COMMITTED, choose_checkpoint, list_steps, set_newer_aside
 from hclip_jax.training.inputs import Inputs, read_inputs, write_inputs
@@ -144,7 +145,7 @@ def test_the_best_checkpoint_is_kept(store: Path) -> None:
     assert chosen is not None
     assert chosen.step == 4
     (store / "run/checkpoints/4" / COMMITTED).unlink()
-    save(workdir, 10)
+    forget_gone(workdir / "checkpoints", list_steps(workdir))
     assert "checkpoints/best.json" not in names(store / "run")
 
 

@@ -247,7 +247,9 @@ def test_another_checkpoint_is_resumed_and_newer_ones_are_set_aside(whole: Path,
     (workdir / "checkpoints/8/data/metadata").write_text("{}")
     with pytest.raises(UserError, match=r"checkpoints/8 is damaged .*give --checkpoint=6"):
         loop.train(config, workdir, make_mesh(1))
+    (workdir / "checkpoints/best.json").write_text('{"step": 8, "metric": "val/mIoU", "value": 1}')
     loop.train(config, workdir, make_mesh(1), checkpoint=6)
+    assert not (workdir / "checkpoints/best.json").exists()  # that step 8 was set aside
     assert losses(workdir) == losses(whole)
     tolerance.assert_same(final_params(workdir), final_params(whole))
     assert [path.name for path in (workdir / "checkpoints_set_aside").iterdir()] == ["8"]

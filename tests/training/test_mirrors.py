@@ -31,8 +31,8 @@ def run(config: Config, workdir: Path, first: int, last: int) -> None:
             metrics_file.write(step, evaluation={"val": {"mIoU": 10.0 * step, "hIoU": None}})
 
 
-def expected(workdir: Path) -> dict[str, list[tuple[int, float]]]:
-    points: dict[str, list[tuple[int, float]]] = {}
+def expected(workdir: Path) -> dict[str, list[tuple[int, Any]]]:
+    points: dict[str, list[tuple[int, Any]]] = {}
     for record in read_metrics(workdir / "metrics.jsonl"):
         for name, value in figures(record).items():
             points.setdefault(name, []).append((record["step"], pytest.approx(value, rel=1e-6)))
