@@ -69,7 +69,7 @@ class Segmentation:
         return f"Segmentation({width} x {height} pixels: {', '.join(parts)})"
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: the overlay with its legend, at most 1,024 pixels wide or high, as PNG."""
+        """The overlay with its legend as PNG, at most 1,024 pixels wide or high, which a notebook shows."""
         image = self.overlay()
         image.thumbnail((_NOTEBOOK_EDGE, _NOTEBOOK_EDGE))
         buffer = io.BytesIO()
