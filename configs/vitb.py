@@ -130,8 +130,12 @@ def get_config() -> ConfigDict:
     c.train.log_every = 50
     c.train.checkpoint_every = 1_000
     c.train.checkpoint_minutes = 10.0  # also after so many minutes without one; 0 = never
-    c.train.max_to_keep = 3  # checkpoints
+    c.train.max_to_keep = 3  # checkpoints, the newest ones
     c.train.evaluate_every = 10_000  # and after the last step; 0 = never
+    # The figure by which the best checkpoint is kept too: SET/FIGURE as in metrics.jsonl ("val/pACC"), or
+    # a FIGURE of `val`, or else of the first set; "" = none.
+    c.train.best_metric = "mIoU"
+    c.train.log_to = ()  # what also gets the figures of metrics.jsonl: "tensorboard", "wandb"
     c.train.evaluate_first = False  # also before the first step, for the score of the untrained model
 
     c.evaluation = ConfigDict()

@@ -20,7 +20,10 @@ from hclip_jax.weights.open_checkpoint import open_checkpoint
 
 
 def open_model(
-    path: str | Path, base: str | Path | None = None, activation: str = "", checkpoint: int | None = None
+    path: str | Path,
+    base: str | Path | None = None,
+    activation: str = "",
+    checkpoint: int | str | None = None,
 ) -> Checkpoint:
     """Opens a model.
 
@@ -29,7 +32,7 @@ def open_model(
             `weights.detect`; or the name of one on the Hugging Face Hub, see `weights.hub`.
         base: CLIP for a directory that holds adapters without it.
         activation: activation of a CLIP whose file does not state it, see `weights.detect`.
-        checkpoint: step of the checkpoint of a work directory; the newest by default.
+        checkpoint: step of the checkpoint of a work directory, or "best"; the newest by default.
 
     Raises:
         UserError: nothing exists at `path`, it cannot be read or has no such checkpoint, it states another
@@ -60,7 +63,7 @@ def open_model(
     return model.on_base(open_model(base)) if base else model
 
 
-def _open_workdir(workdir: Path, checkpoint: int | None) -> Checkpoint:
+def _open_workdir(workdir: Path, checkpoint: int | str | None) -> Checkpoint:
     # Here, because it imports Orbax, which takes longer to import than a model directory takes to open.
     from hclip_jax.training.restore import restore_params
 

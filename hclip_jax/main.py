@@ -1,8 +1,8 @@
 r"""Trains H-CLIP, with evaluations. The same command resumes a training from its newest checkpoint.
 
-hclip train --config=NAME|FILE --workdir=DIR [--checkpoint=STEP] [--mesh=DATAxCLASS]
+hclip train --config=NAME|FILE --workdir=DIR [--checkpoint=STEP|best] [--mesh=DATAxCLASS]
     [--config.FIELD=VALUE ...]
-hclip train DIR [--checkpoint=STEP] [--mesh=DATAxCLASS] [--config.FIELD=VALUE ...]
+hclip train DIR [--checkpoint=STEP|best] [--mesh=DATAxCLASS] [--config.FIELD=VALUE ...]
 
 The second form resumes the training in DIR with the configuration in DIR/config.json.
 

@@ -100,7 +100,7 @@ class Segmenter:
         model: str | Path,
         base: str | Path | None = None,
         dtype: str = "",
-        checkpoint: int | None = None,
+        checkpoint: int | str | None = None,
     ) -> "Segmenter":
         """Loads a model from disk.
 
@@ -110,7 +110,7 @@ class Segmenter:
             base: the CLIP of a model directory that holds adapters without CLIP.
             dtype: dtype of the towers' activations, "float32" or "bfloat16"; by default that of the training,
                 as it always is for the head.
-            checkpoint: step of the checkpoint of a work directory; the newest by default.
+            checkpoint: step of the checkpoint of a work directory, or "best"; the newest by default.
 
         Raises:
             UserError: the model cannot be read or has no segmentation head, or `dtype` is another.

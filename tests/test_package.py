@@ -39,7 +39,8 @@ def test_no_module_needs_an_extra_to_be_imported() -> None:
     packages = {re.split(r"[\[<>=]", requirement)[0] for extra in extras.values() for requirement in extra}
     optional = {package.replace("-", "_") for package in packages - {"hclip_jax", "jax"}} | {"libtpu"}
     assert {"av", "gcsfs"} <= optional
-    for path in (ROOT / "hclip_jax").rglob("*.py"):
+    # The page of the demo is imported by its command alone, after it has looked for gradio.
+    for path in {*(ROOT / "hclip_jax").rglob("*.py")} - {ROOT / "hclip_jax/demo/page.py"}:
         for node in ast.parse(path.read_text()).body:  # not in functions, which import when they run
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

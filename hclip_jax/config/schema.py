@@ -162,6 +162,9 @@ class TrainConfig:
     max_to_keep: PositiveInt
     evaluate_every: NonNegativeInt
     evaluate_first: bool
+    # Older work directories have none of these.
+    best_metric: str = "mIoU"
+    log_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
 
 
 @dataclass(frozen=True)

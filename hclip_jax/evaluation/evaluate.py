@@ -70,6 +70,11 @@ class Evaluator:
             name: _prompts(model, name, labelled.source.class_names) for name, labelled in self._sets.items()
         }
 
+    @property
+    def set_names(self) -> tuple[str, ...]:
+        """The names of the sets."""
+        return tuple(self._sets)
+
     def run(
         self,
         params: Params,

@@ -1,5 +1,6 @@
 """The result of segmenting one image."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,14 +11,17 @@ from PIL import Image
 
 from hclip_jax.data.bands import row_bands
 from hclip_jax.data.types import IGNORE
-from hclip_jax.errors import UserError
-from hclip_jax.inference.overlay import overlay
+from hclip_jax.errors import UserError, one_line
+from hclip_jax.inference.legend import percent
+from hclip_jax.inference.overlay import class_shares, overlay
 from hclip_jax.inference.palette import class_colours
 
 MAX_LABEL_CLASSES = 65534
+_MAX_SHOWN = 8
+_NOTEBOOK_EDGE = 1024
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
     """An image of H x W pixels labelled with T classes.
 
@@ -51,6 +55,26 @@ class Segmentation:
         See `hclip_jax.inference.overlay.overlay`.
         """
         return overlay(self.image, self.ids, self.class_names, opacity, "unknown")
+
+    def __repr__(self) -> str:
+        """One line: the size, and the largest classes with their shares of the image."""
+        height, width = self.ids.shape
+        shares = class_shares(self.ids, len(self.class_names))
+        found = [int(t) for t in np.argsort(-shares, kind="stable") if shares[t] > 0]
+        parts = [f"{one_line(self.class_names[t], 40)} {percent(shares[t])} %" for t in found[:_MAX_SHOWN]]
+        if len(found) > _MAX_SHOWN:
+            parts.append(f"+{len(found) - _MAX_SHOWN} more")
+        if (unknown := 100 - float(shares.sum())) > 1e-6:
+            parts.append(f"unknown {percent(unknown)} %")
+        return f"Segmentation({width} x {height} pixels: {', '.join(parts)})"
+
+    def _repr_png_(self) -> bytes:
+        """The overlay with its legend as PNG, at most 1,024 pixels wide or high, which a notebook shows."""
+        image = self.overlay()
+        image.thumbnail((_NOTEBOOK_EDGE, _NOTEBOOK_EDGE))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        return buffer.getvalue()
 
     def summary(self) -> dict[str, Any]:
         """Size of the image, and for each class its share of the image and mean probability.

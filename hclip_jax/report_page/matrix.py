@@ -45,14 +45,18 @@ def _matrix(names: Sequence[str], cells: dict[tuple[str, str], float]) -> str:
     for truth in names:
         row = "".join(_cell(truth, guess, cells.get((truth, guess), 0.0)) for guess in names)
         rows += f"<tr><th>{escape(truth)}</th>{row}</tr>"
-    return f'<div class="scroll"><table class="matrix"><tr><th></th>{head}</tr>{rows}</table></div>'
+    note = "<p>Rows are the ground truth, columns the prediction, in percent of the row.</p>"
+    return (
+        f'{note}<div class="scroll whole"><table class="matrix"><tr><th></th>{head}</tr>{rows}</table></div>'
+    )
 
 
 def _cell(truth: str, guess: str, percent: float) -> str:
     colour = "37,99,235" if truth == guess else "220,38,38"
     title = escape(f"{truth} taken for {guess}: {percent:.1f} %", quote=True)
     text = f"{percent:.0f}" if percent >= 0.5 else ""
-    return f'<td style="background:rgba({colour},{percent / 100:.2f})" title="{title}">{text}</td>'
+    deep = ' class="deep"' if percent >= 60 else ""
+    return f'<td{deep} style="background:rgba({colour},{percent / 100:.2f})" title="{title}">{text}</td>'
 
 
 def _percent(value: float, whole: float) -> float:

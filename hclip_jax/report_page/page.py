@@ -37,7 +37,9 @@ border-radius:2px;margin-right:5px}
 table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;text-align:left;vertical-align:bottom}
 .scroll{max-height:430px;overflow:auto;border:1px solid #e5e7eb;margin-bottom:14px}
 .bars{width:100%}.bar{width:45%}.bar i{display:block;height:11px;background:#2563eb;border-radius:2px}
-.matrix td{text-align:right;min-width:22px;padding:2px 3px;font-size:11px}
+.bars td{vertical-align:middle}.numbers td:nth-child(n+2),.numbers th:nth-child(n+2){text-align:right}
+.whole{max-height:none}.matrix .deep{color:#fff}.matrix td{text-align:right;min-width:22px;
+padding:2px 3px;font-size:11px}
 .matrix th div{writing-mode:vertical-rl;transform:rotate(180deg)}
 .gallery img{max-width:100%;border:1px solid #e5e7eb}pre{background:#f9fafb;padding:10px;overflow:auto;
 max-height:430px;font-size:12px}
@@ -82,9 +84,14 @@ def _facts(workdir: Path, records: Sequence[Mapping[str, Any]]) -> str:
                 rows["devices"] = f"{devices} {kind} (processes: {count}, mesh: {mesh})"
             case {"end": {"seconds": float() | int() as seconds, "step_seconds": steps}}:
                 share = steps / max(seconds, 1e-9)
+                rows.pop("time left", None)
                 rows["last run"] = f"{duration(seconds)}, of which {share:.0%} were steps (goodput)"
             case {"loss": _, **line}:
                 rows |= _of_step(line)
+    with suppress(*_BROKEN):
+        match read_json(workdir / "checkpoints" / "best.json", ""):
+            case {"step": int(step), "metric": str(metric), "value": float(value)}:
+                rows["best checkpoint"] = f"step {step:,} ({metric} {value:.2f})"
     rows["versions"] = ", ".join(
         (f"hclip_jax {__version__}", f"Python {platform.python_version()}", *_versions())
     )
@@ -103,7 +110,7 @@ def _parameters(records: Sequence[Mapping[str, Any]]) -> str:
                     f"<tr><td>{escape(part)}</td><td>{trains:,}</td><td>{frozen:,}</td></tr>"
                     for part, (trains, frozen) in parts.items()
                 )
-                return f"<h2>Parameters</h2><table>{header}{rows}</table>"
+                return f'<h2>Parameters</h2><table class="numbers">{header}{rows}</table>'
     return ""
 
 

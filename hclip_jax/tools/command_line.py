@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
 from hclip_jax import runtime
-from hclip_jax.errors import UserError
+from hclip_jax.errors import UserError, printable
 
 OVERRIDE = "--config."
 """Prefix of the arguments that change a field of a configuration."""
@@ -83,14 +83,21 @@ class Parser(argparse.ArgumentParser):
         """Adds --checkpoint, which selects one of a work directory."""
         self.add_argument(
             "--checkpoint",
-            type=int,
-            metavar="STEP",
-            help="checkpoint of a work directory by its step (default: the newest)",
+            type=_step,
+            metavar="STEP|best",
+            help="checkpoint of a work directory by its step, or the best (default: the newest)",
         )
 
     def error(self, message: str) -> NoReturn:
         """Raises UserError; argparse itself prints the usage and ends the process."""
         raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def _step(text: str) -> int | str:
+    """A step, or "best"."""
+    if text != "best" and not (text.isascii() and text.isdigit()):
+        raise UserError(f"--checkpoint is '{printable(text)}'; it must be the step of a checkpoint, or best")
+    return text if text == "best" else int(text)
 
 
 def run(main: Callable[[list[str]], int], argv: list[str], *, uses_jax: bool = True) -> int:

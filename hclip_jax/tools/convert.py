@@ -1,6 +1,6 @@
 """Makes a model directory from the weights of other programs, or from a work directory.
 
-hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP] [--checkpoint=STEP]
+hclip convert SOURCE TARGET [--verify] [--adapters_only] [--base=CLIP] [--checkpoint=STEP|best]
 
 SOURCE is a weights file or its folder: CLIP by OpenAI (.pt), OpenCLIP or Hugging Face (.safetensors, .bin),
 CAT-Seg or H-CLIP (.pth); or a work directory of hclip train, or a model directory; or the name of one of

@@ -1,6 +1,6 @@
 """Evaluates a model: on the sets of its configuration, or on those of a suite.
 
-hclip evaluate DIR [--checkpoint=STEP] [--against=OTHER] [--config.FIELD=VALUE ...]
+hclip evaluate DIR [--checkpoint=STEP|best] [--against=OTHER] [--config.FIELD=VALUE ...]
 hclip evaluate MODEL --suite=NAME|FILE [--data=DIR] [--output=DIR] [--sets=NAME,NAME] [--against=OTHER] ...
 hclip evaluate --list-suites
 

@@ -1,6 +1,6 @@
 """Measures what tuning changed in CLIP on the hypersphere: energies, rotation angles, relations.
 
-hclip hypersphere MODEL [--base=CLIP] [--output=DIR] [--checkpoint=STEP]
+hclip hypersphere MODEL [--base=CLIP] [--output=DIR] [--checkpoint=STEP|best]
 
 MODEL is a work directory, or a model directory with adapters. DIR (default: MODEL/hypersphere)
 gets

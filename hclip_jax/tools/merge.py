@@ -1,6 +1,7 @@
 """Merges the adapters into CLIP's weights, for programs without adapter code.
 
-hclip merge MODEL TARGET --format=model|openai|huggingface [--base=CLIP] [--dtype=DTYPE] [--checkpoint=STEP]
+hclip merge MODEL TARGET --format=model|openai|huggingface [--base=CLIP] [--dtype=DTYPE]
+    [--checkpoint=STEP|best]
 
     model        model directory without adapters: the tuned CLIP and the head
     openai       only CLIP, with OpenAI's names: TARGET.pt for clip.load and open_clip, or TARGET.safetensors

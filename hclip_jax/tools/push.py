@@ -1,7 +1,7 @@
 """Uploads a model with a model card to the Hugging Face Hub.
 
 hclip push DIR hf:OWNER/NAME [--private] [--output=FOLDER] [--license=ID] [--base_model=OWNER/NAME]
-    [--checkpoint=STEP]
+    [--checkpoint=STEP|best]
 
 DIR is a work directory of hclip train or a model directory. The repository, which is created if it is
 missing, gets one commit with model.safetensors, config.json and the card README.md. A README.md in DIR is
@@ -26,7 +26,7 @@ from hclip_jax.io.files import check_creatable, create_dir_atomically, write_ato
 from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
-from hclip_jax.training.choose import list_steps
+from hclip_jax.training.choose import list_steps, step_of
 from hclip_jax.training.workdir import is_workdir, read_config_json
 from hclip_jax.weights.hub.names import PREFIX, HubName, is_hub_name, parse_hub_name
 from hclip_jax.weights.hub.upload import check_target, upload
@@ -143,7 +143,7 @@ def _facts(args: argparse.Namespace) -> "Facts":
         weights = read_config_json(args.model).clip.weights
         if not base_model and is_hub_name(weights) and parse_hub_name(weights).kind == "model":
             base_model = parse_hub_name(weights).repo
-        step = max(list_steps(args.model)) if args.checkpoint is None else args.checkpoint
+        step = step_of(args.model, args.checkpoint) or max(list_steps(args.model))
         evaluations = read_summaries(args.model / "evaluation", step)
     return Facts(args.license, base_model, evaluations)
 

@@ -20,6 +20,8 @@ import orbax.checkpoint as ocp
 from hclip_jax import processes
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.paths import absolute, as_address, is_address
+from hclip_jax.io.progress import console
+from hclip_jax.training.best import BestKeeper, Evaluation
 from hclip_jax.training.checksums import write_checksums
 from hclip_jax.training.choose import FOLDER, ChosenCheckpoint, damaged, list_steps, remove_incomplete
 from hclip_jax.training.state import TrainState
@@ -31,19 +33,25 @@ class TrainCheckpoints:
     A context manager: leaving it waits until everything is on disk.
     """
 
-    def __init__(self, workdir: Path, max_to_keep: int):
-        """Opens the folder, which need not exist; the `max_to_keep` newest checkpoints are kept."""
+    def __init__(self, workdir: Path, max_to_keep: int, best_metric: str = ""):
+        """Opens the folder, which need not exist.
+
+        The `max_to_keep` newest checkpoints are kept, and the best by `best_metric`, see `BestKeeper`.
+        """
         self._workdir, directory = workdir, workdir / FOLDER
         self._report = sys.unraisablehook
         sys.unraisablehook = _without_closed_loops(self._report)
         if processes.is_primary():
             remove_incomplete(workdir)
+        self._best = BestKeeper(directory, best_metric, list_steps(workdir))
         policies = ocp.checkpoint_managers
         with self._saving():
             self._manager = ocp.CheckpointManager(
                 absolute(directory),
                 options=ocp.CheckpointManagerOptions(
-                    preservation_policy=policies.LatestN(max_to_keep),
+                    preservation_policy=policies.AnyPreservationPolicy(
+                        [policies.LatestN(max_to_keep), self._best]
+                    ),
                     temporary_path_class=_CommittedWithChecksums if is_address(workdir) else _WithChecksums,
                     lightweight_initialize=True,  # reads no file of older checkpoints
                 ),
@@ -79,6 +87,24 @@ class TrainCheckpoints:
                 args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data)),
                 force=True,
             )
+
+    def keep_if_best(
+        self, step: int, evaluation: Evaluation, state: TrainState, data: dict[str, Any]
+    ) -> None:
+        """Saves as `save` if an evaluation is the best so far, and keeps that checkpoint until a better one.
+
+        The former best is removed by a later save, so a killed training always has one.
+
+        Raises:
+            UserError: a checkpoint could not be written.
+        """
+        best = self._best.better(step, evaluation)
+        if best is None:
+            return
+        self.save(step, state, data)
+        self.latest()  # waits
+        self._best.keep(best)
+        console.print(f"step {step} is the best so far ({best.metric} {best.value:.2f})", markup=False)
 
     def latest(self) -> int | None:
         """The newest step on disk, after waiting for one that is being written; None without any.

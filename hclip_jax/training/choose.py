@@ -1,4 +1,4 @@
-"""Selects a checkpoint of a work directory, the newest or one by its step; damaged ones are named."""
+"""Selects a checkpoint of a work directory, newest, best or by its step; damaged ones are named."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,8 @@ from hclip_jax.errors import UserError, some
 from hclip_jax.io.copies import move_folder, remove_folder
 from hclip_jax.io.paths import is_address
 from hclip_jax.io.progress import console
+from hclip_jax.training.best import NAME as BEST
+from hclip_jax.training.best import read_best
 from hclip_jax.training.checksums import find_damage
 
 FOLDER, SET_ASIDE = "checkpoints", "checkpoints_set_aside"
@@ -67,8 +69,8 @@ def _list_names(workdir: Path) -> list[int]:
     return sorted(int(name) for name in names if _STEP.fullmatch(name))
 
 
-def choose_checkpoint(workdir: Path, step: int | None = None) -> ChosenCheckpoint | None:
-    """Selects the newest checkpoint, or that of `step`, and verifies its checksums.
+def choose_checkpoint(workdir: Path, step: int | str | None = None) -> ChosenCheckpoint | None:
+    """Selects the newest checkpoint, or that of `step`, which may be "best", and verifies its checksums.
 
     Every process must call it; the primary alone reads the files for their checksums, and the others wait.
 
@@ -76,11 +78,34 @@ def choose_checkpoint(workdir: Path, step: int | None = None) -> ChosenCheckpoin
         The checkpoint; None if there is none and `step` is None.
 
     Raises:
-        UserError: it is damaged, or there is none of `step`, or processes see different ones.
+        UserError: it is damaged, or there is none of `step`, or none is known as the best, or processes see
+            different ones.
     """
-    chosen = _choose(workdir, step)
+    chosen = _choose(workdir, step_of(workdir, step))
     processes.agree(checkpoint=str(chosen and chosen.step))
     return chosen
+
+
+def step_of(workdir: Path, step: int | str | None) -> int | None:
+    """The step of the best checkpoint for "best"; what else is given stays.
+
+    Raises:
+        UserError: no checkpoint is known as the best, or it is not there any more.
+    """
+    if not isinstance(step, str):
+        return step
+    best = read_best(workdir / FOLDER)
+    if best is None:
+        raise UserError(
+            f"{workdir} has no best checkpoint ({FOLDER}/{BEST}): none was evaluated in the training, or "
+            f"config.train.best_metric was empty; give --checkpoint a step, or leave it out for the newest"
+        )
+    if best.step not in list_steps(workdir):
+        raise UserError(
+            f"{workdir / FOLDER / BEST} names step {best.step}, whose checkpoint is not there any more; give "
+            f"--checkpoint a step, or leave it out for the newest"
+        )
+    return best.step
 
 
 def _choose(workdir: Path, step: int | None) -> ChosenCheckpoint | None:

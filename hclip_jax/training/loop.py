@@ -22,7 +22,8 @@ from hclip_jax.io.progress import bar, console, waiting
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, place_rows
 from hclip_jax.training.checkpoints import TrainCheckpoints
-from hclip_jax.training.metrics import MetricsFile
+from hclip_jax.training.metrics import MetricsFile, read_metrics
+from hclip_jax.training.mirrors import Mirrors, check_installed
 from hclip_jax.training.optimizer import lr_multiplier, schedule
 from hclip_jax.training.pace import Throughput
 from hclip_jax.training.page import update_page
@@ -43,14 +44,16 @@ from hclip_jax.training.workdir import (
 from hclip_jax.version import __version__
 
 
-def train(config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: int | None = None) -> None:
+def train(
+    config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: int | str | None = None
+) -> None:
     """Trains until `config.train.num_train_steps`, resuming if `workdir` holds a checkpoint.
 
     Args:
         config: model, data and recipe.
         workdir: its files are listed in docs/train.md.
         mesh: devices to train on; all of them by default.
-        checkpoint: the step to resume from, the newest by default; newer checkpoints are moved away.
+        checkpoint: the step to resume from, or "best"; by default the newest. Newer ones are moved away.
 
     Raises:
         UserError: as `prepare`, or a checkpoint cannot be written, or the loss is not finite any more (the
@@ -61,16 +64,27 @@ def train(config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: i
     with contextlib.ExitStack() as stack, processes.failing_together():
         stop = stack.enter_context(StopRequest())
         with stop.before_first_step():
+            if processes.is_primary():
+                check_installed(config.train.log_to)
             mesh = mesh or make_mesh(batch_size=config.train.batch_size)
             training = prepare(config, workdir, mesh, checkpoint, stack)
+        metrics_file = _open_metrics(training, stack)
         with bar() as progress:
-            _run(training, stop, progress)
+            _run(training, metrics_file, stop, progress)
 
 
-def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
+def _open_metrics(t: Training, stack: contextlib.ExitStack) -> MetricsFile:
+    """metrics.jsonl, whose records go to the programs of `config.train.log_to` too."""
+    path, first = t.workdir / "metrics.jsonl", int(t.state.step)
+    metrics_file = MetricsFile(path, first, _evaluates(first, t.config.train))
+    if t.config.train.log_to:
+        metrics_file.follow(stack.enter_context(Mirrors(t.config, t.workdir, read_metrics(path))).write)
+    return metrics_file
+
+
+def _run(t: Training, metrics_file: MetricsFile, stop: StopRequest, progress: Progress) -> None:
     """Runs the remaining steps."""
     recipe, state, first = t.config.train, t.state, int(t.state.step)
-    metrics_file = MetricsFile(t.workdir / "metrics.jsonl", first, _evaluates(first, recipe))
     update = make_step(t.model, t.optimizer, recipe, t.mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(t.model, join(trainable, frozen)))
     throughput, requests = (
@@ -94,6 +108,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
                 _end(metrics_file, step, throughput)
                 raise stop.stopped(step, requests.agreed_now()) from None
             metrics_file.write(step, evaluation=summaries, time=round(time.time(), 3))
+            t.checkpoints.keep_if_best(step, summaries, state, t.batches.get_state())
             update_page(t.workdir)
             throughput.evaluated(time.perf_counter() - began)
         if step == recipe.num_train_steps:
@@ -137,7 +152,7 @@ def _run(t: Training, stop: StopRequest, progress: Progress) -> None:
 
 
 def evaluate_checkpoint(
-    config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: int | None = None
+    config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: int | str | None = None
 ) -> None:
     """Evaluates a checkpoint of `workdir`, or the untrained model if no training has started there.
 
@@ -147,7 +162,7 @@ def evaluate_checkpoint(
         config: as it was trained with, except `evaluation`.
         workdir: as for `train`.
         mesh: devices to run on; all of them by default.
-        checkpoint: its step; the newest by default.
+        checkpoint: its step, or "best"; the newest by default.
 
     Raises:
         UserError: the data, the class names, the weights, the checkpoint or `workdir` are wrong, or a
@@ -166,6 +181,8 @@ def evaluate_checkpoint(
         claim_workdir(workdir, config)  # a training keeps its own configuration
     with bar() as progress:
         evaluator.run(params, seen, step, progress)
+    if is_workdir(workdir):
+        update_page(workdir)
     if suite:
         source = f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}"
         suite.run(model, params, mesh, seen, source, workdir)

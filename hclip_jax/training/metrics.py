@@ -1,6 +1,7 @@
 """metrics.jsonl: one JSON object a line, each with its `step`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class MetricsFile:
             UserError: it cannot be read or written.
         """
         self._path, self._kept = path, b""
+        self._followers: list[Callable[[dict[str, Any]], None]] = []
         if not processes.is_primary():
             return
         lines = _read_lines(path)
@@ -43,6 +45,10 @@ class MetricsFile:
             write_atomically(path, content)
         self._kept = content
 
+    def follow(self, follower: Callable[[dict[str, Any]], None]) -> None:
+        """Calls `follower` with each record that is written from now on, in the primary process."""
+        self._followers.append(follower)
+
     def write(self, step: int, **values: object) -> None:
         """Appends one line; `values` are JSON types.
 
@@ -51,12 +57,15 @@ class MetricsFile:
         """
         if not processes.is_primary():
             return
-        line = json.dumps({"step": step, **values}) + "\n"
+        record = {"step": step, **values}
+        line = json.dumps(record) + "\n"
         if is_address(self._path):
             self._kept += line.encode()
             write_atomically(self._path, self._kept)
         else:
             append_text(self._path, line)
+        for follower in self._followers:
+            follower(record)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

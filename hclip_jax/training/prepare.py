@@ -23,8 +23,16 @@ from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model, Prompts
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import local_rows, named_sharding
+from hclip_jax.training.best import find_metric, forget_gone
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
-from hclip_jax.training.choose import ChosenCheckpoint, choose_checkpoint, damaged, set_newer_aside
+from hclip_jax.training.choose import (
+    FOLDER,
+    ChosenCheckpoint,
+    choose_checkpoint,
+    damaged,
+    list_steps,
+    set_newer_aside,
+)
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.inputs import (
     check_class_names,
@@ -70,7 +78,7 @@ class Training(NamedTuple):
 
 
 def prepare(
-    config: Config, workdir: Path, mesh: Mesh, checkpoint: int | None, stack: contextlib.ExitStack
+    config: Config, workdir: Path, mesh: Mesh, checkpoint: int | str | None, stack: contextlib.ExitStack
 ) -> Training:
     """Opens a training, at its first step or at a checkpoint.
 
@@ -78,7 +86,7 @@ def prepare(
         config: model, data and recipe.
         workdir: created if it does not exist.
         mesh: devices to train on.
-        checkpoint: the step to resume from, the newest by default; newer checkpoints are moved away.
+        checkpoint: the step to resume from, or "best"; by default the newest. Newer ones are moved away.
         stack: closes the checkpoints and the batches, and unlocks `workdir`.
 
     Raises:
@@ -97,6 +105,7 @@ def prepare(
     check_class_names(workdir, source.class_names)
     model, optimizer = Model(config.architecture), make_optimizer(recipe)
     evaluator = Evaluator(model, config.evaluation, config.protocol, data, mesh, workdir)
+    best_metric = find_metric(recipe.best_metric, evaluator.set_names)
     prompts = place_prompts(model.prompts(source.class_names), mesh)
     start = open_start(config)
     params = initial_params(model, config.seed, mesh, start)
@@ -130,12 +139,13 @@ def prepare(
     if processes.is_primary():
         if chosen is not None:
             set_newer_aside(workdir, chosen)
+        forget_gone(workdir / FOLDER, list_steps(workdir))
         claim_workdir(workdir, config)
         write_trained_class_names(workdir, source.class_names)
         write_inputs(workdir, inputs)
     processes.barrier("the work directory is written")
     console.print(parameter_table(config.architecture.adapters, params, recipe.trainable))
-    checkpoints = stack.enter_context(TrainCheckpoints(workdir, recipe.max_to_keep))
+    checkpoints = stack.enter_context(TrainCheckpoints(workdir, recipe.max_to_keep, best_metric))
     rows = local_rows(mesh, recipe.batch_size)
     batches = train_batches(
         source,

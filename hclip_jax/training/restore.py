@@ -21,7 +21,7 @@ from hclip_jax.training.workdir import is_workdir
 
 
 def restore_params(
-    config: Config, model: Model, workdir: Path, mesh: Mesh, step: int | None = None
+    config: Config, model: Model, workdir: Path, mesh: Mesh, step: int | str | None = None
 ) -> tuple[Params, int]:
     """The weights of a checkpoint and its step; initial weights and 0 if no training has started.
 
@@ -32,7 +32,7 @@ def restore_params(
         model: of that configuration.
         workdir: the work directory.
         mesh: devices to put the weights on.
-        step: of the checkpoint; the newest by default.
+        step: of the checkpoint, or "best"; the newest by default.
 
     Raises:
         UserError: the initial weights cannot be read (see `initial_params`) or are not those of the training,

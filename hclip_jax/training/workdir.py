@@ -29,6 +29,8 @@ _MAY_CHANGE = (
     "train.checkpoint_every",
     "train.checkpoint_minutes",
     "train.max_to_keep",
+    "train.best_metric",
+    "train.log_to",
     "train.evaluate_",
 )
 

@@ -50,10 +50,11 @@ CHOICE_LISTS = (
     "adapters.orthogonal",
     "adapters.parts",
     "train.trainable",
+    "train.log_to",
 )
 # The classes of the tuning methods have defaults.
 OPTIONAL = {f"adapters.{name}" for name in MICRO["adapters"]} - {"adapters.method"}
-OPTIONAL |= {"start", "evaluation.suite", "data.ignore"}
+OPTIONAL |= {"start", "evaluation.suite", "data.ignore", "train.best_metric", "train.log_to"}
 OPTIONAL |= {f"data.{name}" for name in ("images", "labels", "colour_map")}
 OPTIONAL |= {f"evaluation.sets.val.{name}" for name in ("ignore", "images", "labels", "colour_map")}
 

@@ -121,3 +121,26 @@ def test_probabilities_are_computed_once_and_only_on_access() -> None:
     assert not calls
     assert result.probabilities is result.probabilities
     assert len(calls) == 1
+
+
+def test_the_representation_is_a_line_with_the_largest_classes() -> None:
+    ids = np.zeros((10, 100), np.int32)
+    ids[0] = IGNORE
+    ids[1, :25] = 1
+    ids[1, 25] = 2
+    assert repr(segmentation(ids)) == (
+        "Segmentation(100 x 10 pixels: sky 87.4 %, grass, lawn 2.5 %, cat 0.1 %, unknown 10.0 %)"
+    )
+    assert repr(segmentation(np.full((2, 3), 2, np.int8))) == "Segmentation(3 x 2 pixels: cat 100.0 %)"
+    many = segmentation(np.arange(10, dtype=np.int32)[None], tuple(f"class\n{t}" for t in range(10)))
+    assert repr(many).endswith("class\\n7 10.0 %, +2 more)")
+
+
+def test_a_notebook_shows_the_overlay_with_its_legend() -> None:
+    small = segmentation(RNG.integers(IGNORE, 3, (30, 50), dtype=np.int32))
+    with Image.open(io.BytesIO(small._repr_png_())) as image:
+        assert image.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(small.overlay()))
+    large = segmentation(np.zeros((1500, 2000), np.int32))
+    with Image.open(io.BytesIO(large._repr_png_())) as image:
+        assert max(image.size) == 1024

@@ -72,6 +72,18 @@ def test_exit_status_of_a_training(
     assert capsys.readouterr() == ("", message)
 
 
+@pytest.mark.parametrize(("text", "value"), [("7", 7), ("best", "best")])
+def test_a_checkpoint_is_a_step_or_the_best(text: str, value: int | str) -> None:
+    parser = Parser(prog="hclip x", description="")
+    parser.add_checkpoint()
+    assert parser.parse_args([f"--checkpoint={text}"]).checkpoint == value
+    for wrong in ("newest", "-1", "1.5", "²"):
+        with pytest.raises(
+            UserError, match=r"--checkpoint is '.*'; it must be the step of a checkpoint, or best"
+        ):
+            parser.parse_args([f"--checkpoint={wrong}"])
+
+
 @pytest.fixture
 def parser() -> Parser:
     parser = Parser(prog="hclip x", description="")

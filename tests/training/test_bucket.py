@@ -16,7 +16,8 @@ from hclip_jax.load import open_model
 from hclip_jax.main import main
 from hclip_jax.tools import evaluate
 from hclip_jax.tools.command_line import run
-from hclip_jax.training.checkpoints import restore
+from hclip_jax.training.best import forget_gone
+from hclip_jax.training.checkpoints import TrainCheckpoints, restore
 from hclip_jax.training.choose import COMMITTED, choose_checkpoint, list_steps, set_newer_aside
 from hclip_jax.training.inputs import Inputs, read_inputs, write_inputs
 from hclip_jax.training.metrics import MetricsFile
@@ -30,7 +31,7 @@ from hclip_jax.training.workdir import (
     write_trained_class_names,
 )
 from tests.bucket import bucket
-from tests.small_checkpoints import kernel, like, save
+from tests.small_checkpoints import kernel, like, save, state
 from tests.small_models import micro
 
 RUN = "gs://bucket/run"
@@ -130,6 +131,22 @@ def test_checkpoints_count_when_they_are_complete(store: Path) -> None:
     set_newer_aside(workdir, chosen)
     assert list_steps(workdir) == [2]
     assert COMMITTED in names(store / "run/checkpoints_set_aside/6")
+
+
+def test_the_best_checkpoint_is_kept(store: Path) -> None:
+    workdir = as_address(RUN)
+    with TrainCheckpoints(workdir, 1, "val/mIoU") as checkpoints:
+        for step, figure in ((2, 1.0), (4, 3.0), (6, 2.0), (8, 2.0)):
+            checkpoints.save(step, state(step), {"batches": step})
+            evaluation = {"val": {"mIoU": figure}}
+            checkpoints.keep_if_best(step, evaluation, state(step), {"batches": step})
+    assert list_steps(workdir) == [4, 8]
+    chosen = choose_checkpoint(workdir, "best")
+    assert chosen is not None
+    assert chosen.step == 4
+    (store / "run/checkpoints/4" / COMMITTED).unlink()
+    forget_gone(workdir / "checkpoints", list_steps(workdir))
+    assert "checkpoints/best.json" not in names(store / "run")
 
 
 def test_damage_is_found(store: Path) -> None:

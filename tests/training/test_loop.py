@@ -104,6 +104,14 @@ def test_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated = [r for r in records(tmp_path) if "evaluation" in r]
     assert [r["step"] for r in evaluated] == [0, 2, 4]
     assert set(evaluated[0]["evaluation"]["val"]) == set(METRICS)
+    figures = {r["step"]: r["evaluation"]["val"]["mIoU"] for r in evaluated[1:]}
+    best = json.loads((tmp_path / "checkpoints/best.json").read_text())
+    step = max(figures, key=lambda step: (figures[step], -step))
+    assert best == {"step": step, "metric": "val/mIoU", "value": figures[step]}
+    (tmp_path / "report.html").unlink()
+    loop.evaluate_checkpoint(from_config_dict(c), tmp_path, make_mesh(8), checkpoint="best")
+    assert f"<th>best checkpoint</th><td>step {step} (" in (tmp_path / "report.html").read_text()
+    assert json.loads((tmp_path / "evaluation/val.json").read_text())["details"]["step"] == step
     out = capsys.readouterr().out.splitlines()
     assert next(line for line in out if line.startswith("step 4/4")).endswith(" left")
     (line,) = [line for line in out if line.startswith("step 4  val: ")]
@@ -239,7 +247,9 @@ def test_another_checkpoint_is_resumed_and_newer_ones_are_set_aside(whole: Path,
     (workdir / "checkpoints/8/data/metadata").write_text("{}")
     with pytest.raises(UserError, match=r"checkpoints/8 is damaged .*give --checkpoint=6"):
         loop.train(config, workdir, make_mesh(1))
+    (workdir / "checkpoints/best.json").write_text('{"step": 8, "metric": "val/mIoU", "value": 1}')
     loop.train(config, workdir, make_mesh(1), checkpoint=6)
+    assert not (workdir / "checkpoints/best.json").exists()  # that step 8 was set aside
     assert losses(workdir) == losses(whole)
     tolerance.assert_same(final_params(workdir), final_params(whole))
     assert [path.name for path in (workdir / "checkpoints_set_aside").iterdir()] == ["8"]

@@ -24,6 +24,8 @@ FREE = {
     "train.log_every": 7,
     "train.checkpoint_every": 3,
     "train.max_to_keep": 9,
+    "train.best_metric": "val/pACC",
+    "train.log_to": ["tensorboard"],
     "train.evaluate_every": 2,
     "train.evaluate_first": True,
     "train.num_train_steps": 5,  # more: said by the training
