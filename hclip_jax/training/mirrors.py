@@ -1,6 +1,6 @@
 """Copies of metrics.jsonl in other programs: TensorBoard's event files, a run of Weights & Biases.
 
-They need pip install 'hclip_jax[tensorboard]' and 'hclip_jax[wandb]'.
+Each is an extra of the same name: hclip_jax[tensorboard], hclip_jax[wandb].
 """
 
 import importlib.util

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def stored(content: bytes) -> Iterator[bytes]:
         if kind in (1, 4):  # whole, or the last part
             yield whole
             whole = b""
+
+
+def history(path: Path) -> list[dict[str, Any]]:
+    """The rows of a run; W&B writes the end of the file milliseconds after it says that it is finished."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    deadline = time.monotonic() + 20
+    while True:
+        records = [Record.FromString(data) for data in stored(path.read_bytes())]
+        if any(record.HasField("exit") for record in records):
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    rows = [record.history.item for record in records if record.HasField("history")]
+    return [{i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in row} for row in rows]
 
 
 def test_figures_are_the_numbers_of_a_record() -> None:
@@ -119,8 +135,6 @@ def test_tensorboard_reads_what_metrics_jsonl_has_also_after_a_resume(tmp_path: 
 
 def test_weights_and_biases_offline_leaves_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="needs pip install 'hclip_jax[wandb]'")
-    from wandb.proto import wandb_internal_pb2
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     workdir = tmp_path / "run"
     run(micro(log_to=("wandb",)), workdir, 0, 2)
@@ -128,14 +142,7 @@ def test_weights_and_biases_offline_leaves_one_run(tmp_path: Path, monkeypatch: 
     files = sorted((workdir / "wandb").glob("offline-run-*/*.wandb"))
     name = (workdir / "wandb/id").read_text().strip()
     assert [path.name for path in files] == [f"run-{name}.wandb"] * 2
-    rows = []
-    for path in files:
-        for data in stored(path.read_bytes()):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(data)
-            if record.HasField("history"):
-                items = record.history.item
-                rows.append({(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in items})
+    rows = [row for path in files for row in history(path)]
     losses = {row["_step"]: row["loss"] for row in rows if "loss" in row}
     assert losses == pytest.approx({1: 1.0, 2: 0.5, 3: 1 / 3})
     figure = "evaluation/val/mIoU"
