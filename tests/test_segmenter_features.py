@@ -11,6 +11,7 @@ from hclip_jax import Model, Segmenter
 from hclip_jax.errors import UserError
 from hclip_jax.inference import predictor as predictor_module
 from hclip_jax.inference.predictor import Predictor
+from hclip_jax.io import cache
 from hclip_jax.sharding import make_mesh
 from tests import tolerance, trained
 from tests.small_models import micro

@@ -1,7 +1,7 @@
-"""Programs in the cache folder as StableHLO, so that a later process compiles them without tracing the model.
+"""Programs in the cache folder as StableHLO, so that a later process runs them without tracing the model.
 
-JAX's cache of compiled programs is keyed by their StableHLO, which takes 0.7 s of tracing here; reading it takes
-0.01 s. Entries are JAX's own format (`jax.export`), which holds no Python objects.
+JAX's cache of compiled programs is keyed by their StableHLO, which takes 0.7 s of tracing; reading it takes
+0.01 s. Entries have JAX's own format (`jax.export`), which holds no Python objects.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,8 @@ class ExportedPrograms:
 def _load(function: Callable[..., Array], key: object, leaves: list[Any]) -> Callable[..., Array]:
     """The program of the cache folder for `function`; `function` itself if there can be none."""
     # JAX writes StableHLO with flatbuffers.
-    if cache.folder() is None or find_spec("flatbuffers") is None or jax.config.jax_disable_jit:
+    config: Any = jax.config
+    if cache.folder() is None or find_spec("flatbuffers") is None or config.jax_disable_jit:
         return function
     name = digest(key, code_digest(), _environment())
     try:
@@ -63,7 +64,8 @@ def _load(function: Callable[..., Array], key: object, leaves: list[Any]) -> Cal
 
 def _environment() -> tuple[object, ...]:
     """The device and the settings of JAX that a program depends on."""
-    device, config = jax.devices()[0], jax.config
+    config: Any = jax.config
+    device = jax.devices()[0]
     return (
         device.platform,
         device.device_kind,

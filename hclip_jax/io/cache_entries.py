@@ -1,4 +1,4 @@
-"""Entries of the cache folder: bytes with a digest of their key and content, which are read as they were written.
+"""Entries of the cache folder: bytes with a digest of their key and content.
 
 An entry that is damaged, or the file of another key, counts as missing and is replaced by the next one.
 """

@@ -136,7 +136,7 @@ def param_shapes(
 ) -> Mapping[str, tuple[int, ...]]:
     """Shapes of the parameters of a model by path, without initialising them.
 
-    They come from tracing the model, which takes as long as reading its weights, so the cache folder has them.
+    Tracing the model for them takes longer than reading its weights, so they are in the cache folder.
 
     Args:
         clip: configuration of CLIP.
