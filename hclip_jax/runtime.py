@@ -22,7 +22,7 @@ _WRONG_VERSION = "0.10.2"
 _CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 _MIN_SECONDS_VARIABLE = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 _MIN_SECONDS = 0.01
-"""Compilation time from which a program is kept. JAX's default is a second; a command has ten smaller ones."""
+"""Compilation time from which a program is kept. JAX keeps those of a second; a command has ten smaller."""
 _PROGRAMS = "programs"
 
 

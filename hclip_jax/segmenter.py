@@ -22,7 +22,7 @@ from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference.exported import ExportedPrograms
 from hclip_jax.inference.output import Prediction
-from hclip_jax.inference.predictor import Predictor
+from hclip_jax.inference.predictor import Predictor, fold_adapters
 from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.inference.sliding_window import resize_square
 from hclip_jax.inference.text_cache import TextCache
@@ -89,8 +89,7 @@ class Segmenter:
         self._model, self._protocol = model, protocol
         self._mesh = mesh or make_mesh(1)
         placed = place(params, self._mesh, "params")
-        # A program returns a copy even of weights that it does not change.
-        clip = jax.jit(model.adapt)(placed) if "adapters" in placed else placed["clip"]
+        clip = fold_adapters(model, placed)
         self._params = {"clip": clip, "head": placed["head"]}
         # A change of the code may change the features.
         a = model.architecture

@@ -63,8 +63,7 @@ class Predictor:
         self._programs = programs if mesh.size == 1 else None
         self._model, self._mesh, self._protocol = model, mesh, protocol
         self._head = params["head"]
-        # A program returns a copy even of weights that it does not change.
-        self._clip = _adapt(model, params) if "adapters" in params else params["clip"]
+        self._clip = fold_adapters(model, params)
         self.num_classes = prompts.num_classes
         # Data of the program, not part of it.
         self._real_classes = np.int32(prompts.num_classes) if pad else None
@@ -150,9 +149,20 @@ class Predictor:
 # share their programs.
 
 
+def fold_adapters(model: Model, params: Params) -> Params:
+    """CLIP with the adapters folded in; weights that they do not change are those of `params`, not copies."""
+    if "adapters" not in params:
+        return params["clip"]
+    changed = _changed_weights(model, params)
+    return jax.tree.map(
+        lambda new, old: old if new is None else new, changed, params["clip"], is_leaf=lambda x: x is None
+    )
+
+
 @partial(jax.jit, static_argnums=0)
-def _adapt(model: Model, params: Params) -> Params:
-    return model.adapt(params)
+def _changed_weights(model: Model, params: Params) -> Params:
+    """The weights that the adapters change, and None for others, of which a program would return copies."""
+    return jax.tree.map(lambda new, old: None if new is old else new, model.adapt(params), params["clip"])
 
 
 @partial(jax.jit, static_argnums=0)
