@@ -20,6 +20,9 @@ _YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _VERSIONS_WITH_FLAG = ((0, 10), (0, 11), (0, 12))  # other jaxlib versions abort at an unknown flag
 _WRONG_VERSION = "0.10.2"
 _CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+_MIN_SECONDS_VARIABLE = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+_MIN_SECONDS = 0.01
+"""Compilation time from which a program is kept. JAX keeps those of a second; a command has ten smaller."""
 _PROGRAMS = "programs"
 
 
@@ -60,6 +63,9 @@ def share_programs(folder: Path, is_primary: bool) -> None:
     config.update("jax_compilation_cache_dir", str(folder))
     if is_address(folder):
         config.update("jax_persistent_cache_enable_xla_caches", "none")  # XLA itself writes no addresses
+        if config.jax_persistent_cache_min_compile_time_secs == _MIN_SECONDS:
+            # A small program is compiled faster than it is fetched.
+            config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
 def _disable_ynnpack() -> None:
@@ -83,10 +89,15 @@ def _set_compilation_cache() -> None:
     is_set = _CACHE_VARIABLE in os.environ or (config and config.jax_compilation_cache_dir is not None)
     if folder is None or is_set or not program_cache.prepare(folder / _PROGRAMS):
         return
+    sets_limit = _MIN_SECONDS_VARIABLE not in os.environ
     if config:  # JAX read the environment when it was imported
         config.update("jax_compilation_cache_dir", str(folder / _PROGRAMS))
+        if sets_limit:
+            config.update("jax_persistent_cache_min_compile_time_secs", _MIN_SECONDS)
     else:
         os.environ[_CACHE_VARIABLE] = str(folder / _PROGRAMS)
+        if sets_limit:
+            os.environ[_MIN_SECONDS_VARIABLE] = str(_MIN_SECONDS)
 
 
 def _uses_cpu() -> bool:

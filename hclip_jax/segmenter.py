@@ -20,12 +20,14 @@ from hclip_jax.data.open_image import MAX_MEGAPIXELS
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
+from hclip_jax.inference.exported import ExportedPrograms
 from hclip_jax.inference.output import Prediction
-from hclip_jax.inference.predictor import Predictor
+from hclip_jax.inference.predictor import Predictor, fold_adapters
 from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.inference.sliding_window import resize_square
 from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.inference.tiles import MIN_TILE, predict_tiles, tile_probabilities
+from hclip_jax.io.code_digest import code_digest
 from hclip_jax.load import open_model
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -33,7 +35,6 @@ from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.sharding import make_mesh, place
 from hclip_jax.text.class_groups import ClassGroups, group_class_names
 from hclip_jax.text.prompts import average_templates, make_prompts
-from hclip_jax.version import __version__
 
 _MAX_PROBABILITY_BYTES = 2**32  # of one image
 
@@ -88,10 +89,12 @@ class Segmenter:
         self._model, self._protocol = model, protocol
         self._mesh = mesh or make_mesh(1)
         placed = place(params, self._mesh, "params")
-        self._params = {"clip": jax.jit(model.adapt)(placed), "head": placed["head"]}
-        # The version is in the key because a change of the code may change the features.
+        clip = fold_adapters(model, placed)
+        self._params = {"clip": clip, "head": placed["head"]}
+        # A change of the code may change the features.
         a = model.architecture
-        self._text_cache = TextCache(self._params["clip"]["text"], __version__, a.clip, a.model.dtype)
+        self._text_cache = TextCache(clip["text"], code_digest(), a.clip, a.model.dtype)
+        self._programs = ExportedPrograms()
         self._predictor = functools.lru_cache(maxsize=8)(self._make_predictor)
 
     @classmethod
@@ -273,7 +276,8 @@ class Segmenter:
         protocol = replace(self._protocol, kind="single") if fast else self._protocol
         # The names of the training are asked often enough for a program of their own, without padding.
         pad = groups.members != self.class_names or templates != trained
-        return Predictor(self._model, self._params, prompts, self._mesh, protocol, self._text_cache, pad)
+        caches = {"text_cache": self._text_cache, "programs": self._programs}
+        return Predictor(self._model, self._params, prompts, self._mesh, protocol, pad=pad, **caches)
 
 
 class _Settings(NamedTuple):

@@ -100,6 +100,28 @@ def test_import_changes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*/*"))
 
 
+def test_a_segmenter_is_imported_without_the_libraries_of_training(tmp_path: Path) -> None:
+    code = "import sys; from hclip_jax import Segmenter; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = set(run_python(code, tmp_path).split())
+    assert {"jax", "flax", "PIL"} <= loaded
+    assert loaded.isdisjoint(
+        {
+            "contourpy",
+            "grain",
+            "huggingface_hub",
+            "matplotlib",
+            "ml_collections",
+            "optax",
+            "orbax",
+            "scipy",
+            "tensorboard",
+            "tensorflow_datasets",
+            "tensorstore",
+            "torch",
+        }
+    )
+
+
 def test_backend_is_open_after_the_first_use(tmp_path: Path) -> None:
     code = (
         "from hclip_jax import runtime; print(runtime._backend_is_open())\n"
@@ -133,6 +155,19 @@ def test_compilation_cache_is_set_unless_the_user_set_it(
     )
     assert json.loads(run_python(code, tmp_path, **environment)) == expected
     assert (tmp_path / "cache").exists() == (expected == "cache/programs")  # that of the user is left as is
+
+
+@pytest.mark.parametrize("first", ["", "import jax"])
+@pytest.mark.parametrize(("chosen", "expected"), [({}, 0.01), ({runtime._MIN_SECONDS_VARIABLE: "0.5"}, 0.5)])
+def test_small_programs_are_kept_too_unless_the_user_chose(
+    first: str, chosen: dict[str, str], expected: float, tmp_path: Path
+) -> None:
+    code = (
+        f"{first}\nfrom hclip_jax import runtime; runtime.prepare()\n"
+        "import jax; print(jax.config.jax_persistent_cache_min_compile_time_secs)"
+    )
+    assert float(run_python(code, tmp_path, **{cache.VARIABLE: "cache"}, **chosen)) == expected
+    assert float(run_python(code, tmp_path, **{cache.VARIABLE: ""}, **chosen)) == (0.5 if chosen else 1.0)
 
 
 @pytest.mark.parametrize(

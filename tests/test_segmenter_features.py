@@ -11,6 +11,7 @@ from hclip_jax import Model, Segmenter
 from hclip_jax.errors import UserError
 from hclip_jax.inference import predictor as predictor_module
 from hclip_jax.inference.predictor import Predictor
+from hclip_jax.io import cache
 from hclip_jax.sharding import make_mesh
 from tests import tolerance, trained
 from tests.small_models import micro
@@ -101,10 +102,12 @@ def test_patch_features_are_those_of_the_segmentation(
     logits = predictor_module.segment_views
 
     def recording(
-        model: Model, mesh: Mesh, clip: dict, head: dict, views: jax.Array, *rest: object
+        model: Model, mesh: Mesh, pooling: int, clip: dict, head: dict, views: jax.Array, *rest: object
     ) -> jax.Array:
         features.append(model.encode_image(clip, views[:, 0]).patch_features[0])
-        return logits(model, mesh, clip, head, views, *rest)
+        return logits(model, mesh, pooling, clip, head, views, *rest)
+
+    monkeypatch.setenv(cache.VARIABLE, "")  # no program of an earlier test
 
     monkeypatch.setattr(predictor_module, "segment_views", recording)
     segmenter(RGB, CLASS_NAMES, fast=True)

@@ -6,9 +6,7 @@ common is checked here. Each error is one sentence: field path, value, what is a
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ml_collections import ConfigDict
+from typing import TYPE_CHECKING, Any
 
 from hclip_jax.config.adapters import (
     AdapterConfig,
@@ -23,8 +21,11 @@ from hclip_jax.config.build import build, shown, wrong
 from hclip_jax.config.schema import Architecture, ClipConfig, Config, HeadConfig, InferenceProtocol
 from hclip_jax.errors import UserError
 
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
-def from_config_dict(tree: ConfigDict) -> Config:
+
+def from_config_dict(tree: "ConfigDict") -> Config:
     """Builds and checks a configuration.
 
     Args:

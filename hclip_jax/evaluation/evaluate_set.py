@@ -138,7 +138,7 @@ def _count_own_images(
             if remaining_overlays > 0:
                 remaining_overlays -= 1
                 image = comparison(example["image"], example["label"], prediction, confusion.class_names)
-                write_png(settings.overlays / labelled.name / f"{example['name']}.png", image)
+                write_png(settings.overlays / labelled.name / f"{example['name']}.png", image, is_photo=True)
         processes.progress()
         if is_stopping():
             break

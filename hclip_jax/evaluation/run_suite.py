@@ -17,6 +17,7 @@ from hclip_jax.evaluation.suite import Suite
 from hclip_jax.evaluation.suite_rows import Row, measured_row, missing_row
 from hclip_jax.evaluation.suite_sets import MissingSet, OpenSet
 from hclip_jax.evaluation.suite_table import Table, markdown, write_table
+from hclip_jax.inference.predictor import fold_adapters
 from hclip_jax.io.progress import bar, console
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -42,7 +43,7 @@ def make_subject(
     own = own_mesh(mesh, batch_size)
     local = localize(params, own)
     if "adapters" in local:
-        local = {"clip": jax.jit(model.adapt)(local), "head": local["head"]}
+        local = {"clip": fold_adapters(model, local), "head": local["head"]}
     return Subject(model, local, protocol, own, source, digest)
 
 

@@ -1,9 +1,9 @@
 """Class ids or probabilities of images of any size, for one list of class names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.data.transforms import resize_shortest
 from hclip_jax.inference import output, sliding_window
+from hclip_jax.inference.exported import ExportedPrograms
 from hclip_jax.inference.output import Prediction
 from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.models.hclip import Model
@@ -44,6 +45,7 @@ class Predictor:
         protocol: InferenceProtocol,
         text_cache: TextCache | None = None,
         pad: bool = False,
+        programs: ExportedPrograms | None = None,
     ):
         """Folds the adapters into CLIP and encodes the prompts.
 
@@ -56,11 +58,12 @@ class Predictor:
             text_cache: cache of text features; None = the prompts are always encoded.
             pad: whether to share compiled programs with lists of other lengths, by `pad_classes`; results are
                 the same.
+            programs: programs that later processes run without tracing them; None = they are traced.
         """
+        self._programs = programs if mesh.size == 1 else None
         self._model, self._mesh, self._protocol = model, mesh, protocol
         self._head = params["head"]
-        # A program returns a copy even of weights that it does not change.
-        self._clip = _adapt(model, params) if "adapters" in params else params["clip"]
+        self._clip = fold_adapters(model, params)
         self.num_classes = prompts.num_classes
         # Data of the program, not part of it.
         self._real_classes = np.int32(prompts.num_classes) if pad else None
@@ -70,7 +73,7 @@ class Predictor:
         padded = pad_prompts(prompts, mesh.size)
 
         def encode() -> Array:
-            return _encode_text(model, self._clip, place(padded, mesh, "prompts"))
+            return self._run(_encode_text, (model,), self._clip, place(padded, mesh, "prompts"))
 
         key = {
             "tokens": np.asarray(padded.tokens),
@@ -123,10 +126,15 @@ class Predictor:
         # Devices share the batch evenly; the results of the padding are dropped by the callers.
         views += [views[-1]] * (-len(views) % self._mesh.shape[DATA])
         batch = place(np.stack(views), self._mesh, "images")
-        pooling, real_classes = self._protocol.pooling, self._real_classes
-        return segment_views(
-            self._model, self._mesh, self._clip, self._head, batch, self.text, pooling, real_classes
-        )
+        static = self._model, self._mesh, self._protocol.pooling
+        args = self._clip, self._head, batch, self.text, self._real_classes
+        return self._run(segment_views, static, *args)
+
+    def _run(self, function: Callable[..., Array], static: tuple[object, ...], *args: Any) -> Array:
+        """`function(*static, *args)`, which is jitted."""
+        if self._programs is None:
+            return function(*static, *args)
+        return self._programs.run(partial(function, *static), (function.__name__, *static), *args)
 
     def _views(self, image: np.ndarray) -> np.ndarray:
         """Inputs of the model for one image: float32 [V, size, size, 3] from 0 to 255."""
@@ -141,9 +149,20 @@ class Predictor:
 # share their programs.
 
 
+def fold_adapters(model: Model, params: Params) -> Params:
+    """CLIP with the adapters folded in; weights that they do not change are those of `params`, not copies."""
+    if "adapters" not in params:
+        return params["clip"]
+    changed = _changed_weights(model, params)
+    return jax.tree.map(
+        lambda new, old: old if new is None else new, changed, params["clip"], is_leaf=lambda x: x is None
+    )
+
+
 @partial(jax.jit, static_argnums=0)
-def _adapt(model: Model, params: Params) -> Params:
-    return model.adapt(params)
+def _changed_weights(model: Model, params: Params) -> Params:
+    """The weights that the adapters change, and None for others, of which a program would return copies."""
+    return jax.tree.map(lambda new, old: None if new is old else new, model.adapt(params), params["clip"])
 
 
 @partial(jax.jit, static_argnums=0)
@@ -151,15 +170,15 @@ def _encode_text(model: Model, clip: Params, prompts: Prompts) -> Array:
     return model.encode_text(clip, prompts)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 6))
+@partial(jax.jit, static_argnums=(0, 1, 2))
 def segment_views(
     model: Model,
     mesh: Mesh,
+    pooling: int,
     clip: Params,
     head: Params,
     views: Array,
     text: Array,
-    pooling: int,
     real_classes: Array | None = None,
 ) -> Array:
     """Views [B, V, size, size, 3] -> logits [B, V, T, 4h, 4w]; memory holds one view of all images.

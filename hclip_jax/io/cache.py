@@ -1,4 +1,8 @@
-"""The cache folder: compiled programs (`program_cache.py`) and text features (`inference/text_cache.py`)."""
+"""The cache folder: compiled programs (`program_cache.py`) and other entries (`cache_entries.py`).
+
+The latter are text features (`inference/text_cache.py`), programs before compilation
+(`inference/exported.py`) and shapes of parameters (`weights/checkpoint.py`).
+"""
 
 import contextlib
 import os

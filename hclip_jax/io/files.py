@@ -157,10 +157,14 @@ def append_text(path: Path, text: str) -> None:
         file.write(text)
 
 
-def write_png(path: Path, image: "Image.Image") -> None:
-    """Writes an image as PNG, as `write_atomically`."""
+def write_png(path: Path, image: "Image.Image", *, is_photo: bool = False) -> None:
+    """Writes an image as PNG, as `write_atomically`.
+
+    A photo hardly shrinks by more than the fastest compression: that takes 12 ms instead of 39 for an overlay
+    of 640 x 480 pixels, and 4 % more bytes. Labels shrink to a few kB, in a millisecond.
+    """
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", compress_level=1 if is_photo else 6)
     write_atomically(path, buffer.getvalue())
 
 

@@ -93,7 +93,7 @@ def _write(report: "Report", output: Path, num_previews: int) -> None:
     for split in report.splits:
         for pair in choose_previews([pair for pair in report.pairs if pair.split == split], num_previews):
             paths.append(f"previews/{split}/{pair.files.image.stem}.png")
-            write_png(output / paths[-1], draw_preview(pair, class_names))
+            write_png(output / paths[-1], draw_preview(pair, class_names), is_photo=True)
     write_atomically(output / "report.json", to_json(report))
     write_atomically(output / "report.md", to_markdown(report, paths))
 

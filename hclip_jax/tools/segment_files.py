@@ -79,7 +79,7 @@ def write_results(
         if probabilities is not None:
             with replace_atomically(npz) as temporary, temporary.open("wb") as file:
                 np.savez(file, probabilities=probabilities, classes=np.array(segmentation.class_names))
-        write_png(overlay, segmentation.overlay(args.opacity))
+        write_png(overlay, segmentation.overlay(args.opacity), is_photo=True)
         content = {"image": str(path), "model": str(args.model), **segmentation.summary()}
         write_atomically(summary, to_json(content))
         write_formats(segmentation, path, args.output, args.formats)

@@ -1,4 +1,4 @@
-"""`hclip segment` for images: reads, segments and writes one after another."""
+"""`hclip segment` for images: reads and segments one after another, and writes meanwhile."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from hclip_jax.data.bands import LARGE_PIXELS
 from hclip_jax.errors import UserError, one_line
+from hclip_jax.tools.background import Background
 from hclip_jax.tools.segment_files import check_targets, write_results
 from hclip_jax.tools.segment_formats import CocoFile
 from hclip_jax.tools.segment_inputs import Inputs, read_input
@@ -40,13 +41,21 @@ def segment_images(segment: Segment, inputs: Inputs, args: argparse.Namespace, p
     Raises:
         UserError: a result cannot be written, or as `Segmenter.many`.
     """
-    num_images, num_done, num_large = len(inputs.images) + inputs.num_lost, 0, 0
+    num_images, num_large = len(inputs.images) + inputs.num_lost, 0
     task = progress.add_task("segmenting", total=len(inputs.images))
     coco = CocoFile()
 
     def say(line: str) -> None:
         progress.console.print(one_line(line))
 
+    def write(segmentation: "Segmentation", probabilities: np.ndarray | None, path: Path) -> None:
+        nonlocal num_large
+        write_results(segmentation, probabilities, path, args)
+        if "coco" in args.formats:
+            coco.add(segmentation, path)
+        num_large += segmentation.ids.size > LARGE_PIXELS
+
+    writer = Background(write)
     pending: list[Path] = []  # read, and not yet segmented
 
     def read() -> Iterator[np.ndarray]:
@@ -67,26 +76,26 @@ def segment_images(segment: Segment, inputs: Inputs, args: argparse.Namespace, p
     for line in inputs.left_out:
         say(line)
     try:
-        for segmentation in segmentations:
-            path = pending.pop(0)
-            try:
-                probabilities = segmentation.probabilities if args.probabilities else None
-            except UserError as error:
-                say(f"skipped: {path}: {error}")
-                continue
-            write_results(segmentation, probabilities, path, args)
-            if "coco" in args.formats:
-                coco.add(segmentation, path)
-            num_done += 1
-            num_large += segmentation.ids.size > LARGE_PIXELS
-            # Large images: the next is read without these in memory.
-            del segmentation, probabilities
+        with writer:
+            for segmentation in segmentations:
+                path = pending.pop(0)
+                try:
+                    probabilities = segmentation.probabilities if args.probabilities else None
+                except UserError as error:
+                    say(f"skipped: {path}: {error}")
+                    continue
+                is_large = segmentation.ids.size > LARGE_PIXELS
+                writer.put(segmentation, probabilities, path)
+                # Large images: the next is read without these in memory.
+                del segmentation, probabilities
+                if is_large:
+                    writer.wait()
     finally:  # also if a result cannot be written: the others are whole
         if num_large and not args.tile:
             say(_TILE_HINT)
-        say(f"{num_done} of {num_images} images are segmented, in {args.output}/")
+        say(f"{writer.num_done} of {num_images} images are segmented, in {args.output}/")
         coco.write(args.output)
-    return num_done == num_images
+    return writer.num_done == num_images
 
 
 def segment_options(args: argparse.Namespace) -> dict[str, Any]:

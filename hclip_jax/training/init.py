@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import named_sharding, place
 from hclip_jax.training.start import Start
+from hclip_jax.weights.checkpoint import PARTS
 from hclip_jax.weights.hub.download import local_path as hub_path
 from hclip_jax.weights.model_directory import is_model_directory, load_model
 from hclip_jax.weights.open_checkpoint import open_checkpoint
@@ -26,7 +27,13 @@ BUILT_IN = {"tiny": Path(__file__).parents[1] / "weights" / "tiny"}
 """Model directories with CLIP that come with the package."""
 
 
-def initial_params(model: Model, seed: int, mesh: Mesh, start: Start | None = None) -> Params:
+def initial_params(
+    model: Model,
+    seed: int,
+    mesh: Mesh,
+    start: Start | None = None,
+    parts: Collection[str] = PARTS,
+) -> Params:
     """CLIP from `clip.weights` of the model, adapters that change nothing, and a random head.
 
     Args:
@@ -34,6 +41,7 @@ def initial_params(model: Model, seed: int, mesh: Mesh, start: Start | None = No
         seed: of all random parameters.
         mesh: devices to put the parameters on.
         start: parameters to take instead of these.
+        parts: those of clip, adapters and head that are needed; the result may have others too.
 
     Raises:
         UserError: no weights are given, they cannot be read, or do not fit.
@@ -50,6 +58,8 @@ def initial_params(model: Model, seed: int, mesh: Mesh, start: Start | None = No
     if config.weights == RANDOM:
         return _compile_init(model, mesh)(rng)
     clip = place(_read_clip(config), mesh, "params")
+    if set(parts) <= {"clip"}:
+        return {"clip": clip}
     return {"clip": clip, **_compile_init(model, mesh)(rng, clip)}
 
 

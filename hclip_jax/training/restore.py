@@ -1,9 +1,11 @@
 """The weights of a work directory."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import unflatten_dict
 from jax.sharding import Mesh
 
 from hclip_jax.config.schema import Config
@@ -18,6 +20,7 @@ from hclip_jax.training.inputs import check_class_names, check_clip, check_start
 from hclip_jax.training.start import open_start
 from hclip_jax.training.state import join, split
 from hclip_jax.training.workdir import is_workdir
+from hclip_jax.weights.checkpoint import PARTS, param_shapes
 
 
 def restore_params(
@@ -45,13 +48,23 @@ def restore_params(
             f"{min(config.train.checkpoint_every, config.train.num_train_steps)} (train.checkpoint_every)"
         )
     start = open_start(config)
-    params = initial_params(model, config.seed, mesh, start)
-    check_clip(workdir, config, clip_fingerprint(config, params["clip"]))
+    trained = config.train.trainable if checkpoint else ()
+    frozen = initial_params(model, config.seed, mesh, start, set(PARTS).difference(trained))
+    if "clip" in frozen:
+        check_clip(workdir, config, clip_fingerprint(config, frozen["clip"]))
     check_start(workdir, config, start.fingerprint if start else "")
     if checkpoint is None:
-        return params, 0
+        return frozen, 0
     check_class_names(workdir)
-    trainable, frozen = split(params, config.train.trainable)
-    like = {"step": jax.ShapeDtypeStruct((), jnp.int32), "trainable": jax.eval_shape(lambda: trainable)}
+    like = {"step": jax.ShapeDtypeStruct((), jnp.int32), "trainable": _shapes(model, trained)}
     state, _ = restore(workdir, checkpoint, like)
+    _, frozen = split({**frozen, **state["trainable"]}, trained)
     return join(place(state["trainable"], mesh, "params"), frozen), checkpoint.step
+
+
+def _shapes(model: Model, parts: tuple[str, ...]) -> Params:
+    """Shapes of the parameters of some parts; a part may have none."""
+    shapes = param_shapes(model.architecture.clip, model.architecture, frozenset(parts))
+    leaves = {path: jax.ShapeDtypeStruct(shape, jnp.float32) for path, shape in shapes.items()}
+    tree: Any = unflatten_dict(leaves, sep="/")
+    return {part: tree.get(part, {}) for part in parts}

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -12,11 +13,15 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from hclip_jax.config.schema import Architecture, ClipConfig, InferenceProtocol
 from hclip_jax.errors import UserError
+from hclip_jax.io.cache_entries import digest, read_entry, write_entry
+from hclip_jax.io.code_digest import code_digest
 from hclip_jax.models.hclip import Model, init_clip
 from hclip_jax.models.params import Params
 from hclip_jax.weights.lazy_array import LazyArray
 
 PARTS = ("clip", "adapters", "head")
+
+_MAX_SHAPES_BYTES = 2**23  # some kB a model
 
 
 class ModelSpec(NamedTuple):
@@ -131,11 +136,25 @@ def param_shapes(
 ) -> Mapping[str, tuple[int, ...]]:
     """Shapes of the parameters of a model by path, without initialising them.
 
+    Tracing the model for them takes longer than reading its weights, so they are in the cache folder.
+
     Args:
         clip: configuration of CLIP.
         architecture: the segmenter; None for CLIP alone.
         parts: those of clip, adapters and head to return; only read if there is an architecture.
     """
+    key = digest(code_digest(), clip, architecture, sorted(parts))
+    content = read_entry("shapes", key)
+    if content is not None:
+        return {path: tuple(shape) for path, shape in json.loads(content).items()}
+    shapes = _trace_shapes(clip, architecture, parts)
+    write_entry("shapes", key, json.dumps(shapes).encode(), _MAX_SHAPES_BYTES)
+    return shapes
+
+
+def _trace_shapes(
+    clip: ClipConfig, architecture: Architecture | None, parts: frozenset[str]
+) -> dict[str, tuple[int, ...]]:
     rng = jax.random.key(0)
     if architecture is None:
         tree = {"clip": jax.eval_shape(lambda r: init_clip(clip, r, r), rng)}

@@ -9,12 +9,13 @@ import jax
 import numpy as np
 import pytest
 
+from hclip_jax.config.adapters import TARGETS
 from hclip_jax.config.schema import InferenceProtocol
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.inference import output
 from hclip_jax.inference.blocks import BLOCK_SIZE
 from hclip_jax.inference.output import Prediction
-from hclip_jax.inference.predictor import Predictor, segment_views
+from hclip_jax.inference.predictor import Predictor, fold_adapters, segment_views
 from hclip_jax.inference.text_cache import TextCache
 from hclip_jax.io import cache
 from hclip_jax.models.hclip import Model
@@ -101,6 +102,18 @@ def test_padded_classes_take_part_in_nothing(
     for whole, part in zip(*results, strict=True):
         assert whole.shape == part.shape
         tolerance.assert_within(part, whole, 1e-6)
+
+
+def test_weights_that_the_adapters_leave_are_not_copied() -> None:
+    params = jax.tree.map(jax.numpy.asarray, trained.params())
+    model = Model(micro().architecture)
+    folded = fold_adapters(model, params)
+    jax.tree.map(np.testing.assert_array_equal, folded, jax.jit(model.adapt)(params))
+    same = jax.tree.map(lambda new, old: new is old, folded, params["clip"])
+    for tower in ("text", "image"):
+        attention = same[tower]["blocks"].pop("attention")
+        assert not any(attention[target]["kernel"] for target in TARGETS)
+    assert all(jax.tree.leaves(same))
 
 
 def test_lists_of_similar_lengths_share_programs(params: Params) -> None:

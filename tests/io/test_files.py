@@ -1,6 +1,9 @@
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import (
@@ -10,6 +13,7 @@ from hclip_jax.io.files import (
     replace_atomically,
     sha256_of,
     write_atomically,
+    write_png,
 )
 
 
@@ -167,3 +171,11 @@ def test_a_folder_that_cannot_be_written_is_a_user_error(tmp_path, name, message
 def test_sha256(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     assert sha256_of(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_photos_and_labels_keep_their_pixels(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    for is_photo in (False, True):
+        write_png(tmp_path / "x.png", Image.fromarray(pixels), is_photo=is_photo)
+        with Image.open(tmp_path / "x.png") as image:
+            np.testing.assert_array_equal(np.asarray(image), pixels)

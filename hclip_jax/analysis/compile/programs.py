@@ -68,11 +68,11 @@ def trace_evaluation(config: Config, num_classes: int, mesh: Mesh) -> TracedProg
     traced = jitted.trace(
         model,
         mesh,
+        protocol.pooling,
         placed(params["clip"], "params"),
         placed(params["head"], "params"),
         placed(jax.ShapeDtypeStruct((num_images, num_views, size, size, 3), jnp.float32), "images"),
         placed(jax.ShapeDtypeStruct(text, jnp.float32), "text_features"),
-        protocol.pooling,
     )
     return TracedProgram(traced, num_images, 1)
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32, UInt8
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.block import Block, init_blocks, run_block
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
+from hclip_jax.models.params import submodule_params
 from hclip_jax.ops import resize
 from hclip_jax.ops.collectives import all_gather, own_part
 from hclip_jax.ops.normalization import LayerNorm
@@ -70,7 +71,7 @@ class ImageEncoder(nn.Module):
             self.patch_axis,
             parent=None,
         )
-        self.blocks = self.param("blocks", init_blocks(self.block, tower.num_layers))
+        self.blocks = submodule_params(self, "blocks", init_blocks(self.block, tower.num_layers))
         self.norm_post = LayerNorm(dtype=self.dtype)
         self.projection = self.param("projection", normal, (width, self.config.embed_dim))
 

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int32
 
 from hclip_jax.config.schema import ClipConfig
 from hclip_jax.models.clip.block import Block, init_blocks, run_block
+from hclip_jax.models.params import submodule_params
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.remat import remat
 from hclip_jax.ops.types import AnyArray
@@ -53,7 +54,7 @@ class TextEncoder(nn.Module):
         block = Block(
             tower.width, tower.num_heads, tower.mlp_ratio, self.config.activation, self.dtype, parent=None
         )
-        blocks = self.param("blocks", init_blocks(block, tower.num_layers))
+        blocks = submodule_params(self, "blocks", init_blocks(block, tower.num_layers))
 
         def run(x: tuple[Array, Array], params: Mapping[str, Any]) -> tuple[tuple[Array, Array], None]:
             return run_block(block, params, *x, method=Block.causal), None

@@ -14,6 +14,7 @@ from hclip_jax.models.head.cost_volume import cost_volume
 from hclip_jax.models.head.decoder import Decoder
 from hclip_jax.models.head.layers import Conv, Dense, UpsampleBy
 from hclip_jax.models.head.spatial_aggregation import SpatialAggregation
+from hclip_jax.models.params import submodule_params
 from hclip_jax.ops.chunked_map import chunked_map
 from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.ops.precision import FLOAT32
@@ -150,7 +151,7 @@ class Aggregator(nn.Module):
         Its `project_guidance` is computed once for all chunks.
         """
         init = lambda module, x: module(x, module.project_guidance(guidance))  # noqa: E731
-        params = self.param(name, lambda rng: nn.init(init, module)(rng, x[:, :1])["params"])
+        params = submodule_params(self, name, lambda rng: nn.init(init, module)(rng, x[:, :1])["params"])
         projected = module.apply({"params": params}, guidance, method="project_guidance")
 
         def run(chunk: Array) -> Array:
