@@ -8,12 +8,12 @@ from typing import get_args
 
 from hclip_jax.config.schema import Dtype
 from hclip_jax.data.open_image import MAX_MEGAPIXELS
-from hclip_jax.errors import UserError, printable
+from hclip_jax.errors import UserError
 from hclip_jax.inference.segmentation import check_num_classes
 from hclip_jax.io.paths import local_path
 from hclip_jax.text.class_groups import SYNONYMS
-from hclip_jax.text.class_list import check_forms
-from hclip_jax.text.class_names import check_class_names, read_class_names
+from hclip_jax.text.class_names import read_class_names
+from hclip_jax.text.name_list import split_names
 from hclip_jax.text.templates import check_templates
 from hclip_jax.tools.command_line import Parser
 from hclip_jax.tools.segment_formats import FORMATS, split_formats
@@ -152,12 +152,7 @@ def _parser(description: str | None) -> Parser:
 
 
 def _split_names(text: str, option: str) -> tuple[str, ...]:
-    """Names separated by commas. Synonyms need a class list file, where a line ends a name."""
-    if not text:
-        return ()
+    """Names of an option; a file in their place is named."""
     if os.path.isfile(text):
         raise UserError(f"{option} is the file {text}; give names, or the file as --classes_file={text}")
-    list_name = f"{option}='{printable(text)}'"
-    names = check_class_names(text.split(","), list_name)
-    check_forms(names, list_name, "name", 'write names separated by commas, such as "cat,traffic light"')
-    return names
+    return split_names(text, option)
