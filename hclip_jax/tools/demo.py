@@ -15,11 +15,10 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import get_args
 
-from hclip_jax.config.schema import Dtype
 from hclip_jax.errors import UserError
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.model_options import add_model
 from hclip_jax.weights.built_in import NOTE, is_built_in
 
 
@@ -59,22 +58,9 @@ def main(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="hclip demo", description=__doc__)
     add = parser.add_argument
-    add(
-        "--model",
-        required=True,
-        metavar="DIR",
-        help="model directory, work directory, file of CAT-Seg or H-CLIP, or a name hf:OWNER/NAME[/FILE]",
-    )
+    add_model(parser)
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="whom it serves (default: this machine alone)")
     add("--port", type=int, default=7860, metavar="N", help="port (default: 7860)")
-    add("--base", metavar="CLIP", help="the CLIP of a model directory that holds only adapters")
-    add(
-        "--dtype",
-        default="",
-        choices=get_args(Dtype),
-        help="dtype of CLIP's activations (default: as in training)",
-    )
-    parser.add_checkpoint()
     return parser
 
 

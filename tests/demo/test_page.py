@@ -22,6 +22,7 @@ from tests.tools.calling import Capture, succeed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WORDS = "cat,red wall,sky"
+DEMO = (sys.executable, "-m", "hclip_jax.tools.demo")
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,7 +38,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "hclip_jax.tools.demo", f"--model={folder / 'run'}", f"--port={port}"]
+    command = [*DEMO, f"--model={folder / 'run'}", f"--port={port}"]
     log = folder / "log.txt"
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
@@ -131,3 +132,17 @@ def test_ten_clicks_at_once_are_answered_one_after_another(address: str, image: 
     messages = [job.result(timeout=120)[1] for job in jobs]
     assert "cannot read notes.png as an image" in messages.pop(4)
     assert {message.partition(",")[0] for message in messages} == {"56 x 40 pixels"}
+
+
+def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
+    trained.train(tmp_path / "run")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [*DEMO, f"--model={tmp_path / 'run'}", f"--port={port}"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: no page can be served at 127.0.0.1:{port} ")
+    assert "give another --port" in line
