@@ -86,7 +86,8 @@ def test_all_lines_one_after_another(hub: Hub, folder: Path, capsys: Capture) ->
     run([each.replace("runs/vitb", "runs/lora") for each in train], "--config.adapters.method=lora")
     run(["evaluate", "runs/lora"])
     run(train)
-    outputs = {text: run(line) for text, line in lines.items() if line is not train}
+    waiting = {"train", "demo"}  # a page serves until it is interrupted: tests/demo
+    outputs = {text: run(line) for text, line in lines.items() if line[0] not in waiting}
     assert len(outputs) == 6
     assert any("difference" in text for text in outputs.values())
     assert (folder / "out/a.png").is_file()

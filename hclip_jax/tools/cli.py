@@ -27,6 +27,9 @@ COMMANDS = {
         "hclip_jax.tools.evaluate", "evaluate a model on its sets or on the benchmarks of the paper"
     ),
     "segment": Command("hclip_jax.tools.segment", "segment images with any class names"),
+    "demo": Command(
+        "hclip_jax.tools.demo", "serve a web page to try a model: an image and words in, masks out"
+    ),
     "report": Command(
         "hclip_jax.tools.report", "write a page on a training: curves, figures, images", uses_jax=False
     ),

@@ -4,10 +4,8 @@ import argparse
 import contextlib
 import os
 from pathlib import Path
-from typing import get_args
 
 from hclip_jax import processes
-from hclip_jax.config.schema import Dtype
 from hclip_jax.data.data_folder import VARIABLE, data_folder
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.stored import read_evaluations
@@ -18,6 +16,7 @@ from hclip_jax.io.paths import is_address, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.io.tables import markdown_table
 from hclip_jax.tools.command_line import Parser
+from hclip_jax.tools.model_options import add_loading
 from hclip_jax.training.workdir import is_workdir, parse_workdir
 
 OPTIONS = ("--suite", "--list-suites")
@@ -128,14 +127,7 @@ def _parser(description: str | None) -> Parser:
     )
     add("--num_overlays", type=int, default=8, metavar="N", help="overlays of each set (default: 8)")
     add("--batch_size", type=int, default=1, metavar="N", help="images in a batch (default: 1)")
-    add("--base", metavar="CLIP", help="the CLIP of a model directory that holds only adapters")
-    add(
-        "--dtype",
-        default="",
-        choices=get_args(Dtype),
-        help="dtype of CLIP's activations (default: as in training)",
-    )
-    parser.add_checkpoint()
+    add_loading(parser)
     return parser
 
 

@@ -4,18 +4,17 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
-from hclip_jax.config.schema import Dtype
 from hclip_jax.data.open_image import MAX_MEGAPIXELS
-from hclip_jax.errors import UserError, printable
+from hclip_jax.errors import UserError
 from hclip_jax.inference.segmentation import check_num_classes
 from hclip_jax.io.paths import local_path
 from hclip_jax.text.class_groups import SYNONYMS
-from hclip_jax.text.class_list import check_forms
-from hclip_jax.text.class_names import check_class_names, read_class_names
+from hclip_jax.text.class_names import read_class_names
+from hclip_jax.text.name_list import split_names
 from hclip_jax.text.templates import check_templates
 from hclip_jax.tools.command_line import Parser
+from hclip_jax.tools.model_options import add_model
 from hclip_jax.tools.segment_formats import FORMATS, split_formats
 
 
@@ -58,12 +57,7 @@ def _parser(description: str | None) -> Parser:
     parser = Parser(prog="hclip segment", description=description)
     add = parser.add_argument
     add("images", nargs="+", metavar="IMAGE", help="file, folder or pattern; - is standard input")
-    add(
-        "--model",
-        required=True,
-        metavar="DIR",
-        help="model directory, work directory, file of CAT-Seg or H-CLIP, or a name hf:OWNER/NAME[/FILE]",
-    )
+    add_model(parser)
     add(
         "--output",
         type=local_path,
@@ -140,24 +134,11 @@ def _parser(description: str | None) -> Parser:
     add("--formats", default="", metavar="A,B", help=f"further files, see above: {', '.join(FORMATS)}")
     add("--probabilities", action="store_true", help="write NAME.npz too")
     add("--opacity", type=float, default=0.55, metavar="A", help="of the overlay, 0 to 1 (default: 0.55)")
-    add("--base", metavar="CLIP", help="the CLIP of a model directory that holds only adapters")
-    add(
-        "--dtype",
-        default="",
-        choices=get_args(Dtype),
-        help="dtype of CLIP's activations (default: as in training)",
-    )
-    parser.add_checkpoint()
     return parser
 
 
 def _split_names(text: str, option: str) -> tuple[str, ...]:
-    """Names separated by commas. Synonyms need a class list file, where a line ends a name."""
-    if not text:
-        return ()
+    """Names of an option; a file in their place is named."""
     if os.path.isfile(text):
         raise UserError(f"{option} is the file {text}; give names, or the file as --classes_file={text}")
-    list_name = f"{option}='{printable(text)}'"
-    names = check_class_names(text.split(","), list_name)
-    check_forms(names, list_name, "name", 'write names separated by commas, such as "cat,traffic light"')
-    return names
+    return split_names(text, option)

@@ -1,0 +1,139 @@
+"""The page itself, by gradio: its fields, its one button, and what they show."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: no call to any other host
+
+import gradio as gr
+
+from hclip_jax.demo.answer import Question, Segments, answer
+from hclip_jax.errors import UserError
+from hclip_jax.text.reading import split_synonyms
+
+MAX_UPLOAD = "50mb"
+_MAX_WAITING = 32  # clicks
+_MAX_PROPOSED = 30  # names of the training that the page starts with
+_KEPT_SECONDS = 3600  # of uploads and results
+_SLIDING, _FAST = "sliding window, as published", "fast: one view of the whole image"
+
+
+def make_page(
+    segmenter: Segments, model: str, note: str, examples: Sequence[Sequence[str]], folder: Path
+) -> gr.Blocks:
+    """Lays out the page.
+
+    Args:
+        segmenter: the model.
+        model: its name for the title and the summaries.
+        note: a sentence on the limits of the model; "" for none.
+        examples: images and their class names, see `write_examples`.
+        folder: gets the files to download.
+    """
+
+    def on_click(
+        image: str | None,
+        words: str,
+        background: str,
+        threshold: float,
+        opacity: float,
+        mode: str,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 — gradio looks for it here
+    ) -> list[Any]:
+        progress(0.1, desc="segmenting; the first image compiles the model")
+        question = Question(image, words or "", background or "", threshold, opacity, mode == _FAST)
+        try:
+            found = answer(segmenter, question, Path(tempfile.mkdtemp(dir=folder)), model)
+        except UserError as error:
+            return [
+                gr.AnnotatedImage(value=None),
+                f"**error:** {error}",
+                *[gr.DownloadButton(value=None, interactive=False)] * 3,
+            ]
+        files = [gr.DownloadButton(value=str(path), interactive=True) for path in found.files]
+        masks = gr.AnnotatedImage(value=(found.image, found.masks), color_map=found.colours)
+        return [masks, found.text, *files]
+
+    title = "hclip: label every pixel with any words"
+    with gr.Blocks(analytics_enabled=False, title=title, delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS)) as page:
+        gr.Markdown(f"# {title}\n\nModel: `{model}`" + (f"\n\n{note}" if note else ""))
+        with gr.Row():
+            with gr.Column():
+                image: Any = gr.Image(label="image", sources=["upload", "clipboard"], elem_id="image")
+                # The file as it was uploaded: gradio would decode every format that Pillow has.
+                image.preprocess = lambda payload: payload.path if payload else None
+                words = gr.Textbox(
+                    _proposed(segmenter.class_names),
+                    label="class names, separated by commas",
+                    placeholder="person,sea,sand,sky",
+                    elem_id="words",
+                )
+                background = gr.Textbox(
+                    label="background names: everything else, one more class (may be empty)",
+                    elem_id="background",
+                )
+                with gr.Accordion("options", open=False):
+                    mode = gr.Radio([_SLIDING, _FAST], value=_SLIDING, label="mode", elem_id="mode")
+                    threshold = gr.Slider(0, 1, 0, label="threshold: less probable pixels are unknown")
+                    opacity = gr.Slider(0, 1, 0.55, label="opacity of the masks")
+                button = gr.Button("segment", variant="primary", elem_id="segment")
+            with gr.Column():
+                masks = gr.AnnotatedImage(label="masks", elem_id="masks")
+                message = gr.Markdown(elem_id="message")
+                with gr.Row():
+                    files = [
+                        gr.DownloadButton(label, interactive=False, elem_id=f"download_{name}", size="sm")
+                        for name, label in (
+                            ("labels", "label ids (PNG)"),
+                            ("overlay", "overlay (PNG)"),
+                            ("summary", "summary (JSON)"),
+                        )
+                    ]
+        gr.Examples([list(row) for row in examples], [image, words], cache_examples=False)
+        inputs = [image, words, background, threshold, opacity, mode]
+        outputs = [masks, message, *files]
+        # One after another: the devices are busy with one image anyway.
+        gr.on(
+            [button.click, words.submit], on_click, inputs, outputs, api_name="segment", concurrency_limit=1
+        )
+    return page.queue(max_size=_MAX_WAITING)
+
+
+@contextlib.contextmanager
+def serving(page: gr.Blocks, host: str, port: int) -> Any:
+    """Serves the page in threads; yields its address.
+
+    Raises:
+        UserError: the port is in use, or the host is none of this machine.
+    """
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            max_file_size=MAX_UPLOAD,
+            ssr_mode=False,
+            footer_links=[],
+            enable_monitoring=False,
+            theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+        )
+    except OSError as error:
+        raise UserError(
+            f"no page can be served at {host}:{port} ({error}); give another --port, or --host=127.0.0.1"
+        ) from error
+    try:
+        yield address
+    finally:
+        page.close(verbose=False)
+
+
+def _proposed(class_names: Sequence[str]) -> str:
+    """The first synonyms of the names of the training, if they are few."""
+    names = [split_synonyms(name)[0] for name in class_names]
+    return ",".join(names) if len(names) <= _MAX_PROPOSED else ""

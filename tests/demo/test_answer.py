@@ -1,0 +1,101 @@
+"""What a click does, without gradio."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hclip_jax.demo.answer import MAX_MEGAPIXELS, Answer, Question, answer
+from hclip_jax.errors import UserError
+from hclip_jax.inference.segmentation import Segmentation
+from tests import trained
+
+WORDS = "cat,red wall,sky"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> str:
+    Image.fromarray(trained.RGB).save(tmp_path / "photo.png")
+    return str(tmp_path / "photo.png")
+
+
+def ask(folder: Path, segmenter: Any = None, **fields: Any) -> Answer:
+    (folder / "files").mkdir()
+    return answer(segmenter or trained.segmenter(), Question(**fields), folder / "files", "runs/mine")
+
+
+def test_masks_and_files_hold_the_ids_of_the_segmenter(image: str, tmp_path: Path) -> None:
+    found = ask(tmp_path, image=image, words=WORDS, background="road", threshold=0.5, opacity=0.3, fast=True)
+    names = WORDS.split(",")
+    expected = trained.segmenter()(image, names, background=["road"], threshold=0.5, fast=True)
+    labels, overlay, summary = found.files
+    assert [path.name for path in found.files] == ["photo.png", "photo_overlay.png", "photo.json"]
+    with Image.open(labels) as label:
+        np.testing.assert_array_equal(np.asarray(label), np.where(expected.ids < 0, 255, expected.ids))
+    with Image.open(overlay) as written:
+        np.testing.assert_array_equal(np.asarray(written), np.asarray(expected.overlay(0.3)))
+    about = json.loads(summary.read_text())
+    assert about == {"image": "photo.png", "model": "runs/mine", **expected.summary()}
+
+    present = {expected.class_names[t]: t for t in np.unique(expected.ids) if t >= 0}
+    assert {name.rpartition(" ")[0].rpartition(" ")[0] for _, name in found.masks} == set(present)
+    for mask, name in found.masks:
+        t = present[name.rpartition(" ")[0].rpartition(" ")[0]]
+        np.testing.assert_array_equal(mask, np.float32(0.3) * (expected.ids == t))
+        assert found.colours[name].startswith("#")
+    np.testing.assert_array_equal(found.image, trained.RGB)
+
+
+class Halves:
+    """In place of a segmenter: the left half of each image is the first class, the right half unknown."""
+
+    class_names = ()
+
+    def __call__(self, image: np.ndarray, class_names: Any, **options: Any) -> Segmentation:
+        height, width = image.shape[:2]
+        ids = np.broadcast_to(np.where(np.arange(width) < width // 2, 0, -1), (height, width)).astype(
+            np.int32
+        )
+        names = (*class_names, "background") if options["background"] else tuple(class_names)
+        return Segmentation(image, names, ids, np.ones_like(ids, np.float32), lambda: np.zeros(()))
+
+
+def test_a_large_image_is_shown_small_and_stored_whole(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((1000, 2000, 3), np.uint8)).save(tmp_path / "large.png")
+    found = ask(tmp_path, Halves(), image=str(tmp_path / "large.png"), words="cat,dog", background="sky")
+    assert found.image.shape == (640, 1280, 3)
+    ((mask, name),) = found.masks
+    assert (mask.shape, name) == ((640, 1280), "cat 50.0 %")
+    assert mask[:, :640].all()
+    assert not mask[:, 640:].any()
+    assert found.text == (
+        "2000 x 1000 pixels, 1 of 3 names found. Not found: dog, background. Unknown: 50.0 %."
+    )
+    with Image.open(found.files[0]) as label:
+        assert label.size == (2000, 1000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"image": None}, "there is no image; upload one"),
+        ({"words": " "}, "there are no class names; write them separated by commas"),
+        ({"words": "cat,cat"}, "class names='cat,cat'"),
+        ({"background": "a,,b"}, "background names='a,,b'"),
+        ({"image": "{}/notes.png"}, "cannot read notes.png as an image"),
+        ({"image": "{}/bomb.png"}, f"at most {MAX_MEGAPIXELS}"),
+    ],
+)
+def test_every_wrong_use_is_a_sentence_without_paths(
+    fields: dict[str, Any], message: str, image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.png").write_text("words")
+    Image.new("1", (9000, 9000)).save(tmp_path / "bomb.png")
+    fields = {name: value and value.format(tmp_path) for name, value in fields.items()}
+    with pytest.raises(UserError) as error:
+        ask(tmp_path, Halves(), **{"image": image, "words": WORDS, **fields})
+    assert message in str(error.value)
+    assert str(tmp_path) not in str(error.value)
