@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ def make_page(
     """
 
     def on_click(
-        image: str | None,
+        image: dict[str, Any] | None,
         words: str,
         background: str,
         threshold: float,
@@ -45,9 +47,11 @@ def make_page(
         progress: gr.Progress = gr.Progress(),  # noqa: B008 — gradio looks for it here
     ) -> list[Any]:
         progress(0.1, desc="segmenting; the first image compiles the model")
-        question = Question(image, words or "", background or "", threshold, opacity, mode == _FAST)
+        _remove_old(folder)
+        upload = image.get("path") if image else None
+        question = Question(upload, words or "", background or "", threshold, opacity, mode == _FAST)
         try:
-            found = answer(segmenter, question, Path(tempfile.mkdtemp(dir=folder)), model)
+            found = answer(segmenter, question, Path(tempfile.mkdtemp(dir=folder, prefix="answer_")), model)
         except UserError as error:
             return [
                 gr.AnnotatedImage(value=None),
@@ -63,9 +67,7 @@ def make_page(
         gr.Markdown(f"# {title}\n\nModel: `{model}`" + (f"\n\n{note}" if note else ""))
         with gr.Row():
             with gr.Column():
-                image: Any = gr.Image(label="image", sources=["upload", "clipboard"], elem_id="image")
-                # The file as it was uploaded: gradio would decode every format that Pillow has.
-                image.preprocess = lambda payload: payload.path if payload else None
+                image = gr.Image(label="image", sources=["upload", "clipboard"], elem_id="image")
                 words = gr.Textbox(
                     _proposed(segmenter.class_names),
                     label="class names, separated by commas",
@@ -98,7 +100,14 @@ def make_page(
         outputs = [masks, message, *files]
         # One after another: the devices are busy with one image anyway.
         gr.on(
-            [button.click, words.submit], on_click, inputs, outputs, api_name="segment", concurrency_limit=1
+            [button.click, words.submit],
+            on_click,
+            inputs,
+            outputs,
+            api_name="segment",
+            # The file as it was uploaded: gradio would decode every format that Pillow has.
+            preprocess=False,
+            concurrency_limit=1,
         )
     return page.queue(max_size=_MAX_WAITING)
 
@@ -131,6 +140,14 @@ def serving(page: gr.Blocks, host: str, port: int) -> Any:
         yield address
     finally:
         page.close(verbose=False)
+
+
+def _remove_old(folder: Path) -> None:
+    """Removes the files of earlier answers; gradio removes its copies and the uploads."""
+    for files in folder.glob("answer_*"):
+        with contextlib.suppress(OSError):
+            if time.time() - files.stat().st_mtime > _KEPT_SECONDS:
+                shutil.rmtree(files)
 
 
 def _proposed(class_names: Sequence[str]) -> str:

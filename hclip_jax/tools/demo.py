@@ -11,6 +11,8 @@ segmented one after another, and deleted after an hour. Ctrl-C ends it. Examples
 """
 
 import importlib.util
+import os
+import socket
 import sys
 import tempfile
 import threading
@@ -40,19 +42,34 @@ def main(argv: list[str]) -> int:
     if importlib.util.find_spec("gradio") is None:
         raise UserError("hclip demo needs gradio, which is not installed; run pip install 'hclip_jax[demo]'")
 
-    # Imported after the arguments are checked: JAX and gradio take seconds to start.
-    from hclip_jax.demo.examples import write_examples
-    from hclip_jax.demo.page import make_page, serving
-    from hclip_jax.segmenter import Segmenter
-
-    segmenter = Segmenter.load(args.model, args.base, args.dtype, args.checkpoint)
-    note = NOTE if is_built_in(segmenter.clip) else ""
+    _check_address(args.host, args.port)
     with tempfile.TemporaryDirectory(prefix="hclip_demo_") as folder:
+        # Uploads too are removed at the end. Read when gradio is imported.
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
+
+        # Imported after the arguments are checked: JAX and gradio take seconds to start.
+        from hclip_jax.demo.examples import write_examples
+        from hclip_jax.demo.page import make_page, serving
+        from hclip_jax.segmenter import Segmenter
+
+        segmenter = Segmenter.load(args.model, args.base, args.dtype, args.checkpoint)
+        note = NOTE if is_built_in(segmenter.clip) else ""
         page = make_page(segmenter, args.model, note, write_examples(Path(folder)), Path(folder))
         with serving(page, args.host, args.port) as address:
             print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
             threading.Event().wait()
     return 0
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises UserError if nothing can be served there, before a model is loaded."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise UserError(
+            f"no page can be served at {host}:{port} ({reason}); give another --port, or --host=127.0.0.1"
+        ) from error
 
 
 def _parser() -> Parser:

@@ -1,6 +1,7 @@
 """A person's whole path through the page, in a headless Chromium that reaches no other host."""
 
 import importlib.util
+import os
 import re
 import shutil
 import signal
@@ -39,9 +40,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [*DEMO, f"--model={folder / 'run'}", f"--port={port}"]
-    log = folder / "log.txt"
+    log, temporary = folder / "log.txt", folder / "tmp"
+    temporary.mkdir()
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(temporary)}
+        )
     try:
         deadline = time.monotonic() + 120
         while not (found := re.findall(r"the page is at (\S+)", log.read_text())):
@@ -52,6 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert log.read_text().splitlines()[1:] == ["interrupted"]
+        assert list(temporary.iterdir()) == []  # no upload and no result is left
     finally:
         process.kill()
         process.wait()
@@ -98,6 +103,9 @@ def test_from_an_upload_to_the_ids_of_the_command(
             assert time.monotonic() < deadline
             browser.evaluate("1")
             time.sleep(0.1)
+        browser.click("tbody tr:nth-child(2)")  # an example
+        browser.wait_for("document.querySelector('#words textarea').value.includes('thing')")
+        assert "235 x 193 pixels" in answer("235 x 193")
         large = tmp_path / "large.png"
         with large.open("wb") as file:
             file.truncate(100_000_000)

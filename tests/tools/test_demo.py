@@ -1,4 +1,5 @@
 import importlib.util
+import socket
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,13 @@ def test_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capt
     assert message == (
         "error: hclip demo needs gradio, which is not installed; run pip install 'hclip_jax[demo]'\n"
     )
+
+
+def test_a_port_in_use_is_refused_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = refuse(main, "--model=none", f"--port={port}", capture=capsys)
+    assert f"no page can be served at 127.0.0.1:{port} (Address already in use); give another --port" in message
