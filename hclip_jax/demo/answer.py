@@ -1,4 +1,4 @@
-"""What a click on the page does: an image file and words in, masks to show and files to download out."""
+"""The answer to a click: an image file and words in, masks to show and files to download out."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from hclip_jax.io.files import write_atomically, write_png
 from hclip_jax.text.name_list import split_names
 
 MAX_MEGAPIXELS = 60
-"""Of an uploaded image: about 1 GB of memory, so a page cannot exhaust a machine."""
+"""Size of an uploaded image: 60 take about 1 GB of memory, so a page cannot exhaust a machine."""
 
 _SHOWN_EDGE = 1280  # pixels of the image on the page; files have all pixels
 
@@ -42,7 +42,7 @@ class Segments(Protocol):
 
 
 class Question(NamedTuple):
-    """What the page asks.
+    """The fields of the page.
 
     Attributes:
         image: an uploaded file; None if there is none.
@@ -62,7 +62,7 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the page shows.
+    """The parts of the page that a click changes.
 
     Attributes:
         image: uint8 [h, w, 3], the image, reduced if it is large.

@@ -24,4 +24,6 @@ def test_a_port_in_use_is_refused_before_a_model_is_loaded(
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         message = refuse(main, "--model=none", f"--port={port}", capture=capsys)
-    assert f"no page can be served at 127.0.0.1:{port} (Address already in use); give another --port" in message
+    assert (
+        f"no page can be served at 127.0.0.1:{port} (Address already in use); give another --port" in message
+    )
