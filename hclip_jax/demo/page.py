@@ -34,7 +34,7 @@ def make_page(
         model: its name for the title and the summaries.
         note: a sentence on the limits of the model; "" for none.
         examples: images and their class names, see `write_examples`.
-        folder: gets the files to download.
+        folder: gets the files to download; the uploads lie in it, too.
     """
 
     def on_click(
@@ -48,9 +48,9 @@ def make_page(
     ) -> list[Any]:
         progress(0.1, desc="segmenting; the first image compiles the model")
         _remove_old(folder)
-        upload = image.get("path") if image else None
-        question = Question(upload, words or "", background or "", threshold, opacity, mode == _FAST)
         try:
+            upload = _upload(image, folder)
+            question = Question(upload, words or "", background or "", threshold, opacity, mode == _FAST)
             found = answer(segmenter, question, Path(tempfile.mkdtemp(dir=folder, prefix="answer_")), model)
         except UserError as error:
             return [
@@ -140,6 +140,18 @@ def serving(page: gr.Blocks, host: str, port: int) -> Any:
         yield address
     finally:
         page.close(verbose=False)
+
+
+def _upload(image: dict[str, Any] | None, folder: Path) -> str | None:
+    """The path of the upload.
+
+    Raises:
+        UserError: it is a path of the machine outside of the folder of uploads; nobody may ask for those.
+    """
+    path = image.get("path") if image else None
+    if path is not None and not Path(path).resolve().is_relative_to(folder.resolve()):
+        raise UserError("the image is no upload to this page; upload one")
+    return path
 
 
 def _remove_old(folder: Path) -> None:
