@@ -62,7 +62,7 @@ def test_training_writes_the_work_directory(trained: Path) -> None:
     expected = to_dict(micro(evaluate_every=4, trainable=("head",)))
     expected["evaluation"]["num_images"] = 2
     assert json.loads((trained / "config.json").read_text()) == expected
-    assert {path.name for path in (trained / "checkpoints").iterdir()} == {"2", "4"}
+    assert {path.name for path in (trained / "checkpoints").iterdir()} == {"2", "4", "best.json"}
 
     logged = metrics(trained)
     assert [line["step"] for line in logged] == [1, 2, 3, 4, 4]
@@ -121,7 +121,8 @@ def test_newest_checkpoint_is_evaluated(
     after = contents(trained)
     assert after.keys() == before.keys()
     changed = {name for name in after if after[name] != before[name]}
-    assert changed <= {f"evaluation/val.{kind}" for kind in ("json", "csv", "md", "npz")}
+    reports = {f"evaluation/val.{kind}" for kind in ("json", "csv", "md", "npz")}
+    assert changed <= {*reports, "report.html"}
 
 
 def test_a_training_is_resumed_and_made_longer_without_its_configuration(
