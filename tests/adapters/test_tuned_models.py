@@ -31,7 +31,6 @@ from hclip_jax.weights.model_directory import load_model, save_model
 from tests import tolerance
 from tests.small_models import micro, micro_tuned, prompts_of
 
-IN_SHORT = ("hclip", "full")  # with and without adapters
 PARAMS = jax.device_get(jax.jit(Model(micro().architecture).init)(jax.random.key(0)))
 
 
@@ -83,7 +82,7 @@ def update_on(config: Config, params: Any, devices: int) -> TrainState:
 
 
 @pytest.mark.parametrize(
-    "method", [name if name in IN_SHORT else pytest.param(name, marks=pytest.mark.slow) for name in METHODS]
+    "method", [name if name == "hclip" else pytest.param(name, marks=pytest.mark.slow) for name in METHODS]
 )
 def test_one_device_or_eight_and_back_from_a_checkpoint(method: str, tmp_path: Path) -> None:
     config = micro_tuned(method=method)

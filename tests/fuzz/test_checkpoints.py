@@ -48,6 +48,7 @@ def test_files_that_go_away_are_found(tmp_path: Path) -> None:
         path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_without_checksums_orbax_refuses_in_one_sentence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

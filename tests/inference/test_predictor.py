@@ -77,8 +77,8 @@ def test_devices_may_share_the_classes_of_an_image(params: Params, max_classes: 
     ("num_classes", "max_classes"),
     [
         (6, 256),
-        (6, 7),
         (9, 7),
+        pytest.param(6, 7, marks=pytest.mark.slow),
         pytest.param(1, 256, marks=pytest.mark.slow),
         pytest.param(9, 256, marks=pytest.mark.slow),
     ],

@@ -136,6 +136,7 @@ def test_gradients_reach_every_trainable_leaf(params: dict, batches: list) -> No
     assert without_gradient == {"clip/logit_scale"}
 
 
+@pytest.mark.slow  # tests/training/test_loop.py::test_the_log has it of four steps
 def test_training_keeps_the_text_energy(params: dict, batches: list) -> None:
     _, after = run(params, batches, 1, lr_multipliers={"clip": 1.0, "adapters": 1.0, "head": 1.0})
     moved = np.abs(after["adapters"]["text"] - params["adapters"]["text"]).max()

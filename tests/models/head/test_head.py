@@ -83,7 +83,7 @@ def test_gradients_through_the_selection_equal_those_of_the_selected_classes() -
     assert set(np.flatnonzero(np.abs(text).max((1, 2)))) == set(np.asarray(ids))
 
 
-@pytest.mark.parametrize("remat_policy", ["dots", "full"])
+@pytest.mark.parametrize("remat_policy", [pytest.param("dots", marks=pytest.mark.slow), "full"])
 def test_remat_does_not_change_values_and_gradients(remat_policy: str) -> None:
     value_and_gradient = jax.jit(jax.value_and_grad(mean_square, argnums=1), static_argnums=0)
     tolerance.assert_close(
