@@ -6,6 +6,7 @@ file, `choose.COMMITTED`.
 """
 
 import contextlib
+import dataclasses
 import gc
 import sys
 import warnings
@@ -39,8 +40,7 @@ class TrainCheckpoints:
         The `max_to_keep` newest checkpoints are kept, and the best by `best_metric`, see `BestKeeper`.
         """
         self._workdir, directory = workdir, workdir / FOLDER
-        self._report = sys.unraisablehook
-        sys.unraisablehook = _without_closed_loops(self._report)
+        _mute_closed_loops()
         if processes.is_primary():
             remove_incomplete(workdir)
         self._best = BestKeeper(directory, best_metric, list_steps(workdir))
@@ -67,8 +67,6 @@ class TrainCheckpoints:
             with self._saving():
                 self._manager.wait_until_finished()
                 self._manager.close()
-            if error is None:  # otherwise threads may go on reporting until the process ends
-                sys.unraisablehook = self._report
         except UserError:
             if not isinstance(error, Exception):  # a request to stop says that the state is saved
                 raise
@@ -151,6 +149,7 @@ def restore(
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     restore_args = ocp.checkpoint_utils.construct_restore_args(abstract)
     state, position, problem = {}, None, ""
+    _mute_closed_loops()
     with _without_reports():
         try:
             with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
@@ -178,9 +177,21 @@ def _shapes(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
 
 
-def _without_closed_loops(hook: Callable[[Any], object]) -> Callable[[Any], object]:
-    """A `sys.unraisablehook` without reports of TensorStore's threads, long after a save failed."""
-    return lambda report: None if str(report.exc_value) == "Event loop is closed" else hook(report)
+@dataclasses.dataclass(frozen=True)
+class _WithoutClosedLoops:
+    """A `sys.unraisablehook` without reports of TensorStore's threads, long after a save or a read failed."""
+
+    hook: Callable[[Any], object]
+
+    def __call__(self, report: Any) -> None:
+        if str(report.exc_value) != "Event loop is closed":
+            self.hook(report)
+
+
+def _mute_closed_loops() -> None:
+    """For the rest of the process, because the threads of a failure may report until its end."""
+    if not isinstance(sys.unraisablehook, _WithoutClosedLoops):
+        sys.unraisablehook = _WithoutClosedLoops(sys.unraisablehook)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ import os
 import re
 import resource
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -179,6 +181,21 @@ def test_a_checkpoint_without_checksums_is_read_with_a_note(
     other = {**like(), "trainable": {"head": {"kernel": jnp.zeros((5, 3))}}}
     with pytest.raises(UserError, match=r"checkpoints/4 is damaged .*--checkpoint=2"):
         restore(workdir, chosen, other)
+
+
+def test_late_reports_of_a_failed_read_are_left_out_and_others_are_not(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[SimpleNamespace] = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    chosen = choose_checkpoint(workdir)
+    assert chosen is not None
+    for _ in range(2):
+        with pytest.raises(UserError):
+            restore(workdir, chosen, {**like(), "trainable": {"head": {"kernel": jnp.zeros((5, 3))}}})
+        sys.unraisablehook(SimpleNamespace(exc_value=RuntimeError("Event loop is closed")))
+        sys.unraisablehook(SimpleNamespace(exc_value=RuntimeError("another")))
+    assert [str(report.exc_value) for report in shown] == ["another", "another"]
 
 
 def test_a_folder_that_cannot_be_read_is_one_sentence(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
