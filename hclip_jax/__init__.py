@@ -7,7 +7,7 @@ Dimension letters, one meaning each, in einsum strings, shape comments and docst
     M blocks        b block size        J the four attention matrices, in the order q k v o
 
 Any other letter in a shape is declared in the docstring that uses it. Importing the package changes nothing:
-no environment variable, no file, no JAX configuration (see `hclip_jax.runtime`).
+no environment variable, no file, no JAX configuration (see `hclip_jax.runtime`). README.md has a map.
 """
 
 import importlib

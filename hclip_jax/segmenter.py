@@ -1,7 +1,6 @@
 """The Python interface: an image and class names in, labels out."""
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +13,17 @@ from jax.sharding import Mesh
 
 from hclip_jax import runtime
 from hclip_jax.config.schema import ClipConfig, InferenceProtocol
-from hclip_jax.data.bands import row_bands
-from hclip_jax.data.image_like import ImageLike, as_rgb
-from hclip_jax.data.open_image import MAX_MEGAPIXELS
 from hclip_jax.data.transforms import resize_shortest
-from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
+from hclip_jax.images.image_like import ImageLike, as_rgb
+from hclip_jax.images.open_image import MAX_MEGAPIXELS
 from hclip_jax.inference.exported import ExportedPrograms
-from hclip_jax.inference.output import Prediction
 from hclip_jax.inference.predictor import Predictor, fold_adapters
+from hclip_jax.inference.segment_images import Settings, segment_images
 from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.inference.sliding_window import resize_square
 from hclip_jax.inference.text_cache import TextCache
-from hclip_jax.inference.tiles import MIN_TILE, predict_tiles, tile_probabilities
+from hclip_jax.inference.tiles import MIN_TILE
 from hclip_jax.io.code_digest import code_digest
 from hclip_jax.load import open_model
 from hclip_jax.models.hclip import Model
@@ -35,8 +32,6 @@ from hclip_jax.ops.normalization import l2_normalize
 from hclip_jax.sharding import make_mesh, place
 from hclip_jax.text.class_groups import ClassGroups, group_class_names
 from hclip_jax.text.prompts import average_templates, make_prompts
-
-_MAX_PROBABILITY_BYTES = 2**32  # of one image
 
 
 class PatchFeatures(NamedTuple):
@@ -203,8 +198,8 @@ class Segmenter:
         groups = self._group(class_names, background, synonyms)
         predictor = self._predictor(groups, fast=fast, templates=tuple(templates))
         arrays = map(functools.partial(as_rgb, max_megapixels=max_megapixels), images)
-        settings = _Settings(groups, predictor, batch_size, threshold, tile, on_progress)
-        return _segment_tiled(arrays, settings) if tile else _segment_batches(arrays, settings)
+        settings = Settings(groups, predictor, batch_size, threshold, tile, on_progress)
+        return segment_images(arrays, settings)
 
     def embed_text(
         self, class_names: Sequence[str], synonyms: str = "", templates: Sequence[str] = ()
@@ -278,85 +273,6 @@ class Segmenter:
         pad = groups.members != self.class_names or templates != trained
         caches = {"text_cache": self._text_cache, "programs": self._programs}
         return Predictor(self._model, self._params, prompts, self._mesh, protocol, pad=pad, **caches)
-
-
-class _Settings(NamedTuple):
-    """Settings of a call of `many`, for all its images."""
-
-    groups: ClassGroups
-    predictor: Predictor
-    batch_size: int
-    threshold: float
-    tile: int
-    on_progress: Callable[[float], None]
-
-
-def _segment_batches(images: Iterator[np.ndarray], settings: _Settings) -> Iterator[Segmentation]:
-    """Segments whole images, a batch at a time."""
-    is_first_batch = True
-    while batch := list(itertools.islice(images, settings.batch_size)):
-        # A smaller last batch is filled up, so that it uses the compiled program of the others.
-        padding = [] if is_first_batch else [batch[-1]] * (settings.batch_size - len(batch))
-        is_first_batch = False
-        yield from _segment_batch(batch, padding, settings)
-        del batch, padding  # large images: the next are read without these in memory
-
-
-def _segment_batch(
-    batch: list[np.ndarray], padding: list[np.ndarray], settings: _Settings
-) -> Iterator[Segmentation]:
-    predictor = settings.predictor
-
-    def probabilities(image: np.ndarray) -> np.ndarray:
-        return predictor.probabilities([image], [image.shape[:2]])[0]
-
-    predictions = predictor.segment(batch + padding, [image.shape[:2] for image in batch])
-    for image, prediction in zip(batch, predictions, strict=True):
-        settings.on_progress(1.0)
-        yield _to_segmentation(image, prediction, probabilities, settings)
-
-
-def _segment_tiled(images: Iterator[np.ndarray], settings: _Settings) -> Iterator[Segmentation]:
-    """Segments images one after another, a batch of tiles at a time."""
-    predictor, tile, batch_size = settings.predictor, settings.tile, settings.batch_size
-
-    def probabilities(image: np.ndarray) -> np.ndarray:
-        return tile_probabilities(predictor, image, tile, batch_size)
-
-    def segment(image: np.ndarray) -> Segmentation:
-        prediction = predict_tiles(predictor, image, tile, batch_size, settings.on_progress)
-        return _to_segmentation(image, prediction, probabilities, settings)
-
-    return map(segment, images)
-
-
-def _to_segmentation(
-    image: np.ndarray,
-    prediction: Prediction,
-    compute_probabilities: Callable[[np.ndarray], np.ndarray],
-    settings: _Settings,
-) -> Segmentation:
-    """Converts the prediction of members of the groups to a segmentation with their classes."""
-    groups, (height, width) = settings.groups, image.shape[:2]
-
-    def probabilities() -> np.ndarray:
-        num_bytes = 4 * len(groups.members) * height * width
-        if num_bytes > _MAX_PROBABILITY_BYTES:
-            raise UserError(
-                f"probabilities of {len(groups.members)} names at {width} x {height} pixels take "
-                f"{num_bytes / 2**30:.1f} GB; give fewer names or a smaller image"
-            )
-        return groups.to_class_probabilities(compute_probabilities(image))
-
-    ids, confidence = prediction
-    # Classes that share a member are more than the members.
-    narrowest = np.min_scalar_type(-len(groups.class_names))
-    ids = ids.astype(np.promote_types(ids.dtype, narrowest), copy=False)
-    class_by_member = groups.to_class_ids(np.arange(len(groups.members)))
-    for rows in row_bands(height, width):
-        ids[rows] = class_by_member[ids[rows]]
-        ids[rows][confidence[rows] < settings.threshold] = IGNORE
-    return Segmentation(image, groups.class_names, ids, confidence, probabilities)
 
 
 @functools.partial(jax.jit, static_argnums=0)

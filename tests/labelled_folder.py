@@ -8,6 +8,7 @@ from PIL import Image
 
 from hclip_jax.data.check.folder import check_folder
 from hclip_jax.data.check.issues import IssueGroup
+from hclip_jax.data.label_io import decode_label, read_raw_label
 
 CLASS_NAMES = ("cat", "traffic light", "sky")
 SIZE = (40, 48)  # height, width
@@ -46,3 +47,8 @@ def only_issue(root: Path, *items: str, level: str = "error", classes_file: str 
     assert issue.message
     assert issue.fix
     return issue
+
+
+def read_label(path: Path, num_classes: int) -> np.ndarray:
+    """Class ids int32 [H, W] of a label file, as a data set reads them."""
+    return decode_label(read_raw_label(path), num_classes, str(path))

@@ -21,6 +21,17 @@ def test_packages_are_the_folders_with_python_files() -> None:
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
 
 
+def test_each_package_names_its_modules() -> None:
+    for package in sorted((ROOT / "hclip_jax").rglob("__init__.py")):
+        if package.parent.name == "hclip_jax":  # the map of README.md has the rooms
+            text = (ROOT / "README.md").read_text()
+        else:
+            text = ast.get_docstring(ast.parse(package.read_text())) or ""
+        modules = {path.stem for path in package.parent.glob("[a-z]*.py")} - {"errors", "version"}
+        missing = [name for name in sorted(modules) if not re.search(rf"\b{name}\b", text)]
+        assert not missing, f"{package} does not say what {missing} are"
+
+
 def test_all_data_files_are_installed() -> None:
     installed = {
         path

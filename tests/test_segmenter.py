@@ -9,10 +9,10 @@ import pytest
 from PIL import ExifTags, Image
 
 from hclip_jax import Model, Segmentation, Segmenter
-from hclip_jax import segmenter as module
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from hclip_jax.inference import predictor as predictor_module
+from hclip_jax.inference import segment_images
 from hclip_jax.inference.tiles import split_into_tiles
 from hclip_jax.io import cache
 from hclip_jax.segmenter import ImageLike, as_rgb
@@ -285,7 +285,7 @@ def test_class_names_are_required_if_the_training_has_none() -> None:
 def test_probabilities_that_need_too_much_memory_are_refused(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MAX_PROBABILITY_BYTES", 4 * 3 * 40 * 56)
+    monkeypatch.setattr(segment_images, "_MAX_PROBABILITY_BYTES", 4 * 3 * 40 * 56)
     assert segmenter(RGB, CLASS_NAMES, fast=True).probabilities.shape == (3, 40, 56)
     result = segmenter(RGB, [*CLASS_NAMES, "sea"], fast=True)
     assert result.summary()["unknown_area"] == 0  # the other results do not depend on them

@@ -5,10 +5,12 @@ sources     opens a data set by its root
 folder      a labelled folder        scan  pairs its files, for training and for the check
 layout      other ways to lay out files; open_labels opens each
 patterns    nested folders           colour_map  labels as colours      coco  JSON of COCO, and panoptic PNGs
-labels      reads the label of an image; named_ids: class ids by names; rle, rasterize: regions to masks
+coco_file   entries of such a JSON      named_ids   class ids by names     rle, rasterize  regions to masks
+labels      reads the label of an image, by label_io from a file
+data_folder HCLIP_DATA                  listing     the files of a folder  spread  a few of many, evenly
+digest      of the files of a data set  labelled    whether labels show more than a class
 tfds        a TFDS directory
 scenes/     built-in images without a download
-image_io    image and label files to arrays
 transforms  training augmentation; resize for evaluation
 loader      training batches and evaluation examples
 check/      the report on a labelled folder

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from hclip_jax.data.coco_file import CocoImage, read_coco
-from hclip_jax.data.image_io import read_header, read_image_size
 from hclip_jax.data.labels import label_path
 from hclip_jax.data.listing import LeftOut, list_images
-from hclip_jax.data.open_image import check_size, open_image
-from hclip_jax.data.orientation import upright
 from hclip_jax.data.rasterize import polygons_mask
 from hclip_jax.data.rle import decode_mask
 from hclip_jax.data.scan import FilePair, Scan, ScanIssue, ScanIssueKind
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError, printable
+from hclip_jax.images.image_io import read_header, read_image_size
+from hclip_jax.images.open_image import check_size, open_image
+from hclip_jax.images.orientation import upright
 
 _UNLABELLED = 65535  # `ignore_value` of 16 bits
 _LOST = {LeftOut.DEAD_LINK: ScanIssueKind.DEAD_LINK, LeftOut.UNREADABLE: ScanIssueKind.UNREADABLE}

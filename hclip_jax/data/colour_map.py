@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hclip_jax.data.named_ids import named_ids
-from hclip_jax.data.open_image import open_image
-from hclip_jax.data.orientation import upright
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError, printable
+from hclip_jax.images.open_image import open_image
+from hclip_jax.images.orientation import upright
 from hclip_jax.io.substitutes import check_file
 
 VOC = "voc"

@@ -6,14 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hclip_jax.data.digest import digest_files
-from hclip_jax.data.image_io import (
-    decode_label,
-    format_size,
-    read_header,
-    read_image,
-    read_image_size,
-    without_ids,
-)
+from hclip_jax.data.label_io import decode_label, without_ids
 from hclip_jax.data.labels import Labels
 from hclip_jax.data.layout import FOLDER, Layout
 from hclip_jax.data.listing import IMAGE_SUFFIXES, describe
@@ -22,6 +15,7 @@ from hclip_jax.data.scan import FilePair, ScanIssue, ScanIssueKind
 from hclip_jax.data.spread import MOST, spread
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, some
+from hclip_jax.images.image_io import format_size, read_header, read_image, read_image_size
 from hclip_jax.io.progress import console
 from hclip_jax.text.class_names import read_class_names
 

@@ -6,15 +6,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from hclip_jax.data.colour_map import ColourMap, read_coloured_label
-from hclip_jax.data.image_io import (
-    read_header,
-    read_image_size,
-    read_label_header,
-    read_label_size,
-    read_raw_label,
-)
+from hclip_jax.data.label_io import read_label_header, read_label_size, read_raw_label
 from hclip_jax.data.scan import FilePair
 from hclip_jax.errors import UserError
+from hclip_jax.images.image_io import read_header, read_image_size
 
 
 class Labels(Protocol):
@@ -36,7 +31,7 @@ class Labels(Protocol):
     def has_files(self) -> bool: ...
 
     def read(self, pair: FilePair) -> np.ndarray:
-        """Reads the stored ids [H, W] of an upright label, see `image_io.ignore_value`.
+        """Reads the stored ids [H, W] of an upright label, see `label_io.ignore_value`.
 
         Raises:
             UserError: the label cannot be read.

@@ -8,9 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from hclip_jax.data.digest import digest_files
-from hclip_jax.data.image_io import decode_image, decode_label, decode_raw_label
+from hclip_jax.data.label_io import decode_label, decode_raw_label
 from hclip_jax.data.types import Example
 from hclip_jax.errors import UserError, printable
+from hclip_jax.images.image_io import decode_image
 from hclip_jax.io.json_file import read_json
 from hclip_jax.io.paths import gcs_path
 from hclip_jax.text.class_names import check_class_names, read_class_names

@@ -7,8 +7,8 @@ Source: CAT-Seg's configuration of detectron2 (`ResizeShortestEdge`, `RandomCrop
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.bands import resize_bilinear
 from hclip_jax.data.types import IGNORE, Example
+from hclip_jax.images.bands import resize_bilinear
 
 _LONGEST_EDGE = 1333  # detectron2's INPUT.MAX_SIZE_TRAIN; only panoramas reach it and need padding
 _PAD_VALUE = 128

@@ -7,9 +7,9 @@ from typing import NoReturn
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.orientation import orientation, turned
-from hclip_jax.data.quiet import quiet_pillow
 from hclip_jax.datasets.dataset import FileError
+from hclip_jax.images.orientation import orientation, turned
+from hclip_jax.images.quiet import quiet_pillow
 from hclip_jax.io.substitutes import substitute
 
 _AGAIN = "but it must be whole: unpack the archive again"

@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.bands import resize_bilinear
-from hclip_jax.data.image_io import read_image
 from hclip_jax.errors import UserError, one_line
+from hclip_jax.images.bands import resize_bilinear
+from hclip_jax.images.image_io import read_image
 from hclip_jax.inference.legend import percent
 from hclip_jax.inference.overlay import class_shares
 from hclip_jax.inference.palette import class_colours

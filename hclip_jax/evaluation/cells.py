@@ -24,7 +24,7 @@ from hclip_jax.evaluation.image_counts import read_counts
 from hclip_jax.evaluation.suite_sets import OpenSet
 from hclip_jax.inference.predictor import Predictor
 from hclip_jax.io.files import append_text, sha256_of, write_atomically
-from hclip_jax.io.json_file import read_json
+from hclip_jax.io.json_file import format_json, read_json
 from hclip_jax.io.paths import is_address
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -108,7 +108,7 @@ def run_cell(
     report = read_json(path, "evaluate again")
     counts = sha256_of(path.with_suffix(".npz"))
     report["cell"] = {**conditions, "key": key, "counts": counts, "seconds": seconds, "root": opened.root}
-    write_atomically(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(path, format_json(report))
     return report
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from hclip_jax.evaluation.bootstrap import RESAMPLES, miou, paired_difference
 from hclip_jax.evaluation.image_counts import ImageCounts
 from hclip_jax.evaluation.stored import read_evaluations
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.json_file import format_json
 from hclip_jax.io.tables import markdown_table
 
 
@@ -150,7 +150,7 @@ def write_comparison(
     writer.writerows([Comparison._fields, *rows])
     notes = "\n".join((NOTE, *remarks))
     contents = {
-        "json": json.dumps(tree, indent=2, ensure_ascii=False) + "\n",
+        "json": format_json(tree),
         "csv": text.getvalue(),
         "md": f"# {a} (A) against {b} (B)\n\n{comparison_table(rows)}\n{notes}\n",
     }

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from hclip_jax.evaluation.bootstrap import miou_interval
 from hclip_jax.evaluation.confusion_matrix import ClassMetrics, ConfusionMatrix
 from hclip_jax.evaluation.image_counts import ImageCounts, write_counts
 from hclip_jax.io.files import write_atomically
-from hclip_jax.io.json_file import read_json
+from hclip_jax.io.json_file import format_json, read_json
 from hclip_jax.io.tables import markdown_table
 
 _COLUMNS = tuple(ClassMetrics.__annotations__)
@@ -62,7 +61,7 @@ def write_report(
         "details": details,
     }
     contents = {
-        "json": json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        "json": format_json(report),
         "csv": _csv(report["per_class"]),
         "md": _markdown(name, report, counts.num_images),
     }

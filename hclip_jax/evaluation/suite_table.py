@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from hclip_jax.evaluation.comparison import NOTE, Comparison
 from hclip_jax.evaluation.suite import Suite
 from hclip_jax.evaluation.suite_rows import Row
 from hclip_jax.io.files import write_atomically
+from hclip_jax.io.json_file import format_json
 from hclip_jax.io.tables import markdown_table
 
 NONE = "–"
@@ -85,7 +85,7 @@ def write_table(folder: Path, table: Table) -> None:
     }
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_csv_rows(table))
-    write_atomically(folder / "table.json", json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(folder / "table.json", format_json(tree))
     write_atomically(folder / "table.csv", text.getvalue())
     write_atomically(folder / "table.md", markdown(table))
 

@@ -15,8 +15,8 @@ import numpy as np
 from jax import Array
 
 from hclip_jax.config.schema import InferenceProtocol
-from hclip_jax.data.bands import LARGE_PIXELS
 from hclip_jax.errors import UserError
+from hclip_jax.images.bands import LARGE_PIXELS
 from hclip_jax.inference import sliding_window
 from hclip_jax.inference.blocks import BLOCK_SIZE, Block, output_blocks
 from hclip_jax.ops import resize

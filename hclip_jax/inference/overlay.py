@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.bands import resize_bilinear, row_bands
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
+from hclip_jax.images.bands import resize_bilinear, row_bands
 from hclip_jax.inference.legend import (
     MAX_ROWS,
     WHITE,

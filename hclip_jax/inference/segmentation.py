@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.bands import row_bands
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError, one_line
+from hclip_jax.images.bands import row_bands
 from hclip_jax.inference.legend import percent
 from hclip_jax.inference.overlay import class_shares, overlay
 from hclip_jax.inference.palette import class_colours

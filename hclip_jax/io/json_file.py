@@ -1,4 +1,4 @@
-"""Reading JSON that people, disks and other programs wrote: a value, or one sentence."""
+"""JSON for people to read, and JSON that people, disks and programs wrote: a value, or one sentence."""
 
 import json
 from collections.abc import Callable
@@ -11,6 +11,15 @@ from hclip_jax.io.substitutes import check_file
 
 MAX_BYTES = 2**26
 """Larger files are refused unread: the largest JSON in use, an index of weights, has some 100 kB."""
+
+
+def format_json(value: Any) -> str:
+    """Formats a value in lines, with every character as itself.
+
+    Raises:
+        ValueError: a number is not finite, which JSON has not.
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_json(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> Any:

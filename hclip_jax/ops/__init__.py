@@ -10,5 +10,6 @@ inverse      inverse of I + S for skew-symmetric S
 resize       bilinear and bicubic resampling as in PyTorch
 chunked_map  applies a function to chunks of the class axis
 remat        recomputes activations in the backward pass
+collectives  sums and exchanges over an axis of the mesh
 types        array types for annotations
 """

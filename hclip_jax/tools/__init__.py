@@ -1,1 +1,14 @@
-"""The commands of `hclip` (see `cli.py`); python -m hclip_jax.tools.NAME runs one of them."""
+"""The commands of `hclip`; python -m hclip_jax.tools.NAME runs one of them.
+
+cli           hclip NAME                  command_line  arguments and exit statuses of all commands
+segment       segment_arguments: its options; segment_inputs, segment_images, segment_video: what it reads;
+              segment_files, segment_formats: what it writes; background: reads and writes meanwhile
+demo          the same on a page          model_options options of both and others
+evaluate      of a training; evaluate_suite: of any model on several sets
+check_data    check_previews: its images
+prepare       prepare_tables: its tables
+convert       merge, merge_check          push
+report        benchmark                   compile
+ablate        hypersphere                 pretrain_tiny
+model_table   what convert says of a model
+"""

@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.data.check.pair import CheckedPair
-from hclip_jax.data.image_io import ignore_value, read_image
+from hclip_jax.data.label_io import ignore_value
 from hclip_jax.data.types import IGNORE
+from hclip_jax.images.image_io import read_image
 from hclip_jax.inference.overlay import overlay
 
 

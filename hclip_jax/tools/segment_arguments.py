@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hclip_jax.data.open_image import MAX_MEGAPIXELS
 from hclip_jax.errors import UserError
+from hclip_jax.images.open_image import MAX_MEGAPIXELS
 from hclip_jax.inference.segmentation import check_num_classes
 from hclip_jax.io.paths import local_path
 from hclip_jax.text.class_groups import SYNONYMS

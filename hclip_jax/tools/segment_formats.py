@@ -1,6 +1,5 @@
 """Labels as labelling tools want them: `hclip segment --formats=coco,polygons,masks`."""
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from PIL import Image
 from hclip_jax.data.rle import encode_mask
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically, write_png
+from hclip_jax.io.json_file import format_json
 
 if TYPE_CHECKING:
     from hclip_jax.inference.segmentation import Segmentation
@@ -105,7 +105,7 @@ def write_formats(segmentation: "Segmentation", path: Path, output: Path, format
 
 def to_json(content: object) -> bytes:
     r"""Indented UTF-8; bytes of a file name that are not UTF-8 become "\udcxx", as JSON escapes them."""
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    return format_json(content).encode(errors="backslashreplace")
 
 
 def file_names(class_names: Sequence[str]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.progress import Progress
 
-from hclip_jax.data.bands import LARGE_PIXELS
 from hclip_jax.errors import UserError, one_line
+from hclip_jax.images.bands import LARGE_PIXELS
 from hclip_jax.tools.background import Background
 from hclip_jax.tools.segment_files import check_targets, write_results
 from hclip_jax.tools.segment_formats import CocoFile

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hclip_jax.data.image_io import decode_image, read_image, remarks
 from hclip_jax.data.listing import list_images
-from hclip_jax.data.video import VIDEO_SUFFIXES
 from hclip_jax.errors import UserError
+from hclip_jax.images.image_io import decode_image, read_image, remarks
+from hclip_jax.images.video import VIDEO_SUFFIXES
 
 STDIN = Path("/dev/stdin")
 """The argument "-": an image whose bytes come from standard input; its results are stdin.png and so on."""

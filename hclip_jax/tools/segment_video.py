@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
-from hclip_jax.data.video import Video, check_video_library, open_video
-from hclip_jax.data.video_writer import VideoWriter
 from hclip_jax.errors import UserError, one_line
+from hclip_jax.images.video import Video, check_video_library, open_video
+from hclip_jax.images.video_writer import VideoWriter
 from hclip_jax.inference.frame_overlay import FrameOverlay
 from hclip_jax.io.files import replace_atomically
 from hclip_jax.tools.segment_files import VIDEO_SUFFIX

@@ -15,5 +15,6 @@ reference_defaults  what files of the published models do not state
 hub/                models by name on the Hugging Face Hub: downloads, and uploads with a model card
 layouts/            name tables between PyTorch state dicts and our parameter tree
 export              CLIP with the adapters folded in, in the formats of other programs
+built_in            the small CLIP of the package, in weights/tiny
 clip_features       features of fixed inputs, by which two sets of weights are compared
 """

@@ -1,7 +1,6 @@
 """Model directories: model.safetensors, and a config.json that describes the model."""
 
 import dataclasses
-import json
 import reprlib
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from hclip_jax.config.validate import check_architecture, check_clip, check_prot
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.copies import local_copy
 from hclip_jax.io.files import create_dir_atomically, sha256_of, write_atomically
-from hclip_jax.io.json_file import read_json
+from hclip_jax.io.json_file import format_json, read_json
 from hclip_jax.io.substitutes import check_file
 from hclip_jax.models.clip.preprocessing import IMAGE_MEAN, IMAGE_STD
 from hclip_jax.version import __version__
@@ -108,7 +107,7 @@ def save_model(target: Path, model: Checkpoint) -> None:
                 protocol=protocol,
                 class_names=class_names,
             )
-        write_atomically(folder / _CARD, json.dumps(to_dict(card), indent=2, ensure_ascii=False) + "\n")
+        write_atomically(folder / _CARD, format_json(to_dict(card)))
 
 
 def load_model(path: Path) -> Checkpoint:

@@ -11,6 +11,7 @@ from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
+from tests.fuzz.image_files import RAMP, RGB, encoded, exif
 
 
 def test_examples_equal_the_files(folder: Path) -> None:
@@ -209,3 +210,26 @@ def test_ignored_ids_give_the_batches_of_rewritten_labels(folder: Path, tmp_path
         np.testing.assert_array_equal(batch["label"], expected["label"])
     for stream in streams:
         stream.close()
+
+
+def late_exif(path: Path, image: Image.Image, orientation: int) -> None:
+    """Writes a PNG with the EXIF data behind its pixels; Pillow writes them before."""
+    content = encoded(image, "PNG", exif=exif(orientation))
+    start = content.index(b"eXIf") - 4
+    stop = start + 12 + int.from_bytes(content[start : start + 4])
+    end = content.index(b"IEND") - 4
+    path.write_bytes(content[:start] + content[stop:end] + content[start:stop] + content[end:])
+
+
+def test_exif_data_behind_the_pixels(folder: Path) -> None:
+    image, label = folder / "images/train/pet.0.png", folder / "labels/train/pet.0.png"
+    late_exif(image, Image.fromarray(RGB), 6)
+    ids = RAMP % 3
+    Image.fromarray(np.rot90(ids, -1).copy()).save(label)
+    assert FolderSource(folder, "train")[0]["image"].shape[:2] == (20, 12)
+    late_exif(label, Image.fromarray(ids), 6)
+    np.testing.assert_array_equal(FolderSource(folder, "train")[0]["label"], np.rot90(ids, -1))
+    Image.fromarray(ids).save(label)  # the headers agree
+    source = FolderSource(folder, "train")
+    with pytest.raises(UserError, match=r"pet\.0\.png is 20x12 and its image 12x20: make each label"):
+        source[0]

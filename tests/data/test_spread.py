@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data import digest, folder, listing, open_image, spread
+from hclip_jax.data import digest, folder, listing, spread
 from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.spread import MOST
 from hclip_jax.data.spread import spread as spread_of
 from hclip_jax.errors import UserError
+from hclip_jax.images import open_image
 
 NUM_PAIRS = 40
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from hclip_jax.data.image_io import read_image
 from hclip_jax.demo.examples import NUM_EXAMPLES, write_examples
+from hclip_jax.images.image_io import read_image
 from hclip_jax.text.name_list import split_names
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hclip_jax.data.image_io import read_image, remarks
+from hclip_jax.images.image_io import read_image, remarks
 from tests.fuzz.image_files import images
 from tests.fuzz.mutate import mutations, outcome
 

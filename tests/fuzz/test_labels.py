@@ -1,9 +1,9 @@
 """Damaged labels: class ids, or a refusal in one sentence; never a warning."""
 
-from hclip_jax.data.image_io import read_label
 from hclip_jax.data.types import IGNORE
 from tests.fuzz.image_files import labels
 from tests.fuzz.mutate import mutations, outcome
+from tests.labelled_folder import read_label
 
 MAX_VALUES = 180_000_000
 NUM_CLASSES = 3

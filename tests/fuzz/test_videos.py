@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hclip_jax.data.video import open_video
+from hclip_jax.images.video import open_video
 from tests.fuzz.mutate import mutations, outcome
 from tests.video_files import write_video
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data import bands
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
+from hclip_jax.images import bands
 from hclip_jax.inference.overlay import overlay
 from hclip_jax.inference.palette import class_colours
 from hclip_jax.inference.segmentation import Segmentation

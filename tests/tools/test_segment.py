@@ -14,11 +14,11 @@ from matplotlib.path import Path as Outline
 from PIL import Image
 
 from hclip_jax import Segmenter
-from hclip_jax import segmenter as inference
 from hclip_jax.configs import vitb
 from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.layout import Layout
 from hclip_jax.data.rle import decode_mask
+from hclip_jax.inference import segment_images
 from hclip_jax.load import open_model
 from hclip_jax.tools.command_line import run
 from hclip_jax.tools.segment import main
@@ -205,7 +205,7 @@ def test_broken_image_is_skipped(segment: Command, photos: Path, capsys: pytest.
 def test_image_whose_probabilities_are_too_large_is_skipped(
     segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(inference, "_MAX_PROBABILITY_BYTES", 4 * 2 * 30 * 40)
+    monkeypatch.setattr(segment_images, "_MAX_PROBABILITY_BYTES", 4 * 2 * 30 * 40)
     assert segment(photos, "--classes=cat,sky") == 0  # probabilities are not computed
     for path in (photos.parent / "out").iterdir():
         path.unlink()

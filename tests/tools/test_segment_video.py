@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hclip_jax import Segmenter
-from hclip_jax.data.video import open_video
+from hclip_jax.images.video import open_video
 from hclip_jax.inference.frame_overlay import FrameOverlay
 from hclip_jax.tools.command_line import run
 from hclip_jax.tools.segment import main

@@ -27,20 +27,11 @@ from hclip_jax.data.check.kinds import (
     UNLABELLED,
 )
 from hclip_jax.data.check.thin_lines import thin_lines_between
-from hclip_jax.data.image_io import (
-    FRAMES,
-    LABEL_MODES,
-    Header,
-    format_size,
-    ignore_value,
-    read_header,
-    read_image,
-    remarks,
-    without_ids,
-)
+from hclip_jax.data.label_io import LABEL_MODES, ignore_value, without_ids
 from hclip_jax.data.labels import Labels, PngLabels
 from hclip_jax.data.scan import FilePair
 from hclip_jax.errors import UserError
+from hclip_jax.images.image_io import FRAMES, Header, format_size, read_header, read_image, remarks
 from hclip_jax.io.substitutes import substitute
 
 PLAIN = PngLabels()

@@ -1,7 +1,6 @@
 """The report on a labelled folder: tables for the terminal, Markdown to read, JSON for programs."""
 
 import dataclasses
-import json
 
 from rich.console import Console
 from rich.progress_bar import ProgressBar
@@ -10,8 +9,9 @@ from rich.text import Text
 
 from hclip_jax.data.check.folder import ClassSummary, Report, SplitSummary
 from hclip_jax.data.check.issues import IssueGroup
-from hclip_jax.data.image_io import format_size
 from hclip_jax.errors import some
+from hclip_jax.images.image_io import format_size
+from hclip_jax.io.json_file import format_json
 from hclip_jax.io.tables import markdown_table
 
 _MAX_TERMINAL_CLASSES = 40  # the files list all
@@ -50,7 +50,7 @@ def to_json(report: Report) -> str:
         "classes": [dataclasses.asdict(summary) for summary in report.classes],
         "issues": [dataclasses.asdict(issue) for issue in report.issues],
     }
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return format_json(content)
 
 
 def to_markdown(report: Report, previews: list[str]) -> str:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from hclip_jax.data import bands
-from hclip_jax.data.bands import resize_bilinear, row_bands, upright_rgb
+from hclip_jax.images import bands
+from hclip_jax.images.bands import resize_bilinear, row_bands, upright_rgb
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (37, 23, 3), dtype=np.uint8)

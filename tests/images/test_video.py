@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hclip_jax.data.video import check_video_library, open_video
-from hclip_jax.data.video_writer import VideoWriter
 from hclip_jax.errors import UserError
+from hclip_jax.images.video import check_video_library, open_video
+from hclip_jax.images.video_writer import VideoWriter
 from tests.video_files import BACKGROUND, BAR, frame_image, turn, write_video
 
 needs_av = pytest.mark.skipif(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from hclip_jax.data.quiet import quiet_pillow
 from hclip_jax.errors import UserError
+from hclip_jax.images.quiet import quiet_pillow
 from hclip_jax.io.substitutes import substitute, substitute_content
 
 MAX_MEGAPIXELS = 180.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data.image_io import read_image, remarks
+from hclip_jax.images.image_io import read_image, remarks
 from tests.fuzz.image_files import RAMP, RGB
 
 

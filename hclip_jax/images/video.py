@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hclip_jax.data.open_image import MAX_MEGAPIXELS, check_size
 from hclip_jax.errors import UserError
+from hclip_jax.images.open_image import MAX_MEGAPIXELS, check_size
 from hclip_jax.io.substitutes import check_file
 
 VIDEO_SUFFIXES = frozenset(

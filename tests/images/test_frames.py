@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from hclip_jax.data.image_io import FRAMES, read_image, remarks
+from hclip_jax.images.image_io import FRAMES, read_image, remarks
 from tests.fuzz.image_files import RGB
 
 FIRST, SECOND = Image.fromarray(RGB), Image.fromarray(RGB[::-1])

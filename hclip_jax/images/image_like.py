@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.image_io import read_image, to_rgb_array
-from hclip_jax.data.open_image import MAX_MEGAPIXELS, check_size
 from hclip_jax.errors import UserError
+from hclip_jax.images.image_io import read_image, to_rgb_array
+from hclip_jax.images.open_image import MAX_MEGAPIXELS, check_size
 
 ImageLike = str | Path | Image.Image | np.ndarray
 """A path, a PIL image, or uint8 [H, W], [H, W, 3] or [H, W, 4] of any size."""

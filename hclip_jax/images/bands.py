@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
-from hclip_jax.data.orientation import turned
+from hclip_jax.images.orientation import turned
 
 LARGE_PIXELS = 2**25
 """Images with more pixels, 33 megapixels, are large: memory matters more than exactness."""

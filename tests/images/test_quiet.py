@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from hclip_jax.data.image_io import read_image
-from hclip_jax.data.quiet import quiet_pillow
+from hclip_jax.images.image_io import read_image
+from hclip_jax.images.quiet import quiet_pillow
 from tests.fuzz.image_files import RGB, encoded, exif
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data.image_like import as_rgb
 from hclip_jax.errors import UserError
+from hclip_jax.images.image_like import as_rgb
 
 RGB = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 
