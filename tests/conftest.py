@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 # Small programs that run a few times: compiling them is what takes the time, so it is done quickly and
-# once. Child processes, pytest's workers too, inherit both.
+# once. Child processes, pytest's workers too, inherit both. JAX's own jax_disable_most_optimizations left XLA
+# at its default level: the gradients of tests/parity compiled in 27 s with it, in 5 s with these flags.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _PROGRAMS = tempfile.TemporaryDirectory()
-    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    flags = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
     os.environ["HCLIP_JAX_CACHE"] = _PROGRAMS.name
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
