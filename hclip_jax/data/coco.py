@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hclip_jax.data.coco_file import CocoImage, read_coco
+from hclip_jax.data.label_io import check_lossless
 from hclip_jax.data.labels import label_path
 from hclip_jax.data.listing import LeftOut, list_images
 from hclip_jax.data.rasterize import polygons_mask
@@ -130,6 +131,7 @@ def _mask(segmentation: Any, size: tuple[int, int], where: str) -> np.ndarray:
 
 def _panoptic(path: Path, segments: list[list[int]], json_path: Path) -> np.ndarray:
     with open_image(path) as image:
+        check_lossless(path, image.format)
         if image.mode != "RGB":
             raise UserError(
                 f"the label {path} has the mode {image.mode}, but the ids of segments are stored as RGB: "

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hclip_jax.data.label_io import check_lossless
 from hclip_jax.data.named_ids import named_ids
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError, printable
@@ -73,9 +74,10 @@ def read_coloured_label(path: str | Path, colours: ColourMap) -> np.ndarray:
     Of a palette image, the colours count, not the indices.
 
     Raises:
-        UserError: the file is unreadable, has transparent pixels, or a colour that the map lacks.
+        UserError: the file is unreadable, a JPEG, has transparent pixels, or a colour that the map lacks.
     """
     with open_image(path) as image:
+        check_lossless(path, image.format)
         if image.mode not in _MODES:
             raise UserError(
                 f"the label {path} has the mode {image.mode}, which has no 8-bit colours: save it as RGB"

@@ -23,7 +23,7 @@ def read_raw_label(path: str | Path) -> np.ndarray:
     """Reads the stored values [H, W] of an upright label: uint8, or a wider dtype.
 
     Raises:
-        UserError: the file is unreadable or has colour channels.
+        UserError: the file is unreadable, a JPEG, or has colour channels.
     """
     with open_image(path) as image:
         return _raw_label(image, path)
@@ -36,6 +36,7 @@ def decode_raw_label(content: bytes, name: str) -> np.ndarray:
 
 
 def _raw_label(image: Image.Image, name: str | Path) -> np.ndarray:
+    check_lossless(name, image.format)
     _check_label_mode(name, image.mode)
     raw = np.asarray(upright(image))
     return raw.astype(np.uint8) if raw.dtype == np.bool_ else raw
@@ -82,9 +83,10 @@ def read_label_header(path: str | Path) -> Header:
     """Reads the header of a label file.
 
     Raises:
-        UserError: the file is missing, not an image, or has colour channels.
+        UserError: the file is missing, not an image, a JPEG, or has colour channels.
     """
     header = read_header(path)
+    check_lossless(path, header.format)
     _check_label_mode(path, header.mode)
     return header
 
@@ -93,10 +95,19 @@ def read_label_size(path: str | Path) -> tuple[int, int]:
     """Reads the (height, width) of an upright label, as `read_image_size`.
 
     Raises:
-        UserError: the file is missing, not an image, or has colour channels.
+        UserError: the file is missing, not an image, a JPEG, or has colour channels.
     """
     read_label_header(path)
     return read_image_size(path)
+
+
+def check_lossless(name: str | Path, image_format: str | None) -> None:
+    """Raises UserError for a label that is a JPEG, whatever its name."""
+    if image_format == "JPEG":
+        raise UserError(
+            f"the label {name} is a JPEG, whose compression changes class ids at every border: export it "
+            "again as PNG"
+        )
 
 
 def _check_label_mode(name: str | Path, mode: str) -> None:

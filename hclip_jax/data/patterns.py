@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hclip_jax.data.layout import Layout
 from hclip_jax.data.listing import LeftOut, dead_link, list_entries, list_images
-from hclip_jax.data.scan import FilePair, Scan, ScanIssue, ScanIssueKind
+from hclip_jax.data.scan import LABEL_SUFFIX, FilePair, Scan, ScanIssue, ScanIssueKind
 from hclip_jax.errors import UserError
 
 _LOST = {LeftOut.DEAD_LINK: ScanIssueKind.DEAD_LINK, LeftOut.UNREADABLE: ScanIssueKind.UNREADABLE}
@@ -42,14 +42,16 @@ def scan_patterns(root: Path, split: str, layout: Layout, sampled: bool = True) 
         )
     issues: list[ScanIssue] = []
     images, lost_images = _find(root, here.images, issues, sampled)
-    labels, lost_labels = _find(root, here.labels, issues, sampled)
+    found, lost_labels = _find(root, here.labels, issues, sampled)
+    labels = {key: path for key, path in found.items() if path.suffix.lower() == LABEL_SUFFIX}
+    issues += [ScanIssue(ScanIssueKind.NOT_PNG, path) for key, path in found.items() if key not in labels]
     if not images and not issues:
         raise UserError(f"no image in {root} matches {here.images!r}: check the pattern and its folders")
     issues += [
-        ScanIssue(ScanIssueKind.NO_LABEL, images[key]) for key in images.keys() - labels.keys() - lost_labels
+        ScanIssue(ScanIssueKind.NO_LABEL, images[key]) for key in images.keys() - found.keys() - lost_labels
     ]
     issues += [
-        ScanIssue(ScanIssueKind.NO_IMAGE, labels[key]) for key in labels.keys() - images.keys() - lost_images
+        ScanIssue(ScanIssueKind.NO_IMAGE, found[key]) for key in found.keys() - images.keys() - lost_images
     ]
     pairs = [FilePair(split, images[key], labels.get(key)) for key in sorted(images)]
     return Scan(pairs, sorted(issues, key=lambda issue: issue.path))

@@ -50,6 +50,14 @@ def test_label_with_colour_channels_is_refused(tmp_path: Path, mode: str) -> Non
             read()
 
 
+def test_a_jpeg_is_refused_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "label.png"
+    Image.fromarray(np.eye(16, dtype=np.uint8)).save(path, "JPEG")  # reads as zeros alone
+    for read in (lambda: read_label(path, 5), lambda: read_label_size(path)):
+        with pytest.raises(UserError, match=r"label\.png is a JPEG, .*as PNG"):
+            read()
+
+
 def test_invalid_ids_are_listed(tmp_path: Path) -> None:
     label = np.array([[0, 254, 255, 19, 20]], np.uint8)
     path = saved(tmp_path / "label.png", Image.fromarray(label))

@@ -70,6 +70,20 @@ def test_what_has_no_other_half_is_named(root: Path, capsys: pytest.CaptureFixtu
         FolderSource(root, "train", layout=CITYSCAPES)
 
 
+def test_labels_of_another_format_are_not_used(root: Path) -> None:
+    layout = CITYSCAPES._replace(labels="gtFine/{split}/*/*_gtFine_labelTrainIds.*")
+    layout = layout._replace(images="leftImg8bit/{split}/*/*_leftImg8bit.*")
+    FolderSource(root, "train", layout=layout)
+    label = root / "gtFine/train/bonn/b_0_gtFine_labelTrainIds.png"
+    image = root / "leftImg8bit/train/bonn/b_0_leftImg8bit.png"
+    Image.open(label).save(label.with_suffix(".jpg"))
+    Image.open(image).save(image.with_suffix(".jpg"))
+    for path in (label, image):
+        path.unlink()
+    with pytest.raises(UserError, match=r"no label for b_0_leftImg8bit\.jpg .*add a PNG"):
+        FolderSource(root, "train", layout=layout)
+
+
 def test_a_dead_link_is_refused(root: Path) -> None:
     path = root / "leftImg8bit/train/ulm/gone_leftImg8bit.png"
     path.symlink_to("/gone")
