@@ -1,5 +1,6 @@
 """A trained micro model without a training: random weights, as a checkpoint and as a `Segmenter`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -49,14 +50,15 @@ def segmenter(synonyms: Literal["first", "mean"] = "first") -> Segmenter:
     return Segmenter(Model(architecture), params(), config.protocol, CLASSES)
 
 
-def train(workdir: Path, config: Config | None = None) -> Path:
-    """Writes the directory of a training that ended after step 4 with `params`."""
+def train(workdir: Path, config: Config | None = None, steps: Sequence[int] = (4,)) -> Path:
+    """Writes the directory of a training with `params` after each of the steps."""
     config = config or micro()
     claim_workdir(workdir, config)
     write_trained_class_names(workdir, CLASSES)
     (workdir / "metrics.jsonl").write_text("")
     trainable, _ = split(params(), config.train.trainable)
-    state = replace(init_state(trainable, make_optimizer(config.train)), step=jnp.asarray(4, jnp.int32))
-    with TrainCheckpoints(workdir, 1) as checkpoints:
-        checkpoints.save(4, state, {"batches": 4})
+    state = init_state(trainable, make_optimizer(config.train))
+    with TrainCheckpoints(workdir, len(steps)) as checkpoints:
+        for step in steps:
+            checkpoints.save(step, replace(state, step=jnp.asarray(step, jnp.int32)), {"batches": step})
     return workdir

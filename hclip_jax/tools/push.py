@@ -143,7 +143,8 @@ def _facts(args: argparse.Namespace) -> "Facts":
         weights = read_config_json(args.model).clip.weights
         if not base_model and is_hub_name(weights) and parse_hub_name(weights).kind == "model":
             base_model = parse_hub_name(weights).repo
-        step = step_of(args.model, args.checkpoint) or max(list_steps(args.model))
+        chosen = step_of(args.model, args.checkpoint)
+        step = max(list_steps(args.model)) if chosen is None else chosen
         evaluations = read_summaries(args.model / "evaluation", step)
     return Facts(args.license, base_model, evaluations)
 

@@ -44,7 +44,7 @@ def workdir(tmp_path: Path, directory: Path, hub: Hub) -> Path:
     hub.repos["models/openai/clip"] = Repo(files)
     config = micro()
     config = dataclasses.replace(config, clip=dataclasses.replace(config.clip, weights="hf:openai/clip@v1.0"))
-    workdir = trained.train(tmp_path / "run", config)
+    workdir = trained.train(tmp_path / "run", config, steps=(0, 4))
     (workdir / "evaluation").mkdir()
     for name, step in (("val", 4), ("older", 3)):
         summary = {"mIoU": 41.256, "pACC": 70.0, "hIoU": None}
@@ -97,6 +97,11 @@ def test_a_training_is_converted_and_its_card_has_its_figures(
     assert "\n1. sky, clouds\n" in card.text
     assert "hclip segment photos/ --model=hf:me/streets" in card.text
     assert "4 names of the training" in card.text
+
+
+def test_the_card_of_step_0_has_the_figures_of_step_0(hub: Hub, workdir: Path, capsys: Capture) -> None:
+    succeed(main, workdir, "hf:me/streets", "--checkpoint=0", capture=capsys)
+    assert b"41.26" not in uploaded(hub, "me/streets")["README.md"]
 
 
 def test_output_is_written_and_can_be_pushed(
