@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from hclip_jax.data.listing import list_entries
 from hclip_jax.errors import UserError
 from hclip_jax.io.paths import is_address
 
@@ -68,26 +69,28 @@ class Layout(NamedTuple):
         Without {split} all files are one split, "train".
 
         Raises:
-            UserError: no path has the form of the layout.
+            UserError: no path has the form of the layout, or a folder cannot be listed.
         """
         pattern = next((field for field in (self.labels, self.images) if SPLIT in field), "")
         if not pattern:
             return ["train"]
-        # The folders up to the part with {split} are enough to know the splits.
+        # The parts up to the one with {split} are enough to know the splits.
         parts = Path(pattern).parts
         last = next(index for index, part in enumerate(parts) if SPLIT in part)
         below = [root]
-        for part in parts[: last + 1]:
-            name = _regex(part)
-            if part != parts[last] and "*" not in part:
+        for index, part in enumerate(parts[: last + 1]):
+            if index < last and "*" not in part:
                 below = [folder / part for folder in below]
                 continue
+            name = _regex(part)
+            is_file = index == len(parts) - 1 and (pattern == self.labels or not self.is_coco)
             below = [
                 path
                 for folder in below
                 if folder.is_dir()
-                for path in sorted(folder.iterdir())
+                for path in list_entries(folder)
                 if name.fullmatch(path.name) and not path.name.startswith(".")
+                if is_file or path.is_dir()
             ]
         found = {match[1] for path in below if (match := _regex(parts[last]).fullmatch(path.name))}
         if not found:

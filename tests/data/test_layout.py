@@ -31,6 +31,7 @@ def test_splits_are_found_in_the_files(tmp_path: Path) -> None:
     for name in ("gt/val/a", "gt/train/b", "gt/.hidden/c", "annotations"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "annotations/stuff_val2017.json").touch()
+    (tmp_path / "gt/README.md").touch()
     assert Layout("im/{split}/*/*.jpg", "gt/{split}/*/*.png").splits(tmp_path) == ["train", "val"]
     assert Layout("{split}", "annotations/stuff_{split}2017.json").splits(tmp_path) == ["val"]
     assert Layout(".", "all.json").splits(tmp_path) == ["train"]
