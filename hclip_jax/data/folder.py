@@ -1,11 +1,11 @@
 """A labelled folder as a data set; `scan.py` describes its files, `layout.py` other ways to lay them out."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hclip_jax.data.digest import digest_files
+from hclip_jax.data.image_names import unique_names
 from hclip_jax.data.label_io import decode_label, without_ids
 from hclip_jax.data.labels import Labels
 from hclip_jax.data.layout import FOLDER, Layout
@@ -66,7 +66,7 @@ class FolderSource:
                 f"no label for {some(image.name for image in without_label)} in {_folders(without_label)}: "
                 f"add a PNG {target} or remove the image"
             )
-        self._names = _names([pair.image for pair in self._pairs])
+        self._names = unique_names([pair.image for pair in self._pairs])
         with ThreadPoolExecutor(16) as pool:  # threads: the disk limits the reading of headers, not the CPU
             looked_at = (self._pairs[index] for index in spread(len(self._pairs), MOST // 2))
             found = pool.map(lambda pair: _size_mismatch(pair, self._labels), looked_at)
@@ -104,17 +104,6 @@ def _read_class_list(root: Path, classes_file: str) -> tuple[str, ...]:
             f"{root} has no {CLASS_LIST}: write one class name a line, line n (from 0) for class id n"
         )
     return read_class_names(classes_file or root / CLASS_LIST)
-
-
-def _names(images: Sequence[Path]) -> list[str]:
-    """A name for each image that no other has: its stem, or if folders have equal ones, those too."""
-    names = [image.stem for image in images]
-    if len(set(names)) < len(names):
-        top = os.path.commonpath([image.parent for image in images])
-        names = [image.relative_to(top).with_suffix("").as_posix().replace("/", "-") for image in images]
-    if len(set(names)) < len(names):
-        names = [f"{name}-{index}" for index, name in enumerate(names)]
-    return names
 
 
 _SIZE_FIX = "make each label as large as its (upright) image"

@@ -85,14 +85,16 @@ def _check(args: argparse.Namespace) -> int:
 
 def _write(report: "Report", output: Path, num_previews: int) -> None:
     from hclip_jax.data.check.report import to_json, to_markdown
+    from hclip_jax.data.image_names import unique_names
     from hclip_jax.io.files import write_atomically, write_png
     from hclip_jax.tools.check_previews import choose_previews, draw_preview
 
     class_names = [summary.name for summary in report.classes]
     paths = []
     for split in report.splits:
-        for pair in choose_previews([pair for pair in report.pairs if pair.split == split], num_previews):
-            paths.append(f"previews/{split}/{pair.files.image.stem}.png")
+        pairs = choose_previews([pair for pair in report.pairs if pair.split == split], num_previews)
+        for pair, name in zip(pairs, unique_names([pair.files.image for pair in pairs]), strict=True):
+            paths.append(f"previews/{split}/{name}.png")
             write_png(output / paths[-1], draw_preview(pair, class_names), is_photo=True)
     write_atomically(output / "report.json", to_json(report))
     write_atomically(output / "report.md", to_markdown(report, paths))

@@ -101,6 +101,18 @@ def test_output(root: Path) -> None:
         assert path.read_bytes() == (again / path.relative_to(output)).read_bytes()
 
 
+def test_previews_of_the_same_name_in_two_folders(root: Path) -> None:
+    for kind in ("images", "labels"):
+        for folder in ("x", "y"):
+            target = root / "nested" / kind / folder / "a.png"
+            target.parent.mkdir(parents=True)
+            target.write_bytes((root / f"{kind}/train/a.png").read_bytes())
+    layout = ("--images=nested/images/*/*.png", "--labels=nested/labels/*/*.png")
+    output = root.parent / "out"
+    run(main, [str(root), f"--output={output}", *layout])
+    assert sorted(path.name for path in (output / "previews/train").iterdir()) == ["x-a.png", "y-a.png"]
+
+
 def test_8_previews_by_default(root: Path) -> None:
     for i in range(9):
         for kind in ("images", "labels"):
