@@ -1,6 +1,5 @@
 """The answer to a click: an image file and words in, masks to show and files to download out."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,10 +11,11 @@ from hclip_jax.errors import UserError, one_line
 from hclip_jax.images.bands import resize_bilinear
 from hclip_jax.images.image_io import read_image
 from hclip_jax.inference.legend import percent
-from hclip_jax.inference.overlay import class_shares
+from hclip_jax.inference.overlay import class_shares, unknown_share
 from hclip_jax.inference.palette import class_colours
 from hclip_jax.inference.segmentation import Segmentation
 from hclip_jax.io.files import write_atomically, write_png
+from hclip_jax.io.json_file import format_json
 from hclip_jax.text.name_list import split_names
 
 MAX_MEGAPIXELS = 60
@@ -119,9 +119,9 @@ def _write(
 ) -> tuple[Path, Path, Path]:
     labels, overlay, summary = (folder / f"{path.stem}{end}" for end in (".png", "_overlay.png", ".json"))
     write_png(labels, segmentation.label_image())
-    write_png(overlay, segmentation.overlay(question.opacity))
+    write_png(overlay, segmentation.overlay(question.opacity), is_photo=True)
     content = {"image": path.name, "model": model, **segmentation.summary()}
-    write_atomically(summary, json.dumps(content, indent=2) + "\n")
+    write_atomically(summary, format_json(content))
     return labels, overlay, summary
 
 
@@ -140,7 +140,7 @@ def _to_answer(segmentation: Segmentation, opacity: float, files: tuple[Path, Pa
     text = f"{width} x {height} pixels, {len(masks)} of {len(names)} names found."
     if absent:
         text += f" Not found: {', '.join(absent[:20])}{', ...' if len(absent) > 20 else ''}."
-    if unknown := 100 - shares.sum():
+    if unknown := unknown_share(segmentation.ids):
         text += f" Unknown: {percent(unknown)} %."
     return Answer(image, masks, colours, text, files)
 

@@ -51,8 +51,8 @@ def overlay(
     values = [f"{percent(share)} %" for share in shares]
     small_image, small_label = reduce(image, label)
     painted = paint(small_image, small_label, colours, opacity)
-    has_unknown = bool(unknown) and label.min() == IGNORE
-    unknown_rows = [LegendRow(WHITE, unknown, f"{percent(100 - shares.sum())} %")] if has_unknown else []
+    share = unknown_share(label) if unknown else 0.0
+    unknown_rows = [LegendRow(WHITE, unknown, f"{percent(share)} %")] if share else []
     rows = class_rows(shares, values, class_names, colours, MAX_ROWS - len(unknown_rows))
     if unknown:
         absent = [name for name, share in zip(class_names, shares, strict=True) if share == 0]
@@ -135,3 +135,8 @@ def class_shares(label: np.ndarray, T: int) -> np.ndarray:
         known = label[rows][label[rows] != IGNORE]
         pixels += np.bincount(known.astype(np.int64), minlength=T)
     return 100 * pixels / label.size
+
+
+def unknown_share(label: np.ndarray) -> float:
+    """Percentage of the image that no class covers: exactly 0 where all pixels have one."""
+    return 100 * sum(int((label[rows] == IGNORE).sum()) for rows in row_bands(*label.shape)) / label.size

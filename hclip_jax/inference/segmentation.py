@@ -13,7 +13,7 @@ from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError, one_line
 from hclip_jax.images.bands import row_bands
 from hclip_jax.inference.legend import percent
-from hclip_jax.inference.overlay import class_shares, overlay
+from hclip_jax.inference.overlay import class_shares, overlay, unknown_share
 from hclip_jax.inference.palette import class_colours
 
 MAX_LABEL_CLASSES = 65534
@@ -64,7 +64,7 @@ class Segmentation:
         parts = [f"{one_line(self.class_names[t], 40)} {percent(shares[t])} %" for t in found[:_MAX_SHOWN]]
         if len(found) > _MAX_SHOWN:
             parts.append(f"+{len(found) - _MAX_SHOWN} more")
-        if (unknown := 100 - float(shares.sum())) > 1e-6:
+        if unknown := unknown_share(self.ids):
             parts.append(f"unknown {percent(unknown)} %")
         return f"Segmentation({width} x {height} pixels: {', '.join(parts)})"
 

@@ -63,6 +63,22 @@ class Halves:
         return Segmentation(image, names, ids, np.ones_like(ids, np.float32), lambda: np.zeros(()))
 
 
+class Stripes(Halves):
+    """All rows have a class, but the shares of 36 rows in percent sum to 99.99999999999999."""
+
+    def __call__(self, image: np.ndarray, class_names: Any, **options: Any) -> Segmentation:
+        ids = np.zeros(image.shape[:2], np.int32)
+        for t in range(len(class_names)):
+            ids[7 * t :] = t
+        return Segmentation(image, class_names, ids, np.ones_like(ids, np.float32), lambda: np.zeros(()))
+
+
+def test_nothing_is_unknown_where_all_pixels_have_a_class(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((36, 53, 3), np.uint8)).save(tmp_path / "a.png")
+    found = ask(tmp_path, Stripes(), image=str(tmp_path / "a.png"), words="a,b,c,d,e,f")
+    assert found.text == "53 x 36 pixels, 6 of 6 names found."
+
+
 def test_a_large_image_is_shown_small_and_stored_whole(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((1000, 2000, 3), np.uint8)).save(tmp_path / "large.png")
     found = ask(tmp_path, Halves(), image=str(tmp_path / "large.png"), words="cat,dog", background="sky")
