@@ -1,6 +1,7 @@
 """The environment of a process, which says of which training it is one: variables, Slurm, Kubernetes, TPU."""
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,17 +14,20 @@ def join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
     """Arguments of `jax.distributed.initialize`; None for a single process.
 
     Raises:
-        UserError: the processes are described incompletely.
+        UserError: the processes are described incompletely or wrongly.
     """
     names = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
     address, num_processes, process_id = (environment.get(name, "") for name in names)
     process_id = process_id or environment.get("JOB_COMPLETION_INDEX", "")
     if address or num_processes:
-        if not (address and num_processes.isdecimal() and process_id.isdecimal()):
+        is_complete = num_processes.isdecimal() and process_id.isdecimal()
+        is_address = re.fullmatch(r".+:\d{1,5}", address, re.ASCII)
+        if not (is_address and is_complete and int(process_id) < int(num_processes)):
             found = ", ".join(f"{name}={environment.get(name, '')}" for name in names)
             raise UserError(
-                f"the processes of this training are described incompletely ({found}); set the address "
-                f"HOST:PORT of process 0, the number of processes, and an index from 0 for each"
+                f"the processes of this training are described incompletely or wrongly ({found}); set the "
+                f"address HOST:PORT of process 0, the number of processes, and an index from 0 for each, which "
+                f"is less than the number"
             )
         arguments = {"coordinator_address": address, "num_processes": int(num_processes)}
         return arguments | {"process_id": int(process_id), "local_device_ids": None} | _NO_DETECTION

@@ -35,10 +35,13 @@ def test_how_processes_are_found(environment, arguments):
         {"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "0"},
         {"JAX_COORDINATOR_ADDRESS": "a:1", "JAX_NUM_PROCESSES": "two", "JAX_PROCESS_ID": "0"},
         {"JAX_COORDINATOR_ADDRESS": "a:1", "JAX_NUM_PROCESSES": "2"},
+        {"JAX_COORDINATOR_ADDRESS": "a", "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "0"},
+        {"JAX_COORDINATOR_ADDRESS": "a:http", "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "0"},
+        {"JAX_COORDINATOR_ADDRESS": "a:1", "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "2"},
     ],
 )
-def test_an_incomplete_description_is_refused(environment):
-    with pytest.raises(UserError, match=r"described incompletely \(JAX_COORDINATOR_ADDRESS="):
+def test_an_incomplete_or_wrong_description_is_refused(environment):
+    with pytest.raises(UserError, match=r"described incompletely or wrongly \(JAX_COORDINATOR_ADDRESS="):
         join_arguments(environment)
 
 
