@@ -26,8 +26,8 @@ def join_arguments(environment: Mapping[str, str]) -> dict[str, Any] | None:
             found = ", ".join(f"{name}={environment.get(name, '')}" for name in names)
             raise UserError(
                 f"the processes of this training are described incompletely or wrongly ({found}); set the "
-                f"address HOST:PORT of process 0, the number of processes, and an index from 0 for each, which "
-                f"is less than the number"
+                f"address HOST:PORT of process 0, the number of processes, and for each an index from 0 that "
+                f"is less than that number"
             )
         arguments = {"coordinator_address": address, "num_processes": int(num_processes)}
         return arguments | {"process_id": int(process_id), "local_device_ids": None} | _NO_DETECTION

@@ -18,6 +18,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 # Whatever a file is named: others of FFmpeg's formats, such as playlists, open further files and addresses.
 _FORMATS = "asf,avi,matroska,webm,mov,mp4,m4a,3gp,mpeg,mpegts,mpegvideo,ogg"
+_MAX_PIXELS = 2**31 - 1  # of FFmpeg
 
 
 class Frame(NamedTuple):
@@ -112,7 +113,7 @@ def open_video(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[V
                 raise UserError(f"{path} holds no images, only sound or text; give a video")
             context = container.streams.video[0].codec_context
             check_size((context.height, context.width), str(path), max_megapixels)
-            context.options = {"max_pixels": str(int(max_megapixels * 1e6))}
+            context.options = {"max_pixels": str(int(min(max_megapixels * 1e6, _MAX_PIXELS)))}
             context.thread_type = "AUTO"
             video = Video(container, path)
         except UserError:

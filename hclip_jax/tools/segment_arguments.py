@@ -39,6 +39,8 @@ def parse_arguments(argv: Sequence[str], description: str | None) -> argparse.Na
         raise UserError(f"--opacity is {args.opacity}; it must be from 0 to 1")
     if not 0 <= args.threshold <= 1:
         raise UserError(f"--threshold is {args.threshold}; it must be a probability, from 0 to 1")
+    if not args.max_megapixels > 0:  # NaN neither
+        raise UserError(f"--max_megapixels is {args.max_megapixels}; it must be more than 0")
     for name in ("batch_size", "every"):
         if getattr(args, name) < 1:
             raise UserError(f"--{name} is {getattr(args, name)}; it must be 1 or more")

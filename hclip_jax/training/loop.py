@@ -192,7 +192,11 @@ def _check_finite(step: int, metrics: Metrics, checkpoints: TrainCheckpoints) ->
     for name, value in metrics.items():
         if not math.isfinite(value):
             latest = checkpoints.latest()
-            where = f"the checkpoint of step {latest} is kept" if latest is not None else "there is no checkpoint yet"
+            where = (
+                f"the checkpoint of step {latest} is kept"
+                if latest is not None
+                else "there is no checkpoint yet"
+            )
             raise UserError(
                 f"{name} is {float(value)} at step {step}, so training stops; {where}: lower "
                 f"config.train.learning_rate or look at the data, and train in a new --workdir"

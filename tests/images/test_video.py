@@ -1,6 +1,7 @@
 """Videos: read upright frame by frame, and written with the same times."""
 
 import importlib.util
+import math
 import os
 import sys
 from fractions import Fraction
@@ -101,6 +102,8 @@ def test_too_large_frames_are_refused_before_they_are_decoded(tmp_path: Path) ->
     path = write_video(tmp_path / "a.mp4")
     with pytest.raises(UserError, match="has 64 x 48 pixels"), open_video(path, max_megapixels=0.001):
         pass
+    with open_video(path, max_megapixels=math.inf) as video:
+        assert video.size == (48, 64)
 
 
 @needs_av
