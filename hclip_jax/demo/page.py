@@ -13,6 +13,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
 import gradio as gr
 
+from hclip_jax.demo.address import cannot_serve
 from hclip_jax.demo.answer import Question, Segments, answer
 from hclip_jax.errors import UserError
 from hclip_jax.text.reading import split_synonyms
@@ -133,9 +134,7 @@ def serving(page: gr.Blocks, host: str, port: int) -> Any:
             theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
         )
     except OSError as error:
-        raise UserError(
-            f"no page can be served at {host}:{port} ({error}); give another --port, or --host=127.0.0.1"
-        ) from error
+        raise cannot_serve(host, port, error) from error
     try:
         yield address
     finally:

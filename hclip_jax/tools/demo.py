@@ -12,12 +12,12 @@ segmented one after another, and deleted after an hour. Ctrl-C ends it. Examples
 
 import importlib.util
 import os
-import socket
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
+from hclip_jax.demo.address import check_address
 from hclip_jax.errors import UserError
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.tools.model_options import add_model
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     if importlib.util.find_spec("gradio") is None:
         raise UserError("hclip demo needs gradio, which is not installed; run pip install 'hclip_jax[demo]'")
 
-    _check_address(args.host, args.port)
+    check_address(args.host, args.port)
     with tempfile.TemporaryDirectory(prefix="hclip_demo_") as folder:
         # Uploads too are removed at the end. Read when gradio is imported.
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
@@ -59,17 +59,6 @@ def main(argv: list[str]) -> int:
             print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
             threading.Event().wait()
     return 0
-
-
-def _check_address(host: str, port: int) -> None:
-    """Raises UserError if nothing can be served there, before a model is loaded."""
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (while")[0]
-        raise UserError(
-            f"no page can be served at {host}:{port} ({reason}); give another --port, or --host=127.0.0.1"
-        ) from error
 
 
 def _parser() -> Parser:

@@ -17,10 +17,14 @@ def test_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capt
     )
 
 
-def test_a_port_in_use_is_refused_before_a_model_is_loaded(
+def test_an_address_that_is_none_or_in_use_is_refused_before_a_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    host = "x" * 100
+    assert f"no page can be served at {host}:7860" in refuse(
+        main, "--model=none", f"--host={host}", capture=capsys
+    )
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         message = refuse(main, "--model=none", f"--port={port}", capture=capsys)
