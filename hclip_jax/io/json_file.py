@@ -14,12 +14,16 @@ MAX_BYTES = 2**26
 
 
 def format_json(value: Any) -> str:
-    """Formats a value in lines, with every character as itself.
+    r"""Formats a value in lines, with every character as itself.
+
+    Bytes of a file name that are not UTF-8, of which Python makes half a surrogate pair, become "\udcxx", as
+    JSON escapes them.
 
     Raises:
         ValueError: a number is not finite, which JSON has not.
     """
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def read_json(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> Any:

@@ -12,7 +12,8 @@ import numpy as np
 
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import replace_atomically, write_atomically, write_png
-from hclip_jax.tools.segment_formats import targets, to_json, write_formats
+from hclip_jax.io.json_file import format_json
+from hclip_jax.tools.segment_formats import targets, write_formats
 
 if TYPE_CHECKING:
     from hclip_jax.inference.segmentation import Segmentation
@@ -81,7 +82,7 @@ def write_results(
                 np.savez(file, probabilities=probabilities, classes=np.array(segmentation.class_names))
         write_png(overlay, segmentation.overlay(args.opacity), is_photo=True)
         content = {"image": str(path), "model": str(args.model), **segmentation.summary()}
-        write_atomically(summary, to_json(content))
+        write_atomically(summary, format_json(content))
         write_formats(segmentation, path, args.output, args.formats)
         write_png(label, segmentation.label_image())
     except UserError:

@@ -76,7 +76,7 @@ class CocoFile:
             return
         categories = [{"id": t, "name": name} for t, name in enumerate(self._class_names)]
         content = {"images": self._images, "categories": categories, "annotations": self._annotations}
-        write_atomically(output / COCO_NAME, to_json(content))
+        write_atomically(output / COCO_NAME, format_json(content))
 
 
 def targets(
@@ -98,14 +98,9 @@ def write_formats(segmentation: "Segmentation", path: Path, output: Path, format
     """
     files = targets(path, output, formats, segmentation.class_names)
     for target in files.get("polygons", ()):
-        write_atomically(target, to_json(_labelme(segmentation, path, target.parent)))
+        write_atomically(target, format_json(_labelme(segmentation, path, target.parent)))
     for t, target in enumerate(files.get("masks", ())):
         write_png(target, Image.fromarray((segmentation.ids == t).astype(np.uint8) * 255))
-
-
-def to_json(content: object) -> bytes:
-    r"""Indented UTF-8; bytes of a file name that are not UTF-8 become "\udcxx", as JSON escapes them."""
-    return format_json(content).encode(errors="backslashreplace")
 
 
 def file_names(class_names: Sequence[str]) -> list[str]:

@@ -1,12 +1,13 @@
 """JSON of any content is a value, or one sentence."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.io.json_file import MAX_BYTES, parse_json, read_json
+from hclip_jax.io.json_file import MAX_BYTES, format_json, parse_json, read_json
 
 BROKEN = {
     "cut": (b'{"a": 1', "cannot be read as JSON (Expecting ',' delimiter"),
@@ -68,3 +69,12 @@ def test_values_are_read(tmp_path: Path) -> None:
     path.write_bytes('\ufeff{"a": ["\\ud83d\\ude00", "ä"]}'.encode())
     assert read_json(path, "") == {"a": ["\U0001f600", "ä"]}
     assert parse_json('{"a": 1, "a": 2}', "", "", tuple) == (("a", 1), ("a", 2))
+
+
+def test_what_is_formatted_can_be_written_and_read() -> None:
+    value = {"name": "caf\u00e9", "path": os.fsdecode(b"c\xff.png")}
+    text = format_json(value)
+    assert "caf\u00e9" in text
+    assert json.loads(text.encode()) == value
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        format_json(float("nan"))
