@@ -3,6 +3,7 @@
 types       Example and Source: the interface of every data set
 sources     opens a data set by its root
 folder      a labelled folder        scan  pairs its files, for training and for the check
+image_names names of images that are unique
 layout      other ways to lay out files; open_labels opens each
 patterns    nested folders           colour_map  labels as colours      coco  JSON of COCO, and panoptic PNGs
 coco_file   entries of such a JSON      named_ids   class ids by names     rle, rasterize  regions to masks

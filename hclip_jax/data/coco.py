@@ -61,7 +61,7 @@ class CocoLabels:
         if not images and not issues:
             raise UserError(
                 f"no image of {self._path} is in {folder}, such as "
-                f"{printable(str(next(iter(self._images), '')))}: give the folder from which the JSON names "
+                f"{printable(str(next(iter(self._images))))}: give the folder from which the JSON names "
                 "its images"
             )
         seen = found | {issue.path for issue in issues}

@@ -61,6 +61,8 @@ def read_coco(path: Path, class_list: Sequence[str] = ()) -> CocoFile:
     images, categories, annotations = (
         _entries(tree, key, path) for key in ("images", "categories", "annotations")
     )
+    if not images:
+        raise UserError(f"{path} has no images; {_FIX}")
     for image in images:
         _check_image(image, path)
     by_id = _by(images, "id", "images", path)
@@ -148,9 +150,13 @@ class _Panoptic(_Regions):
         if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
             raise _wrong(self.path, "annotation", annotation, "segments_info", "a list of segments")
         self.files[image_id] = name
+        ids: set[int] = set()
         for segment in segments:
             if not isinstance(segment.get("id"), int) or not 0 < segment["id"] < 2**24:
                 raise _wrong(self.path, "segment", segment, "id", "a number from 1 to 16,777,215")
+            if segment["id"] in ids:
+                raise _wrong(self.path, "segment", segment, "id", "that of one segment of its image alone")
+            ids.add(segment["id"])
             self._append(image_id, segment, segment["id"])
 
 

@@ -32,6 +32,7 @@ def refusal(tmp_path: Path, content: Any) -> str:
     ("path", "value", "message"),
     [
         ("images", None, "FILE is no JSON of COCO, since 'images' is no list of objects; give"),
+        ("images", [], "FILE has no images; give"),
         ("images.0.id", None, "FILE: the image of id None has the id None, which must be a number or a text"),
         ("images.0.id", 3, "FILE has two images with the id 3, which must be unique"),
         ("images.0.file_name", "a.png", "FILE has two images with the file_name 'a.png'"),
@@ -71,6 +72,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ({"file_name": "b.png", "segments_info": 3}, "which must be a list of segments"),
         ({"file_name": "b.png", "segments_info": [{"id": 0, "category_id": 7}]}, "a number from 1 to"),
         ({"file_name": "b.png", "segments_info": [{"id": 1, "category_id": 8}]}, "categories 8, which are"),
+        (
+            {"file_name": "b.png", "segments_info": [{"id": 1, "category_id": t} for t in (7, 90)]},
+            "FILE: the segment of id 1 has the id 1, which must be that of one segment of its image alone",
+        ),
     ],
 )
 def test_mistakes_of_panoptic_files(tmp_path: Path, annotation: dict[str, Any], message: str) -> None:

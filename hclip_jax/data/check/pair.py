@@ -123,7 +123,7 @@ def _check_label(pair: CheckedPair, path: Path, num_classes: int) -> None:
     def add(kind: IssueKind, detail: str = "") -> None:
         pair.issues.append(Issue(kind, path, detail))
 
-    if issue := _substitute(path):
+    if pair.labels.has_files and (issue := _substitute(path)):
         pair.issues.append(issue)
         return
     is_plain = isinstance(pair.labels, PngLabels) and not pair.labels.colours

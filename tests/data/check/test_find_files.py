@@ -51,6 +51,12 @@ def test_coco_with_issues(tmp_path: Path) -> None:
     assert any("images/c.png: images that the JSON of the labels does not name" in line for line in found)
 
 
+def test_an_empty_image_of_coco_is_named_once(tmp_path: Path) -> None:
+    grown(tmp_path)
+    (tmp_path / "images/a.png").write_bytes(b"")
+    assert messages(tmp_path, JSON) == ["error: images/a.png: empty files (0 bytes)"]
+
+
 def test_splits_with_other_categories(tmp_path: Path) -> None:
     content = instances()
     for split in ("train", "val"):
