@@ -62,17 +62,27 @@ class TensorBoard:
     """
 
     def __init__(self, workdir: Path, records: Sequence[Mapping[str, Any]]):
-        """Replaces the event files by one with the records."""
+        """Replaces the event files by one with the records.
+
+        Raises:
+            UserError: they cannot be written.
+        """
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         folder = workdir / "tensorboard"
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in list(folder.glob("events.out.tfevents.*")):
-            path.unlink()
-        self._writer = EventFileWriter(str(folder))
-        for record in records:
-            self._add(record)
-        self._writer.flush()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in list(folder.glob("events.out.tfevents.*")):
+                path.unlink()
+            self._writer = EventFileWriter(str(folder))
+            for record in records:
+                self._add(record)
+            self._writer.flush()
+        except Exception as error:  # at an address, those of several libraries
+            raise UserError(
+                f"TensorBoard's files cannot be written to {folder} ({one_line(str(error), 200)}); give a "
+                f"--workdir that you may write to, or leave tensorboard out of config.train.log_to"
+            ) from error
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Appends one record; it can be seen immediately."""

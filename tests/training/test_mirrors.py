@@ -4,7 +4,9 @@ import importlib.util
 import json
 import math
 import struct
+import sys
 import time
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,22 @@ def test_one_that_fails_is_left_out_and_the_training_goes_on(
     warning = "warning: tensorboard gets no more figures (No space left on device)"
     assert " ".join(capsys.readouterr().out.split()) == warning
     assert len(read_metrics(tmp_path / "metrics.jsonl")) == 7
+
+
+def test_event_files_that_cannot_be_written_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = types.ModuleType("event_file_writer")
+    writer.EventFileWriter = lambda folder: None  # type: ignore[attr-defined]
+    for name in ("tensorboard", "tensorboard.summary", "tensorboard.summary.writer"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", writer)
+    monkeypatch.setattr(mirrors, "check_installed", lambda _: None)
+    (tmp_path / "tensorboard").write_text("a file")
+    with pytest.raises(
+        UserError, match=r"cannot be written to .*tensorboard \(.*File exists.*leave tensorboard out"
+    ):
+        Mirrors(micro(log_to=("tensorboard",)), tmp_path, [])
 
 
 def test_tensorboard_reads_what_metrics_jsonl_has_also_after_a_resume(tmp_path: Path) -> None:
