@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
         The exit status.
 
     Raises:
-        UserError: wrong use, or as `training.loop.train` and `evaluate_checkpoint`.
+        UserError: wrong use, or as `training.loop.train` and `training.evaluate.evaluate_checkpoint`.
     """
     parser = Parser(prog="hclip train", description=__doc__)
     add = parser.add_argument
@@ -76,12 +76,13 @@ def main(argv: list[str]) -> int:
         with StopRequest() as stop, stop.before_first_step():
             from hclip_jax.sharding import make_mesh
             from hclip_jax.training import loop
+            from hclip_jax.training.evaluate import evaluate_checkpoint
 
         with processes.joined(workdir):
             if processes.count() > 1:
                 runtime.share_programs(workdir / "programs", processes.is_primary())
             if args.mode == "evaluate":
-                loop.evaluate_checkpoint(config, workdir, checkpoint=args.checkpoint)
+                evaluate_checkpoint(config, workdir, checkpoint=args.checkpoint)
                 return 0
             mesh = make_mesh(batch_size=config.train.batch_size, shape=args.mesh)
             loop.train(config, workdir, mesh, checkpoint=args.checkpoint)

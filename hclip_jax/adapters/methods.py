@@ -10,7 +10,7 @@ from jax import Array
 from hclip_jax.adapters import boft, finetune, hclip, lora, oft
 from hclip_jax.config.adapters import AdapterConfig, BoftConfig, HClipConfig, LoraConfig, OftConfig
 from hclip_jax.config.build import build, to_dict
-from hclip_jax.config.validate import check_adapters
+from hclip_jax.config.validate_adapters import check_adapters
 from hclip_jax.errors import UserError
 
 

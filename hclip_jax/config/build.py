@@ -132,3 +132,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def check_divides(root: str, *rules: tuple[str, int, str, int]) -> None:
+    """Raises UserError for a rule (path, value, path, divisor) that does not hold."""
+    for whole, value, part, divisor in rules:
+        if value % divisor:
+            raise UserError(
+                f"{root}.{whole} is {value}, which {root}.{part} = {divisor} does not divide; "
+                f"choose one that does"
+            )

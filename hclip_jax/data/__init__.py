@@ -6,7 +6,8 @@ folder      a labelled folder        scan  pairs its files, for training and for
 image_names names of images that are unique
 layout      other ways to lay out files; open_labels opens each
 patterns    nested folders           colour_map  labels as colours      coco  JSON of COCO, and panoptic PNGs
-coco_file   entries of such a JSON      named_ids   class ids by names     rle, rasterize  regions to masks
+coco_file   such a JSON; coco_annotations  its regions        rle, rasterize  regions to masks
+named_ids   class ids by names
 labels      reads the label of an image, by label_io from a file
 data_folder HCLIP_DATA                  listing     the files of a folder  spread  a few of many, evenly
 digest      of the files of a data set  labelled    whether labels show more than a class

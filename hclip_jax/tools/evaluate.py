@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         The exit status.
 
     Raises:
-        UserError: wrong use, as `training.loop.evaluate_checkpoint`, or nothing can be compared.
+        UserError: wrong use, as `training.evaluate.evaluate_checkpoint`, or nothing can be compared.
     """
     if any(argument.partition("=")[0] in evaluate_suite.OPTIONS for argument in argv):
         return evaluate_suite.main(argv, __doc__)
@@ -77,12 +77,12 @@ def main(argv: list[str]) -> int:
         _check_other(args.workdir, args.against, names)
 
     # Imported after the arguments are checked: JAX takes more than a second to start.
-    from hclip_jax.training import loop
+    from hclip_jax.training.evaluate import evaluate_checkpoint
 
     with processes.joined(args.workdir):
         if processes.count() > 1:
             runtime.share_programs(args.workdir / "programs", processes.is_primary())
-        loop.evaluate_checkpoint(config, args.workdir, checkpoint=args.checkpoint)
+        evaluate_checkpoint(config, args.workdir, checkpoint=args.checkpoint)
         if args.against and processes.is_primary():
             _compare(args.workdir, args.against, names)
     return 0

@@ -7,7 +7,7 @@ step         one update, compiled once
 init         parameters before the first step
 start        a trained model that a training starts from
 microbatch   a loss summed over parts of the batch
-checkpoints  Orbax: state and data position, the newest few, and the best by best
+checkpoints  Orbax: state and data position, the newest few, and the best by best; quiet_orbax: its failures
 checksums    damage of a checkpoint's files
 choose       the newest checkpoint, or another one
 restore      the weights of a work directory
@@ -19,6 +19,7 @@ pace         throughput, time left, memory
 page         report.html while a training goes on
 report       what a run prints
 prepare      everything before the first step
-loop         the steps, and the evaluation of a checkpoint; suite: that on several sets
+loop         the steps
+evaluate     the evaluation of a checkpoint; suite: that on several sets
 stop         requests of a scheduler or a person to end; requests: agreed on by all processes
 """

@@ -6,11 +6,7 @@ file, `choose.COMMITTED`.
 """
 
 import contextlib
-import dataclasses
-import gc
-import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,12 +15,13 @@ import jax
 import orbax.checkpoint as ocp
 
 from hclip_jax import processes
-from hclip_jax.errors import UserError, printable
+from hclip_jax.errors import UserError
 from hclip_jax.io.paths import absolute, as_address, is_address
 from hclip_jax.io.progress import console
 from hclip_jax.training.best import BestKeeper, Evaluation
 from hclip_jax.training.checksums import write_checksums
 from hclip_jax.training.choose import FOLDER, ChosenCheckpoint, damaged, list_steps, remove_incomplete
+from hclip_jax.training.quiet_orbax import mute_closed_loops, reason, without_reports
 from hclip_jax.training.state import TrainState
 
 
@@ -40,7 +37,7 @@ class TrainCheckpoints:
         The `max_to_keep` newest checkpoints are kept, and the best by `best_metric`, see `BestKeeper`.
         """
         self._workdir, directory = workdir, workdir / FOLDER
-        _mute_closed_loops()
+        mute_closed_loops()
         if processes.is_primary():
             remove_incomplete(workdir)
         self._best = BestKeeper(directory, best_metric, list_steps(workdir))
@@ -123,7 +120,7 @@ class TrainCheckpoints:
             newest = max(list_steps(self._workdir), default=None)
             kept = "there is none yet" if newest is None else f"that of step {newest} is kept"
             raise UserError(
-                f"a checkpoint cannot be written to {self._workdir / FOLDER} ({_reason(error)}); {kept}: "
+                f"a checkpoint cannot be written to {self._workdir / FOLDER} ({reason(error)}); {kept}: "
                 f"make space or get permission to write there, then run the same command again"
             ) from error
 
@@ -149,8 +146,8 @@ def restore(
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     restore_args = ocp.checkpoint_utils.construct_restore_args(abstract)
     state, position, problem = {}, None, ""
-    _mute_closed_loops()
-    with _without_reports():
+    mute_closed_loops()
+    with without_reports():
         try:
             with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
                 state = reader.restore(
@@ -160,7 +157,7 @@ def restore(
             with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
                 position = reader.restore(folder / "data", args=ocp.args.JsonRestore())
         except Exception as error:  # Orbax raises many kinds
-            problem = _reason(error)
+            problem = reason(error)
     if problem or not isinstance(position, dict):
         raise damaged(workdir, checkpoint.step, problem or "its data position is no object")
     if _shapes(state) != _shapes(abstract):
@@ -175,36 +172,6 @@ def restore(
 
 def _shapes(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
-
-
-@dataclasses.dataclass(frozen=True)
-class _WithoutClosedLoops:
-    """A `sys.unraisablehook` without reports of TensorStore's threads, long after a save or a read failed."""
-
-    hook: Callable[[Any], object]
-
-    def __call__(self, report: Any) -> None:
-        if str(report.exc_value) != "Event loop is closed":
-            self.hook(report)
-
-
-def _mute_closed_loops() -> None:
-    """For the rest of the process, because the threads of a failure may report until its end."""
-    if not isinstance(sys.unraisablehook, _WithoutClosedLoops):
-        sys.unraisablehook = _WithoutClosedLoops(sys.unraisablehook)
-
-
-@contextlib.contextmanager
-def _without_reports() -> Iterator[None]:
-    """Leaves out what Python prints about coroutines that a failure of Orbax leaves: thousands of lines."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            yield
-            gc.collect()
-    finally:
-        sys.unraisablehook = hook
 
 
 class _WithChecksums(ocp.path.atomicity.AtomicRenameTemporaryPath):
@@ -225,13 +192,3 @@ class _CommittedWithChecksums(ocp.path.atomicity.CommitFileTemporaryPath):
         if step.isdigit():
             write_checksums(as_address(self.get()), int(step))
         await super().finalize()
-
-
-def _reason(error: Exception) -> str:
-    """A few words on an exception of Orbax, which may have thousands of lines."""
-    text = str(error)
-    for known in ("No space left on device", "File too large", "Permission denied", "Read-only file system"):
-        if known in text:
-            return known
-    words = " ".join(text.split()) or type(error).__name__
-    return printable(words)

@@ -1,8 +1,6 @@
-"""The steps of a training, and the evaluation of a checkpoint."""
+"""The steps of a training."""
 
 import contextlib
-import dataclasses
-import json
 import math
 import time
 from pathlib import Path
@@ -13,13 +11,10 @@ from jax.sharding import Mesh
 from rich.progress import Progress
 
 from hclip_jax import processes
-from hclip_jax.config.build import to_dict
 from hclip_jax.config.schema import Config, TrainConfig
 from hclip_jax.errors import UserError
-from hclip_jax.evaluation.evaluate import Evaluator
 from hclip_jax.evaluation.evaluate_set import EvaluationStopped
 from hclip_jax.io.progress import bar, console, waiting
-from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh, place_rows
 from hclip_jax.training.checkpoints import TrainCheckpoints
 from hclip_jax.training.metrics import MetricsFile, read_metrics
@@ -30,18 +25,9 @@ from hclip_jax.training.page import update_page
 from hclip_jax.training.prepare import Training, prepare
 from hclip_jax.training.report import goodput_line, parameter_counts, step_line
 from hclip_jax.training.requests import Requests
-from hclip_jax.training.restore import restore_params
 from hclip_jax.training.state import join
 from hclip_jax.training.step import Metrics, make_step, text_energy
 from hclip_jax.training.stop import StopRequest
-from hclip_jax.training.suite import ConfiguredSuite
-from hclip_jax.training.workdir import (
-    check_workdir,
-    claim_workdir,
-    is_workdir,
-    read_trained_class_names,
-)
-from hclip_jax.version import __version__
 
 
 def train(
@@ -87,10 +73,8 @@ def _run(t: Training, metrics_file: MetricsFile, stop: StopRequest, progress: Pr
     recipe, state, first = t.config.train, t.state, int(t.state.step)
     update = make_step(t.model, t.optimizer, recipe, t.mesh)
     energy = jax.jit(lambda trainable, frozen: text_energy(t.model, join(trainable, frozen)))
-    throughput, requests = (
-        Throughput(recipe.batch_size),
-        Requests(stop, recipe.checkpoint_minutes, len(t.rows)),
-    )
+    throughput = Throughput(recipe.batch_size)
+    requests = Requests(stop, recipe.checkpoint_minutes, len(t.rows))
     if first < recipe.num_train_steps:
         metrics_file.write(first, start=_start(t))
         console.print("compiling the training step; this may take minutes")  # or reading it from the cache
@@ -149,43 +133,6 @@ def _run(t: Training, metrics_file: MetricsFile, stop: StopRequest, progress: Pr
     if first < recipe.num_train_steps:
         _end(metrics_file, recipe.num_train_steps, throughput)
         update_page(t.workdir)
-
-
-def evaluate_checkpoint(
-    config: Config, workdir: Path, mesh: Mesh | None = None, checkpoint: int | str | None = None
-) -> None:
-    """Evaluates a checkpoint of `workdir`, or the untrained model if no training has started there.
-
-    A suite of the configuration is evaluated too, with its table.
-
-    Args:
-        config: as it was trained with, except `evaluation`.
-        workdir: as for `train`.
-        mesh: devices to run on; all of them by default.
-        checkpoint: its step, or "best"; the newest by default.
-
-    Raises:
-        UserError: the data, the class names, the weights, the checkpoint or `workdir` are wrong, or a
-            training has started there and has no checkpoint.
-    """
-    mesh = mesh or make_mesh()
-    check_workdir(workdir, config)
-    processes.agree(configuration=json.dumps(to_dict(config)), version=__version__)
-    model = Model(config.architecture)
-    suite = ConfiguredSuite(config) if config.evaluation.suite else None
-    evaluation = dataclasses.replace(config.evaluation, suite="")
-    evaluator = Evaluator(model, evaluation, config.protocol, config.data, mesh, workdir)
-    seen = read_trained_class_names(workdir) if is_workdir(workdir) else ()
-    params, step = restore_params(config, model, workdir, mesh, checkpoint)
-    if not is_workdir(workdir) and processes.is_primary():
-        claim_workdir(workdir, config)  # a training keeps its own configuration
-    with bar() as progress:
-        evaluator.run(params, seen, step, progress)
-    if is_workdir(workdir):
-        update_page(workdir)
-    if suite:
-        source = f"training {workdir.name}, step {step}, CLIP from {config.clip.weights}"
-        suite.run(model, params, mesh, seen, source, workdir)
 
 
 def _check_finite(step: int, metrics: Metrics, checkpoints: TrainCheckpoints) -> None:

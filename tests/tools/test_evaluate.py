@@ -27,7 +27,9 @@ def test_config_json_with_overrides_is_evaluated(
     workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     calls = []
-    monkeypatch.setattr("hclip_jax.training.loop.evaluate_checkpoint", lambda *args, **_: calls.append(args))
+    monkeypatch.setattr(
+        "hclip_jax.training.evaluate.evaluate_checkpoint", lambda *args, **_: calls.append(args)
+    )
     succeed(main, workdir, capture=capsys)
     succeed(
         main, "--config.evaluation.num_images=1", "--config.head.decoder_dims=(8, 4)", workdir, capture=capsys
@@ -83,7 +85,7 @@ def evaluated(workdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     a, b = (make_counts(np.random.default_rng(seed), 20, 4) for seed in range(2))
     write_counts(tmp_path / "other/evaluation/val.npz", b)
     monkeypatch.setattr(
-        "hclip_jax.training.loop.evaluate_checkpoint",
+        "hclip_jax.training.evaluate.evaluate_checkpoint",
         lambda *args, **_: write_counts(workdir / "evaluation/val.npz", a),
     )
     return tmp_path / "other"

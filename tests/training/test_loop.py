@@ -21,6 +21,7 @@ from hclip_jax.io.lock import locked
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
+from hclip_jax.training.evaluate import evaluate_checkpoint
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.stop import Stopped
 from tests import tolerance
@@ -109,7 +110,7 @@ def test_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     step = max(figures, key=lambda step: (figures[step], -step))
     assert best == {"step": step, "metric": "val/mIoU", "value": figures[step]}
     (tmp_path / "report.html").unlink()
-    loop.evaluate_checkpoint(from_config_dict(c), tmp_path, make_mesh(8), checkpoint="best")
+    evaluate_checkpoint(from_config_dict(c), tmp_path, make_mesh(8), checkpoint="best")
     assert f"<th>best checkpoint</th><td>step {step} (" in (tmp_path / "report.html").read_text()
     assert json.loads((tmp_path / "evaluation/val.json").read_text())["details"]["step"] == step
     out = capsys.readouterr().out.splitlines()

@@ -20,6 +20,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
+from hclip_jax.training.evaluate import evaluate_checkpoint
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.inputs import find_inputs, read_inputs, write_inputs
 from hclip_jax.training.start import open_start
@@ -152,9 +153,9 @@ def test_a_merged_model_and_another_image_size_are_a_start(directory: Path, tmp_
 
 def test_without_changes_the_first_figures_are_the_last_ones(first: Path, tmp_path: Path) -> None:
     shutil.copytree(first, tmp_path / "first")
-    loop.evaluate_checkpoint(micro(), tmp_path / "first", make_mesh(1))
+    evaluate_checkpoint(micro(), tmp_path / "first", make_mesh(1))
     config = started(tmp_path / "first")
-    loop.evaluate_checkpoint(config, tmp_path / "second", make_mesh(1))  # before its first step
+    evaluate_checkpoint(config, tmp_path / "second", make_mesh(1))  # before its first step
     (last, step), (new, zero) = (
         (report["summary"], report["details"]["step"])
         for report in (

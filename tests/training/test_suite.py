@@ -15,7 +15,7 @@ from hclip_jax.inference.output import Prediction
 from hclip_jax.io.progress import bar
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
-from hclip_jax.training.loop import evaluate_checkpoint
+from hclip_jax.training.evaluate import evaluate_checkpoint
 from tests import prepared_sets
 from tests.small_models import micro_dict
 from tests.trained import train
