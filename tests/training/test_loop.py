@@ -17,6 +17,7 @@ import pytest
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.errors import UserError
 from hclip_jax.evaluation.confusion_matrix import METRICS
+from hclip_jax.evaluation.evaluate import Evaluator
 from hclip_jax.io.lock import locked
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
@@ -194,7 +195,7 @@ def test_a_signal_in_an_evaluation_saves_and_leaves_it(
 ) -> None:
     c = micro_dict()
     c.train.update(num_train_steps=4, evaluate_every=2, evaluate_first=True, checkpoint_every=100)
-    config, run, seen = from_config_dict(c), loop.Evaluator.run, list[int]()
+    config, run, seen = from_config_dict(c), Evaluator.run, list[int]()
 
     def run_and_signal(*args: Any) -> Any:
         seen.append(args[3])
@@ -202,7 +203,7 @@ def test_a_signal_in_an_evaluation_saves_and_leaves_it(
             signal.raise_signal(signal.SIGTERM)
         return run(*args)
 
-    monkeypatch.setattr(loop.Evaluator, "run", run_and_signal)
+    monkeypatch.setattr(Evaluator, "run", run_and_signal)
     with pytest.raises(Stopped, match="saved after step 2;"):
         loop.train(config, tmp_path, make_mesh(1))
     loop.train(config, tmp_path, make_mesh(1))
