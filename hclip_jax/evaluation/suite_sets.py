@@ -81,8 +81,10 @@ def open_sets(suite: Suite, folder: str, num_images: int = 0) -> list[OpenSet | 
 
 
 def is_same_set(entry: EvaluationSet, data: DataConfig, opened: OpenSet) -> bool:
-    """Whether a set of a configuration is that of a suite: the same root and split, no other class list."""
+    """Whether a set of a configuration is that of a suite: the same root, split, class names and folding."""
     root, other = entry.root or data.root, opened.entry
+    if entry.fold_background != opened.labelled.fold_background:
+        return False
     if entry.labels or entry.colour_map or entry.ignore:
         return False
     if not entry.root and (data.labels or data.colour_map or data.ignore):

@@ -133,6 +133,10 @@ def test_the_same_set_of_a_configuration_is_found() -> None:
     assert not is_same_set(replace(entry, classes_file="x"), data, one)
     assert not is_same_set(replace(entry, root=str(folder / "pascal_voc_20b")), data, one)
     assert not is_same_set(replace(entry, root="scenes"), data, one)
+    folded = open_one(SuiteSet("pascal_voc_20b"), folder)
+    entry = replace(entry, root=folded.root)
+    assert not is_same_set(entry, data, folded)
+    assert is_same_set(replace(entry, fold_background=20), data, folded)
 
 
 def test_broken_state_of_a_prepared_set_is_a_reason(tmp_path: Path) -> None:
