@@ -1,15 +1,18 @@
 """The evaluation of a checkpoint on the suite of its configuration."""
 
+import contextlib
 from pathlib import Path
 
 from jax.sharding import Mesh
 
+from hclip_jax import processes
 from hclip_jax.config.schema import Config
 from hclip_jax.data.data_folder import data_folder
 from hclip_jax.evaluation.evaluate_set import Settings
 from hclip_jax.evaluation.run_suite import make_subject, run_suite
 from hclip_jax.evaluation.suite import read_suite
 from hclip_jax.evaluation.suite_sets import MissingSet, open_sets
+from hclip_jax.io.lock import locked
 from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -43,7 +46,7 @@ class ConfiguredSuite:
             workdir: the work directory.
 
         Raises:
-            UserError: as `run_suite`.
+            UserError: another process evaluates the suite there, or as `run_suite`.
         """
         config = self._config
         if all(isinstance(one, MissingSet) for one in self._sets):
@@ -61,4 +64,7 @@ class ConfiguredSuite:
             overlays=folder / "overlays",
         )
         subject = make_subject(model, params, config.protocol, mesh, settings.batch_size, source)
-        run_suite(self._suite, self._sets, subject, settings)
+        with contextlib.ExitStack() as stack:
+            if processes.is_primary():
+                stack.enter_context(locked(folder, "evaluates", "work directory"))
+            run_suite(self._suite, self._sets, subject, settings)

@@ -10,8 +10,10 @@ import pytest
 from hclip_jax.config.schema import Config
 from hclip_jax.config.validate import from_config_dict
 from hclip_jax.data.data_folder import VARIABLE
+from hclip_jax.errors import UserError
 from hclip_jax.evaluation.evaluate import Evaluator
 from hclip_jax.inference.output import Prediction
+from hclip_jax.io.lock import locked
 from hclip_jax.io.progress import bar
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
@@ -89,3 +91,13 @@ def test_the_evaluation_of_a_work_directory_makes_the_table(tmp_path: Path) -> N
     assert [row["mIoU"] is None for row in rows] == [False, False, True]
     val = json.loads((workdir / "evaluation/val.json").read_text())
     assert rows[0]["mIoU"] == val["summary"]["mIoU"]
+
+
+def test_two_evaluations_of_a_suite_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    c = config(tmp_path)
+    workdir = train(tmp_path / "run", c)
+    with (
+        locked(workdir / "evaluation/two", "evaluates", "--output"),
+        pytest.raises(UserError, match=r"another process evaluates in .*two; wait for its end"),
+    ):
+        evaluate_checkpoint(c, workdir, make_mesh(1))
