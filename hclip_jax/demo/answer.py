@@ -1,4 +1,4 @@
-"""The answer to a click: an image file and words in, masks to show and files to download out."""
+"""The answer to a click: an image file and class names in, masks to show and files to download out."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +46,7 @@ class Question(NamedTuple):
 
     Attributes:
         image: an uploaded file; None if there is none.
-        words: class names separated by commas.
+        class_names: class names separated by commas.
         background: names of everything else.
         threshold: less probable pixels are unknown.
         opacity: of the masks.
@@ -54,7 +54,7 @@ class Question(NamedTuple):
     """
 
     image: str | None
-    words: str
+    class_names: str
     background: str = ""
     threshold: float = 0.0
     opacity: float = 0.55
@@ -89,12 +89,12 @@ def answer(segmenter: Segments, question: Question, folder: Path, model: str) ->
         model: what the summary calls the model.
 
     Raises:
-        UserError: nothing is uploaded or it is no image, there are no words, or an option is out of range.
+        UserError: there is no upload, image or class name, or an option is out of range.
     """
     if not question.image:
         raise UserError("there is no image; upload one, or choose an example")
-    words = split_names(question.words, "class names")
-    if not words:
+    class_names = split_names(question.class_names, "class names")
+    if not class_names:
         raise UserError(
             'there are no class names; write them separated by commas, such as "person,sea,sand,sky"'
         )
@@ -105,7 +105,7 @@ def answer(segmenter: Segments, question: Question, folder: Path, model: str) ->
         raise UserError(str(error).replace(str(path), path.name)) from error  # no paths of the server
     segmentation = segmenter(
         image,
-        words,
+        class_names,
         background=split_names(question.background, "background names"),
         threshold=question.threshold,
         fast=question.fast,

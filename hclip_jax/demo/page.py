@@ -40,7 +40,7 @@ def make_page(
 
     def on_click(
         image: dict[str, Any] | None,
-        words: str,
+        class_names: str,
         background: str,
         threshold: float,
         opacity: float,
@@ -51,7 +51,9 @@ def make_page(
         _remove_old(folder)
         try:
             upload = _upload(image, folder)
-            question = Question(upload, words or "", background or "", threshold, opacity, mode == _FAST)
+            question = Question(
+                upload, class_names or "", background or "", threshold, opacity, mode == _FAST
+            )
             found = answer(segmenter, question, Path(tempfile.mkdtemp(dir=folder, prefix="answer_")), model)
         except UserError as error:
             return [
@@ -69,11 +71,11 @@ def make_page(
         with gr.Row():
             with gr.Column():
                 image = gr.Image(label="image", sources=["upload", "clipboard"], elem_id="image")
-                words = gr.Textbox(
+                class_names = gr.Textbox(
                     _proposed(segmenter.class_names),
                     label="class names, separated by commas",
                     placeholder="person,sea,sand,sky",
-                    elem_id="words",
+                    elem_id="class_names",
                 )
                 background = gr.Textbox(
                     label="background names: everything else, one more class (may be empty)",
@@ -96,12 +98,12 @@ def make_page(
                             ("summary", "summary (JSON)"),
                         )
                     ]
-        gr.Examples([list(row) for row in examples], [image, words], cache_examples=False)
-        inputs = [image, words, background, threshold, opacity, mode]
+        gr.Examples([list(row) for row in examples], [image, class_names], cache_examples=False)
+        inputs = [image, class_names, background, threshold, opacity, mode]
         outputs = [masks, message, *files]
         # One after another: the devices are busy with one image anyway.
         gr.on(
-            [button.click, words.submit],
+            [button.click, class_names.submit],
             on_click,
             inputs,
             outputs,

@@ -28,7 +28,9 @@ def ask(folder: Path, segmenter: Any = None, **fields: Any) -> Answer:
 
 
 def test_masks_and_files_hold_the_ids_of_the_segmenter(image: str, tmp_path: Path) -> None:
-    found = ask(tmp_path, image=image, words=WORDS, background="road", threshold=0.5, opacity=0.3, fast=True)
+    found = ask(
+        tmp_path, image=image, class_names=WORDS, background="road", threshold=0.5, opacity=0.3, fast=True
+    )
     names = WORDS.split(",")
     expected = trained.segmenter()(image, names, background=["road"], threshold=0.5, fast=True)
     labels, overlay, summary = found.files
@@ -75,13 +77,15 @@ class Stripes(Halves):
 
 def test_nothing_is_unknown_where_all_pixels_have_a_class(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((36, 53, 3), np.uint8)).save(tmp_path / "a.png")
-    found = ask(tmp_path, Stripes(), image=str(tmp_path / "a.png"), words="a,b,c,d,e,f")
+    found = ask(tmp_path, Stripes(), image=str(tmp_path / "a.png"), class_names="a,b,c,d,e,f")
     assert found.text == "53 x 36 pixels, 6 of 6 names found."
 
 
 def test_a_large_image_is_shown_small_and_stored_whole(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((1000, 2000, 3), np.uint8)).save(tmp_path / "large.png")
-    found = ask(tmp_path, Halves(), image=str(tmp_path / "large.png"), words="cat,dog", background="sky")
+    found = ask(
+        tmp_path, Halves(), image=str(tmp_path / "large.png"), class_names="cat,dog", background="sky"
+    )
     assert found.image.shape == (640, 1280, 3)
     ((mask, name),) = found.masks
     assert (mask.shape, name) == ((640, 1280), "cat 50.0 %")
@@ -98,8 +102,8 @@ def test_a_large_image_is_shown_small_and_stored_whole(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"image": None}, "there is no image; upload one"),
-        ({"words": " "}, "there are no class names; write them separated by commas"),
-        ({"words": "cat,cat"}, "class names='cat,cat'"),
+        ({"class_names": " "}, "there are no class names; write them separated by commas"),
+        ({"class_names": "cat,cat"}, "class names='cat,cat'"),
         ({"background": "a,,b"}, "background names='a,,b'"),
         ({"image": "{}/notes.png"}, "cannot read notes.png as an image"),
         ({"image": "{}/bomb.png"}, f"at most {MAX_MEGAPIXELS}"),
@@ -112,6 +116,6 @@ def test_every_wrong_use_is_a_sentence_without_paths(
     Image.new("1", (9000, 9000)).save(tmp_path / "bomb.png")
     fields = {name: value and value.format(tmp_path) for name, value in fields.items()}
     with pytest.raises(UserError) as error:
-        ask(tmp_path, Halves(), **{"image": image, "words": WORDS, **fields})
+        ask(tmp_path, Halves(), **{"image": image, "class_names": WORDS, **fields})
     assert message in str(error.value)
     assert str(tmp_path) not in str(error.value)

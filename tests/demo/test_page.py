@@ -92,9 +92,9 @@ def test_from_an_upload_to_the_ids_of_the_command(
         assert "there is no image" in answer("error")
         browser.upload("#image input[type=file]", image)
         browser.wait_for("!!document.querySelector('#image img')")
-        browser.type("#words textarea", "")
+        browser.type("#class_names textarea", "")
         assert "there are no class names" in answer("no class names")
-        browser.type("#words textarea", WORDS)
+        browser.type("#class_names textarea", WORDS)
         assert "56 x 40 pixels" in answer("found")
         browser.wait_for("document.querySelectorAll('#masks img').length > 1")
         browser.wait_for("document.querySelector('#masks').innerText.includes('%')")  # the legend
@@ -107,7 +107,7 @@ def test_from_an_upload_to_the_ids_of_the_command(
             browser.evaluate("1")
             time.sleep(0.1)
         browser.click("tbody tr:nth-child(2)")  # an example
-        browser.wait_for("document.querySelector('#words textarea').value.includes('thing')")
+        browser.wait_for("document.querySelector('#class_names textarea').value.includes('thing')")
         assert "235 x 193 pixels" in answer("235 x 193")
         large = tmp_path / "large.png"
         with large.open("wb") as file:
