@@ -81,7 +81,7 @@ def choose_checkpoint(workdir: Path, step: int | str | None = None) -> ChosenChe
         UserError: it is damaged, or there is none of `step`, or none is known as the best, or processes see
             different ones.
     """
-    chosen = _choose(workdir, step_of(workdir, step))
+    chosen = _choose(workdir, step)
     processes.agree(checkpoint=str(chosen and chosen.step))
     return chosen
 
@@ -108,18 +108,18 @@ def step_of(workdir: Path, step: int | str | None) -> int | None:
     return best.step
 
 
-def _choose(workdir: Path, step: int | None) -> ChosenCheckpoint | None:
-    steps = list_steps(workdir)
-    if step is not None and step not in steps:
-        found = f"has those of step {some(map(str, reversed(steps)))}" if steps else "has none"
-        raise UserError(f"{workdir} has no checkpoint of step {step}; it {found}")
-    if not steps:
+def _choose(workdir: Path, step: int | str | None) -> ChosenCheckpoint | None:
+    chosen = _chosen_step(workdir, step)
+    steps = list_steps(workdir)  # after it, so that one that is new is among them
+    if chosen is None:
         return None
-    chosen = steps[-1] if step is None else step
+    if chosen not in steps:
+        found = f"has those of step {some(map(str, reversed(steps)))}" if steps else "has none"
+        raise UserError(f"{workdir} has no checkpoint of step {chosen}; it {found}")
     folder = workdir / FOLDER / str(chosen)
     damage = find_damage(folder, chosen) if processes.is_primary() else ""
-    if damage and step is None and list_steps(workdir)[-1:] != [chosen]:
-        return _choose(workdir, None)  # a training replaced it meanwhile
+    if damage and _chosen_step(workdir, step) != chosen:
+        return _choose(workdir, step)  # a training replaced it meanwhile
     if damage:
         raise damaged(workdir, chosen, damage)
     if damage is None:
@@ -129,6 +129,11 @@ def _choose(workdir: Path, step: int | None) -> ChosenCheckpoint | None:
             markup=False,
         )
     return ChosenCheckpoint(chosen, folder, tuple(other for other in steps if other != chosen))
+
+
+def _chosen_step(workdir: Path, step: int | str | None) -> int | None:
+    """The step that is asked for; the newest for None, which is None without any checkpoint."""
+    return max(list_steps(workdir), default=None) if step is None else step_of(workdir, step)
 
 
 def damaged(workdir: Path, step: int, damage: str) -> UserError:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from hclip_jax.errors import UserError
+from hclip_jax.training import choose
 from hclip_jax.training.best import BestKeeper, find_metric, forget_gone, read_best
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
+from hclip_jax.training.checksums import find_damage
 from hclip_jax.training.choose import choose_checkpoint, list_steps, set_newer_aside
 from tests.small_checkpoints import kernel, like, save, state
 
@@ -64,6 +66,26 @@ def test_a_training_killed_before_the_best_is_named_has_the_former_best(
     assert (list_steps(tmp_path), best_step(tmp_path)) == ([2, 6], 2.0)
     evaluate(tmp_path, (6, 20.0), (8, 1.0))  # as a resumed training evaluates that step again
     assert (list_steps(tmp_path), best_step(tmp_path)) == ([6, 8], 6.0)
+
+
+@pytest.mark.parametrize("step", ["best", None])
+def test_a_checkpoint_that_a_training_replaces_while_it_is_verified_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str | None
+) -> None:
+    evaluate(tmp_path, (2, 10.0))
+
+    def replaced(folder: Path, step: int) -> str | None:
+        if step == 2:
+            evaluate(tmp_path, (4, 20.0), (6, 10.0))
+        return find_damage(folder, step)
+
+    monkeypatch.setattr(choose, "find_damage", replaced)
+    chosen = choose_checkpoint(tmp_path, step)
+    assert chosen is not None
+    assert chosen.step == (4 if step else 6)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="has no checkpoint of step 2"):
+        choose_checkpoint(tmp_path, 2)
 
 
 def test_a_best_that_was_set_aside_is_forgotten(tmp_path: Path) -> None:
