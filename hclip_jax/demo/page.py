@@ -2,9 +2,6 @@
 
 import contextlib
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +12,13 @@ import gradio as gr
 
 from hclip_jax.demo.address import cannot_serve
 from hclip_jax.demo.answer import Question, Segments, answer
+from hclip_jax.demo.retention import KEPT_SECONDS, SWEEP_SECONDS, new_answer_folder
 from hclip_jax.errors import UserError
 from hclip_jax.text.reading import split_synonyms
 
 MAX_UPLOAD = "50mb"
 _MAX_WAITING = 32  # clicks
 _MAX_PROPOSED = 30  # names of the training that the page starts with
-_KEPT_SECONDS = 3600  # of uploads and results
 _SLIDING, _FAST = "sliding window, as published", "fast: one view of the whole image"
 
 
@@ -48,13 +45,12 @@ def make_page(
         progress: gr.Progress = gr.Progress(),  # noqa: B008 — gradio looks for it here
     ) -> list[Any]:
         progress(0.1, desc="segmenting; the first image compiles the model")
-        _remove_old(folder)
         try:
             upload = _upload(image, folder)
             question = Question(
                 upload, class_names or "", background or "", threshold, opacity, mode == _FAST
             )
-            found = answer(segmenter, question, Path(tempfile.mkdtemp(dir=folder, prefix="answer_")), model)
+            found = answer(segmenter, question, new_answer_folder(folder), model)
         except UserError as error:
             return [
                 gr.AnnotatedImage(value=None),
@@ -66,7 +62,7 @@ def make_page(
         return [masks, found.text, *files]
 
     title = "hclip: label every pixel with any words"
-    with gr.Blocks(analytics_enabled=False, title=title, delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS)) as page:
+    with gr.Blocks(analytics_enabled=False, title=title, delete_cache=(SWEEP_SECONDS, KEPT_SECONDS)) as page:
         gr.Markdown(f"# {title}\n\nModel: `{model}`" + (f"\n\n{note}" if note else ""))
         with gr.Row():
             with gr.Column():
@@ -153,14 +149,6 @@ def _upload(image: dict[str, Any] | None, folder: Path) -> str | None:
     if path is not None and not Path(path).resolve().is_relative_to(folder.resolve()):
         raise UserError("the image is no upload to this page; upload one")
     return path
-
-
-def _remove_old(folder: Path) -> None:
-    """Removes the files of earlier answers; gradio removes its copies and the uploads."""
-    for files in folder.glob("answer_*"):
-        with contextlib.suppress(OSError):
-            if time.time() - files.stat().st_mtime > _KEPT_SECONDS:
-                shutil.rmtree(files)
 
 
 def _proposed(class_names: Sequence[str]) -> str:

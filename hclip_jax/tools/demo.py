@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 
 from hclip_jax.demo.address import check_address
+from hclip_jax.demo.retention import SWEEP_SECONDS, remove_old_answers
 from hclip_jax.errors import UserError
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.tools.model_options import add_model
@@ -57,7 +58,8 @@ def main(argv: list[str]) -> int:
         page = make_page(segmenter, args.model, note, write_examples(Path(folder)), Path(folder))
         with serving(page, args.host, args.port) as address:
             print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
-            threading.Event().wait()
+            while not threading.Event().wait(SWEEP_SECONDS):
+                remove_old_answers(Path(folder))
     return 0
 
 
