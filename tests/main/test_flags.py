@@ -109,10 +109,12 @@ def test_values_have_the_types_of_their_fields(
     assert config.train.trainable == ("head",)
 
 
-@pytest.mark.parametrize(("mode", "function"), [("train", "train"), ("evaluate", "evaluate_checkpoint")])
+@pytest.mark.parametrize(
+    ("mode", "function"), [("train", "loop.train"), ("evaluate", "evaluate.evaluate_checkpoint")]
+)
 def test_modes(mode: str, function: str, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(f"hclip_jax.training.loop.{function}", lambda *args, **_: calls.append(args))
+    monkeypatch.setattr(f"hclip_jax.training.{function}", lambda *args, **_: calls.append(args))
     assert main(["--config=tiny", f"--workdir={workdir}", f"--mode={mode}"]) == 0
     assert len(calls) == 1
 
