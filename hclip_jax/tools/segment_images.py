@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from hclip_jax.errors import UserError, one_line
 from hclip_jax.images.bands import LARGE_PIXELS
-from hclip_jax.tools.background import Background
+from hclip_jax.io.background import Background
 from hclip_jax.tools.segment_files import check_targets, write_results
 from hclip_jax.tools.segment_formats import CocoFile
 from hclip_jax.tools.segment_inputs import Inputs, read_input

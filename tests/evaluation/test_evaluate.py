@@ -29,7 +29,12 @@ class AlwaysTheFirstClass:
     def __init__(self, *arguments: object) -> None:
         pass
 
-    def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return image
+
+    def segment_prepared(
+        self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+    ) -> list[Prediction]:
         return [Prediction(np.zeros(size, np.int32), np.ones(size, np.float32)) for size in sizes]
 
 
@@ -88,7 +93,9 @@ def test_counts_of_every_image_are_stored_in_the_order_of_the_set_with_the_backg
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class AlwaysTheLastClass(AlwaysTheFirstClass):
-        def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+        def segment_prepared(
+            self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+        ) -> list[Prediction]:
             return [Prediction(np.full(size, 2, np.int32), np.ones(size, np.float32)) for size in sizes]
 
     monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", AlwaysTheLastClass)

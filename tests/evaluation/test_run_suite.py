@@ -46,8 +46,13 @@ class ByColour:
         ByColour.made += 1
         self._num_classes = prompts.num_classes
 
-    def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
-        ids = [predict(image, self._num_classes) for image in images]
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return image
+
+    def segment_prepared(
+        self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+    ) -> list[Prediction]:
+        ids = [predict(image, self._num_classes) for image, _ in zip(images, sizes, strict=False)]
         return [Prediction(x, np.ones(x.shape, np.float32)) for x in ids]
 
 
