@@ -30,8 +30,9 @@ Summary = Mapping[str, float | None]
 class Evaluator:
     """Evaluates a model on the evaluation sets of a training.
 
-    The prompts of every list of class names are encoded at each evaluation with the current weights of the text tower. (The
-    published code reuses the text features of its first evaluation, and the training classes for every set.)
+    The prompts of every list of class names are encoded at each evaluation with the current weights of the
+    text tower. (The published code reuses the text features of its first evaluation, and the training classes
+    for every set.)
     """
 
     def __init__(

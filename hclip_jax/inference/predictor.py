@@ -158,7 +158,7 @@ class Predictor:
         return self._programs.run(partial(function, *static), (function.__name__, *static), *args)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """Inputs of the model for one image, from uint8 [H, W, 3] to float32 [V, size, size, 3] from 0 to 255.
+        """Inputs of the model for an image uint8 [H, W, 3]: float32 [V, size, size, 3] from 0 to 255.
 
         Threads may call it, so that images are prepared while others are segmented.
         """

@@ -236,14 +236,14 @@ def test_two_models_are_compared_set_by_set(tmp_path: Path) -> None:
 def test_an_interrupted_suite_leaves_the_table_of_what_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = ByColour.segment
+    segment = ByColour.segment_prepared
 
     def interrupted(self: ByColour, images: Any, sizes: Any) -> list[Prediction]:
         if self._num_classes == 59:
             raise KeyboardInterrupt
         return segment(self, images, sizes)
 
-    monkeypatch.setattr(ByColour, "segment", interrupted)
+    monkeypatch.setattr(ByColour, "segment_prepared", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(SMALL, tmp_path)
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
