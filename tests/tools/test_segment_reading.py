@@ -35,7 +35,7 @@ def test_the_order_is_that_of_the_paths(tmp_path: Path, batch_size: int) -> None
             assert image is None
             assert lines[0].startswith("skipped: cannot read")
         else:
-            assert (image == number).all()
+            np.testing.assert_array_equal(image, number)
             assert lines == []
 
 
