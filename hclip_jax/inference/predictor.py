@@ -125,8 +125,8 @@ class Predictor:
     def _logits_of_each(self, images: Iterable[np.ndarray]) -> Iterator[Array]:
         """Logits [V, T, 4h, 4w] of one prepared image after another.
 
-        A CPU gains nothing from several images together, and loses where their arrays exceed its caches: there
-        each device has one. The program is then the same for batches of all sizes.
+        A CPU gains nothing from several images together, and loses where their arrays exceed its caches:
+        there each device has one. The program is then the same for batches of all sizes.
         """
         images = iter(images)
         together = self._mesh.shape[DATA] if backend.on_cpu() else None  # None = all
