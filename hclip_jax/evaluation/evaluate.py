@@ -17,7 +17,7 @@ from hclip_jax.evaluation.confusion_matrix import ClassMetrics
 from hclip_jax.evaluation.evaluate_set import LabelledSet, Settings, evaluate_set, metrics_text
 from hclip_jax.evaluation.suite import read_suite
 from hclip_jax.evaluation.suite_sets import MissingSet, OpenSet, is_same_set, open_sets
-from hclip_jax.inference.predictor import Predictor
+from hclip_jax.inference.predictor import Predictor, merge_adapters
 from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -30,8 +30,9 @@ Summary = Mapping[str, float | None]
 class Evaluator:
     """Evaluates a model on the evaluation sets of a training.
 
-    The prompts of every set are encoded at each evaluation with the current weights of the text tower. (The
-    published code reuses the text features of its first evaluation, and the training classes for every set.)
+    The prompts of every list of class names are encoded at each evaluation with the current weights of the
+    text tower. (The published code reuses the text features of its first evaluation, and the training classes
+    for every set.)
     """
 
     def __init__(
@@ -103,7 +104,9 @@ class Evaluator:
         Raises:
             EvaluationStopped: a process left.
         """
-        params = localize(params, self._mesh)
+        # Once for all sets.
+        params = merge_adapters(self._model, localize(params, self._mesh))
+        predictors: dict[Sequence[str], Predictor] = {}
         settings = Settings(
             seen=seen,
             synonyms=self._model.architecture.prompts.synonyms,
@@ -117,7 +120,11 @@ class Evaluator:
         summaries: dict[str, Summary] = {}
         rows: dict[str, list[ClassMetrics]] = {}
         for name, labelled in self._sets.items():
-            predictor = Predictor(self._model, params, self._prompts[name], self._mesh, self._protocol)
+            class_names = labelled.source.class_names
+            if class_names not in predictors:  # sets with the same names share their text features
+                prompts = self._prompts[name]
+                predictors[class_names] = Predictor(self._model, params, prompts, self._mesh, self._protocol)
+            predictor = predictors[class_names]
             confusion = evaluate_set(labelled, predictor, settings, details, progress, is_stopping)
             summaries[name], rows[name] = confusion.summary(), confusion.per_class()
             # At once: the other sets may take hours.

@@ -1,7 +1,7 @@
 """Evaluation on one labelled set: predictions, pixel counts, report and overlays."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from hclip_jax.evaluation.confusion_matrix import ConfusionMatrix, fold_backgrou
 from hclip_jax.evaluation.image_counts import ImageCounts, of_all_processes
 from hclip_jax.evaluation.report import write_report
 from hclip_jax.inference.comparison import comparison
+from hclip_jax.inference.output import Prediction
 from hclip_jax.inference.predictor import Predictor
+from hclip_jax.io.ahead import computed_ahead
+from hclip_jax.io.background import Background
 from hclip_jax.io.files import write_png
 from hclip_jax.text.reading import names_read_as, same_readings
 
@@ -129,8 +132,9 @@ def _count_own_images(
     image_names: list[str] = []
     rows: list[np.ndarray] = []
     remaining_overlays = len(_own_images(settings.num_overlays))
-    for batch in _batches(labelled, settings, progress):
-        predictions = predictor.segment([e["image"] for e in batch], [e["label"].shape for e in batch])
+
+    def count(batch: Sequence[Example], predictions: Sequence[Prediction]) -> None:
+        nonlocal remaining_overlays
         for example, (ids, _) in zip(batch, predictions, strict=True):
             prediction = fold_background(ids, fold) if fold else ids
             rows.append(confusion.update(prediction, example["label"]).astype(np.uint32))
@@ -139,13 +143,27 @@ def _count_own_images(
                 remaining_overlays -= 1
                 image = comparison(example["image"], example["label"], prediction, confusion.class_names)
                 write_png(settings.overlays / labelled.name / f"{example['name']}.png", image, is_photo=True)
-        processes.progress()
-        if is_stopping():
-            break
+
+    # The devices work on one batch while threads prepare the next and count the last.
+    largest = 0
+    with Background(count) as background:
+        for batch in _batches(labelled, predictor, settings, progress):
+            examples, prepared = zip(*batch, strict=True)
+            largest = max(largest, len(batch))
+            # A smaller last batch is filled up, so that it uses the compiled program of the others.
+            padding = [prepared[-1]] * (largest - len(batch))
+            sizes = [example["label"].shape for example in examples]
+            background.put(examples, predictor.segment_prepared([*prepared, *padding], sizes))
+            processes.progress()
+            if is_stopping():
+                break
     return ImageCounts.from_rows(confusion.class_names, image_names, rows)
 
 
-def _batches(labelled: LabelledSet, settings: Settings, progress: Progress) -> Iterator[tuple[Example, ...]]:
+def _batches(
+    labelled: LabelledSet, predictor: Predictor, settings: Settings, progress: Progress
+) -> Iterator[list[tuple[Example, np.ndarray]]]:
+    """Batches of the images of this process, each image also prepared for the predictor."""
     own = len(_own_images(labelled.num_images))
     task = progress.add_task(f"evaluating {labelled.name}", total=own)
     stream = evaluation_examples(
@@ -154,8 +172,12 @@ def _batches(labelled: LabelledSet, settings: Settings, progress: Progress) -> I
         process_index=processes.index(),
         process_count=processes.count(),
     )
-    examples = itertools.islice(stream, own)
-    while batch := tuple(itertools.islice(examples, settings.batch_size)):
+    examples = computed_ahead(
+        lambda example: (example, predictor.prepare(example["image"])),
+        itertools.islice(stream, own),
+        settings.batch_size,
+    )
+    while batch := list(itertools.islice(examples, settings.batch_size)):
         yield batch
         progress.advance(task, len(batch))
     progress.remove_task(task)

@@ -17,7 +17,7 @@ from hclip_jax.evaluation.suite import Suite
 from hclip_jax.evaluation.suite_rows import Row, measured_row, missing_row
 from hclip_jax.evaluation.suite_sets import MissingSet, OpenSet
 from hclip_jax.evaluation.suite_table import Table, markdown, write_table
-from hclip_jax.inference.predictor import fold_adapters
+from hclip_jax.inference.predictor import merge_adapters
 from hclip_jax.io.progress import bar, console
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
@@ -41,9 +41,7 @@ def make_subject(
     """
     digest = fingerprint(flatten_dict(jax.device_get(params), sep="/"))
     own = own_mesh(mesh, batch_size)
-    local = localize(params, own)
-    if "adapters" in local:
-        local = {"clip": fold_adapters(model, local), "head": local["head"]}
+    local = merge_adapters(model, localize(params, own))
     return Subject(model, local, protocol, own, source, digest)
 
 

@@ -22,14 +22,14 @@ def quiet_pillow() -> Iterator[None]:
     global _running
     with _lock:
         _running += 1
-        if _FILTER not in _filters():
+        if _filters()[:1] != [_FILTER]:  # behind others it would have no say
             _filters().insert(0, _FILTER)
     try:
         yield
     finally:
         with _lock:
             _running -= 1
-            if not _running and _FILTER in _filters():
+            while not _running and _FILTER in _filters():
                 _filters().remove(_FILTER)
 
 

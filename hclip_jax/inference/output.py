@@ -1,11 +1,11 @@
 """From the logits of the views of an image to class ids or probabilities at the size of the output.
 
 Classes are taken in chunks and the output in blocks (`blocks.py`), so memory hardly grows with either, and
-the compiled programs depend on neither the number of classes in the list nor the size of the image.
+the compiled programs depend on neither the number of classes in the list nor the size of the image. Classes
+that were selected in no view cannot be the most probable, and are left out.
 """
 
 import math
-from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.images.bands import LARGE_PIXELS
 from hclip_jax.inference import sliding_window
 from hclip_jax.inference.blocks import BLOCK_SIZE, Block, output_blocks
+from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
 from hclip_jax.ops import resize
 from hclip_jax.ops.resize import BilinearWeights
 
@@ -61,12 +62,14 @@ def most_probable(
     """
     prediction = empty_prediction(size, num_classes)
     blocks = output_blocks(size, _grid_size(protocol, logits))
+    chunks = _chunks(protocol, _selected(logits), logits.shape[1])
     for first in range(0, len(blocks), _MAX_BLOCKS):
         group = blocks[first : first + _MAX_BLOCKS]
         best: list[tuple[Array, Array] | None] = [None] * len(group)
-        for start, merged in _chunks(protocol, logits):
+        for ids in chunks:
+            merged = _merged(protocol, logits, ids)
             for i, block in enumerate(group):
-                best[i] = _better(best[i], merged, start, block.rows, block.columns)
+                best[i] = _better(best[i], merged, ids, block.rows, block.columns)
         for block, found in zip(group, best, strict=True):
             assert found is not None
             _check_numbers(found[1])
@@ -81,8 +84,10 @@ def probabilities(
     """The probability of each class at each pixel, float32 [num_classes, H, W]; arguments as above."""
     result = np.empty((num_classes, *size), np.float32)
     blocks = output_blocks(size, _grid_size(protocol, logits))
-    for start, merged in _chunks(protocol, logits):
-        target = result[start : start + len(merged)]
+    num_logits = logits.shape[1]
+    for ids in _chunks(protocol, np.arange(num_logits), num_logits):
+        merged = _merged(protocol, logits, ids)
+        target = result[ids[0] : ids[0] + len(ids)]
         for block in blocks:
             part = _cropped(_resized(merged, block.rows, block.columns), block)
             target[(slice(None), *block.pixels)] = part[: len(target)]
@@ -93,17 +98,30 @@ def _grid_size(protocol: InferenceProtocol, logits: Array) -> int:
     return logits.shape[-1] if protocol.kind == "single" else protocol.canvas_size
 
 
-def _chunks(protocol: InferenceProtocol, logits: Array) -> Iterator[tuple[int, Array]]:
-    """The first class of each chunk, and its probabilities [t, grid, grid].
+def _selected(logits: Array) -> np.ndarray:
+    """Ids of the classes that were selected in a view: all, unless they are more than the head takes."""
+    return np.flatnonzero(_is_selected(logits))
 
-    All chunks have one size: the last one may overlap its predecessor and ends with the last class.
+
+@jax.jit
+def _is_selected(logits: Array) -> Array:
+    # Not `>`: logits that are not numbers count as selected, and are refused later.
+    return (logits != ABSENT_LOGIT).any(axis=(0, 2, 3))
+
+
+def _chunks(protocol: InferenceProtocol, ids: np.ndarray, num_classes: int) -> list[np.ndarray]:
+    """Chunks of the increasing `ids` of some of `num_classes` classes: int32, each increasing.
+
+    All have one size, which does not depend on `ids`: the last may overlap its predecessor, and other classes
+    fill up a single one.
     """
-    num_classes = logits.shape[1]
     num_chunks = math.ceil(num_classes / chunk_size(protocol))
     size = math.ceil(num_classes / num_chunks)
-    for start in range(0, num_classes, size):
-        first = min(start, num_classes - size)
-        yield first, _merged(protocol, size, logits, np.int32(first))
+    if len(ids) < size:
+        others = np.setdiff1d(np.arange(num_classes), ids)
+        ids = np.union1d(ids, others[: size - len(ids)])
+    starts = (min(start, len(ids) - size) for start in range(0, len(ids), size))
+    return [ids[start : start + size].astype(np.int32) for start in starts]
 
 
 def chunk_size(protocol: InferenceProtocol) -> int:
@@ -111,10 +129,10 @@ def chunk_size(protocol: InferenceProtocol) -> int:
     return max(1, _MAX_VALUES // max(BLOCK_SIZE, protocol.canvas_size) ** 2)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _merged(protocol: InferenceProtocol, size: int, logits: Array, first: Array) -> Array:
-    """Logits [V, T, 4h, 4w] -> probabilities [t, grid, grid] of t = `size` classes from `first` on."""
-    chunk = jax.lax.dynamic_slice_in_dim(logits, first, size, axis=1)
+@partial(jax.jit, static_argnums=0)
+def _merged(protocol: InferenceProtocol, logits: Array, ids: Array) -> Array:
+    """Logits [V, T, 4h, 4w] -> probabilities [t, grid, grid] of the t classes `ids`."""
+    chunk = logits[:, ids]
     if protocol.kind == "single":
         return jax.nn.sigmoid(chunk[0])
     return sliding_window.merge_views(chunk, protocol.canvas_size, protocol.crop_size, protocol.stride)
@@ -129,13 +147,13 @@ def _resized(merged: Array, rows: BilinearWeights, columns: BilinearWeights) -> 
 def _better(
     best: tuple[Array, Array] | None,
     merged: Array,
-    first: int,
+    class_ids: Array,
     rows: BilinearWeights,
     columns: BilinearWeights,
 ) -> tuple[Array, Array]:
     """The best of `best` and of a chunk: ids int32 and probabilities float32, [BLOCK_SIZE, BLOCK_SIZE]."""
     p = _resized(merged, rows, columns)
-    ids, highest = first + p.argmax(axis=0).astype(jnp.int32), p.max(axis=0)
+    ids, highest = class_ids[p.argmax(axis=0)], p.max(axis=0)
     if best is None:
         return ids, highest
     is_better = highest > best[1]  # strictly: of equal classes the first wins, as in argmax

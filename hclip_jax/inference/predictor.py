@@ -1,6 +1,7 @@
 """Class ids or probabilities of images of any size, for one list of class names."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -21,6 +22,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.models.head.cost_volume import scatter_class_logits
 from hclip_jax.models.head.head import ClassLogits
 from hclip_jax.models.params import Params
+from hclip_jax.ops import backend
 from hclip_jax.sharding import DATA, RULES, named_sharding, place
 from hclip_jax.text.prompts import Prompts, pad_classes, pad_prompts
 
@@ -91,10 +93,15 @@ class Predictor:
             sizes: output (height, width) of each image. It may be shorter than `images`; the remaining images
                 only fill up the batch and have no result.
         """
-        logits = self.logits(images)
+        return self.segment_prepared(map(self.prepare, images), sizes)
+
+    def segment_prepared(
+        self, images: Iterable[np.ndarray], sizes: Sequence[tuple[int, int]]
+    ) -> list[Prediction]:
+        """`segment` of images that went through `prepare`."""
         return [
-            output.most_probable(self._protocol, logits[i], self.num_classes, size)
-            for i, size in enumerate(sizes)
+            output.most_probable(self._protocol, logits, self.num_classes, size)
+            for size, logits in zip(sizes, self._logits_of_each(images), strict=False)
         ]
 
     def probabilities(
@@ -110,11 +117,23 @@ class Predictor:
             float32 [T, height, width] for each image. Each class has its own sigmoid, so the probabilities of
             a pixel need not sum to 1.
         """
-        logits = self.logits(images)
         return [
-            output.probabilities(self._protocol, logits[i], self.num_classes, size)
-            for i, size in enumerate(sizes)
+            output.probabilities(self._protocol, logits, self.num_classes, size)
+            for size, logits in zip(sizes, self._logits_of_each(map(self.prepare, images)), strict=False)
         ]
+
+    def _logits_of_each(self, images: Iterable[np.ndarray]) -> Iterator[Array]:
+        """Logits [V, T, 4h, 4w] of one prepared image after another.
+
+        A CPU gains nothing from several images together, and loses where their arrays exceed its caches:
+        there each device has one. The program is then the same for batches of all sizes.
+        """
+        images = iter(images)
+        together = self._mesh.shape[DATA] if backend.on_cpu() else None  # None = all
+        while group := list(itertools.islice(images, together)):
+            logits = self._logits(group)
+            for i in range(len(group)):
+                yield logits[i]
 
     def logits(self, images: Sequence[np.ndarray]) -> Array:
         """Logits float32 [B, V, T, 4h, 4w] of V views of each image, uint8 [H, W, 3] of any size.
@@ -122,9 +141,11 @@ class Predictor:
         B is the number of images, rounded up to a multiple of the devices along "data". Padded classes have
         ABSENT_LOGIT.
         """
-        views = [self._views(image) for image in images]
+        return self._logits([self.prepare(image) for image in images])
+
+    def _logits(self, views: list[np.ndarray]) -> Array:
         # Devices share the batch evenly; the results of the padding are dropped by the callers.
-        views += [views[-1]] * (-len(views) % self._mesh.shape[DATA])
+        views = views + [views[-1]] * (-len(views) % self._mesh.shape[DATA])
         batch = place(np.stack(views), self._mesh, "images")
         static = self._model, self._mesh, self._protocol.pooling
         args = self._clip, self._head, batch, self.text, self._real_classes
@@ -136,8 +157,11 @@ class Predictor:
             return function(*static, *args)
         return self._programs.run(partial(function, *static), (function.__name__, *static), *args)
 
-    def _views(self, image: np.ndarray) -> np.ndarray:
-        """Inputs of the model for one image: float32 [V, size, size, 3] from 0 to 255."""
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """Inputs of the model for an image uint8 [H, W, 3]: float32 [V, size, size, 3] from 0 to 255.
+
+        Threads may call it, so that images are prepared while others are segmented.
+        """
         p = self._protocol
         image = resize_shortest(image, p.shortest_edge, p.longest_edge)
         if p.kind == "single":
@@ -157,6 +181,13 @@ def fold_adapters(model: Model, params: Params) -> Params:
     return jax.tree.map(
         lambda new, old: old if new is None else new, changed, params["clip"], is_leaf=lambda x: x is None
     )
+
+
+def merge_adapters(model: Model, params: Params) -> Params:
+    """`params` without "adapters", which are folded into "clip"; `params` itself if it has none."""
+    if "adapters" not in params:
+        return params
+    return {"clip": fold_adapters(model, params), "head": params["head"]}
 
 
 @partial(jax.jit, static_argnums=0)

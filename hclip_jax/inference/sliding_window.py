@@ -41,9 +41,12 @@ def window_views(image: np.ndarray, canvas_size: int, crop_size: int, stride: in
 
 def resize_square(image: np.ndarray, size: int) -> np.ndarray:
     """An image [H, W, 3] resized bilinearly to float32 [size, size, 3], not rounded."""
-    (height, width), channels = image.shape[:2], image.astype(np.float32).transpose(2, 0, 1)
-    rows, columns = resize.bilinear_weights(size, height), resize.bilinear_weights(size, width)
-    return resize.gather_bilinear(channels, rows, columns).transpose(1, 2, 0)
+    rows, columns = (resize.bilinear_weights(size, length) for length in image.shape[:2])
+    # The arithmetic of `gather_bilinear`, with the channels last: a third of its time.
+    weight = columns.weight[:, None]
+    x = image.take(columns.low, axis=1) * (1 - weight) + image.take(columns.high, axis=1) * weight
+    weight = rows.weight[:, None, None]
+    return x.take(rows.low, axis=0) * (1 - weight) + x.take(rows.high, axis=0) * weight
 
 
 def merge_views(logits: Array, canvas_size: int, crop_size: int, stride: int) -> Array:
@@ -65,9 +68,9 @@ def merge_views(logits: Array, canvas_size: int, crop_size: int, stride: int) ->
         window = (slice(None), slice(y, y + crop_size), slice(x, x + crop_size))
         total = total.at[window].add(_probabilities(logits[view], crop_size))
         count[window[1:]] += 1
-    whole = resize.bilinear(_probabilities(logits[-1], crop_size), (canvas_size, canvas_size), axes=(1, 2))
+    whole = resize.upsample_maps(_probabilities(logits[-1], crop_size), (canvas_size, canvas_size))
     return (total / count[None] + whole) / 2
 
 
 def _probabilities(logits: Array, crop_size: int) -> Array:
-    return jax.nn.sigmoid(resize.bilinear(logits, (crop_size, crop_size), axes=(1, 2)))
+    return jax.nn.sigmoid(resize.upsample_maps(logits, (crop_size, crop_size)))

@@ -1,7 +1,8 @@
 """Resampling that equals PyTorch's `interpolate`, so that published results can be reproduced.
 
 All functions but `bilinear_align_corners` are half-pixel (`align_corners=False`), and none antialiases. Each
-is two small matrix products along the two image axes, except `gather_bilinear`, which gathers.
+is two small matrix products along the two image axes, except `gather_bilinear`, which gathers, and
+`upsample_maps`, which does either.
 """
 
 from typing import Any, NamedTuple, TypeVar
@@ -12,6 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from hclip_jax.ops import backend
 from hclip_jax.ops.precision import FLOAT32
 from hclip_jax.ops.types import AnyArray
 
@@ -31,6 +33,24 @@ def bilinear(
 def bicubic(x: Float[AnyArray, "..."], size: tuple[int, int], axes: tuple[int, int]) -> Float[Array, "..."]:
     """Resizes `axes` of `x` to `size` with Keys' cubic kernel, a = -0.75, half-pixel."""
     return _half_pixel(x, size, axes, "bicubic-pytorch", FLOAT32)
+
+
+def upsample_maps(x: Float[Array, "n h w"], size: tuple[int, int]) -> Float[Array, "n H W"]:
+    """`bilinear` of n maps.
+
+    A product with a matrix of zeros and two weights a row suits a matrix unit. On a CPU it is taken for the
+    columns only; rows are gathered, which takes half the time in all.
+    """
+    if not backend.on_cpu():
+        return bilinear(x, size, axes=(1, 2))
+    rows, columns = (bilinear_weights(new, old) for new, old in zip(size, x.shape[1:], strict=True))
+    matrix = np.zeros((x.shape[2], size[1]), np.float32)
+    new = np.arange(size[1])
+    matrix[columns.low, new] += 1 - columns.weight
+    matrix[columns.high, new] += columns.weight
+    y = jnp.einsum("nhw,wW->nhW", x, jnp.asarray(matrix, x.dtype), precision=FLOAT32)
+    weight = jnp.asarray(rows.weight[None, :, None], x.dtype)
+    return y[:, rows.low] * (1 - weight) + y[:, rows.high] * weight
 
 
 def bilinear_align_corners(

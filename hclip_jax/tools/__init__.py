@@ -1,8 +1,8 @@
 """The commands of `hclip`; python -m hclip_jax.tools.NAME runs one of them.
 
 cli           hclip NAME                  command_line  arguments and exit statuses of all commands
-segment       segment_arguments: its options; segment_inputs, segment_images, segment_video: what it reads;
-              segment_files, segment_formats: what it writes; background: reads and writes meanwhile
+segment       segment_arguments: its options; segment_inputs, segment_reading, segment_images,
+              segment_video: what it reads; segment_files, segment_formats: what it writes
 demo          the same on a page          model_options options of both and others
 evaluate      of a training; evaluate_suite: of any model on several sets
 check_data    check_previews: its images

@@ -1,4 +1,4 @@
-"""`hclip segment` for images: reads and segments one after another, and writes meanwhile."""
+"""`hclip segment` for images: segments one after another; reads the next and writes the last meanwhile."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -10,10 +10,11 @@ from rich.progress import Progress
 
 from hclip_jax.errors import UserError, one_line
 from hclip_jax.images.bands import LARGE_PIXELS
-from hclip_jax.tools.background import Background
-from hclip_jax.tools.segment_files import check_targets, write_results
+from hclip_jax.io.background import Background
+from hclip_jax.tools.segment_files import write_results
 from hclip_jax.tools.segment_formats import CocoFile
-from hclip_jax.tools.segment_inputs import Inputs, read_input
+from hclip_jax.tools.segment_inputs import Inputs
+from hclip_jax.tools.segment_reading import read_images
 
 if TYPE_CHECKING:
     from hclip_jax.inference.segmentation import Segmentation
@@ -59,12 +60,10 @@ def segment_images(segment: Segment, inputs: Inputs, args: argparse.Namespace, p
     pending: list[Path] = []  # read, and not yet segmented
 
     def read() -> Iterator[np.ndarray]:
-        for path in inputs.images:
-            try:
-                check_targets(path, args.output, args.formats)
-                image = read_input(path, args.max_megapixels, say)
-            except UserError as error:
-                say(f"skipped: {error}")
+        for path, image, lines in read_images(inputs.images, args):
+            for line in lines:
+                say(line)
+            if image is None:
                 progress.advance(task)
                 continue
             pending.append(path)

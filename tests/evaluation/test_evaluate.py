@@ -29,7 +29,12 @@ class AlwaysTheFirstClass:
     def __init__(self, *arguments: object) -> None:
         pass
 
-    def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return image
+
+    def segment_prepared(
+        self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+    ) -> list[Prediction]:
         return [Prediction(np.zeros(size, np.int32), np.ones(size, np.float32)) for size in sizes]
 
 
@@ -88,7 +93,9 @@ def test_counts_of_every_image_are_stored_in_the_order_of_the_set_with_the_backg
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class AlwaysTheLastClass(AlwaysTheFirstClass):
-        def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+        def segment_prepared(
+            self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+        ) -> list[Prediction]:
             return [Prediction(np.full(size, 2, np.int32), np.ones(size, np.float32)) for size in sizes]
 
     monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", AlwaysTheLastClass)
@@ -109,6 +116,42 @@ def test_counts_of_every_image_are_stored_in_the_order_of_the_set_with_the_backg
     assert (counts.intersection == np.minimum(counts.truth, counts.prediction)).all()
     assert miou(counts) == pytest.approx(summary["mIoU"])
     assert report["mIoU_interval"] == pytest.approx(miou_interval(counts))
+
+
+def test_a_smaller_last_batch_is_filled_up_and_sets_with_the_same_names_share_their_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, batches = list[object](), list[int]()
+
+    class Recording(AlwaysTheFirstClass):
+        def __init__(self, *arguments: object) -> None:
+            made.append(self)
+
+        def prepare(self, image: np.ndarray) -> np.ndarray:
+            return image[None]
+
+        def segment_prepared(
+            self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+        ) -> list[Prediction]:
+            assert all(image.ndim == 4 for image in images)
+            batches.append(len(images))
+            return super().segment_prepared(images, sizes)
+
+    monkeypatch.setattr("hclip_jax.evaluation.evaluate.Predictor", Recording)
+    make_folder(tmp_path / "set")
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    c = config_of(tmp_path / "set")
+    c.evaluation.batch_size = 3
+    c.evaluation.sets.same = c.evaluation.sets.val.copy_and_resolve_references()
+    c.evaluation.sets.other = c.evaluation.sets.val.copy_and_resolve_references()
+    c.evaluation.sets.other.classes_file = str(tmp_path / "names.txt")
+    evaluate(c, tmp_path / "run")
+    assert batches == [3, 3] * 3
+    assert len(made) == 2
+    source = FolderSource(tmp_path / "set", "val")
+    for name in ("val", "same", "other"):
+        counts = read_counts(tmp_path / f"run/evaluation/{name}.npz")
+        assert counts.image_names == tuple(source[i]["name"] for i in range(4))
 
 
 def test_class_names_that_clip_reads_as_the_same_words_are_in_the_report(

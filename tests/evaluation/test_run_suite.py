@@ -46,8 +46,13 @@ class ByColour:
         ByColour.made += 1
         self._num_classes = prompts.num_classes
 
-    def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
-        ids = [predict(image, self._num_classes) for image in images]
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return image
+
+    def segment_prepared(
+        self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+    ) -> list[Prediction]:
+        ids = [predict(image, self._num_classes) for image, _ in zip(images, sizes, strict=False)]
         return [Prediction(x, np.ones(x.shape, np.float32)) for x in ids]
 
 
@@ -231,14 +236,14 @@ def test_two_models_are_compared_set_by_set(tmp_path: Path) -> None:
 def test_an_interrupted_suite_leaves_the_table_of_what_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = ByColour.segment
+    segment = ByColour.segment_prepared
 
     def interrupted(self: ByColour, images: Any, sizes: Any) -> list[Prediction]:
         if self._num_classes == 59:
             raise KeyboardInterrupt
         return segment(self, images, sizes)
 
-    monkeypatch.setattr(ByColour, "segment", interrupted)
+    monkeypatch.setattr(ByColour, "segment_prepared", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(SMALL, tmp_path)
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]

@@ -13,6 +13,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.inference import blocks, output
 from hclip_jax.inference.output import chunk_size, empty_prediction, most_probable, probabilities
 from hclip_jax.inference.sliding_window import merge_views
+from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
 from hclip_jax.ops import resize
 from tests import tolerance
 
@@ -74,6 +75,32 @@ def test_the_first_of_equal_classes_is_chosen(
         assert (probability > 0.999).all()
 
 
+@every_protocol
+@pytest.mark.parametrize("selected", [(), (4,), (1, 2, 6), (0, 1, 3, 4, 5)])
+def test_classes_that_no_view_selected_are_left_out(
+    kind: str, selected: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_chunk_size(2, monkeypatch)
+    merged = list[np.ndarray]()
+    whole = output._merged
+
+    def recording(protocol: InferenceProtocol, logits: jax.Array, ids: np.ndarray) -> jax.Array:
+        merged.append(ids)
+        return whole(protocol, logits, ids)
+
+    monkeypatch.setattr(output, "_merged", recording)
+    absent = np.setdiff1d(np.arange(7), selected)
+    logits = random_logits().at[:, absent].set(ABSENT_LOGIT)
+    # A class that one view selected is not absent.
+    logits = logits.at[1:, list(selected[-1:])].set(ABSENT_LOGIT)
+    ids, probability = most_probable(protocol(kind), logits, 7, SIZE)
+    num_merged = len(np.unique(np.concatenate(merged)))
+    expected = probabilities(protocol(kind), logits, 7, SIZE)
+    assert num_merged == max(2, len(selected))
+    tolerance.assert_within(probability, expected.max(axis=0), 1e-6)
+    assert (ids == expected.argmax(axis=0)).mean() >= tolerance.ARGMAX
+
+
 def test_probability_zero_in_all_classes_gives_class_0() -> None:
     ids, probability = most_probable(protocol("sliding"), jnp.full((5, 7, 16, 16), -1e4), 7, SIZE)
     assert not ids.any()
@@ -127,7 +154,8 @@ def test_memory_does_not_grow_with_the_classes(kind: Any) -> None:
 
     def temporary_bytes(num_classes: int) -> int:
         logits = jax.ShapeDtypeStruct((5, num_classes, 96, 96), np.float32)
-        lowered = program.lower(published, chunk_size(published), logits, np.int32(0))
+        ids = jax.ShapeDtypeStruct((chunk_size(published),), np.int32)
+        lowered = program.lower(published, logits, ids)
         analysis = lowered.compile().memory_analysis()
         return analysis.temp_size_in_bytes + analysis.output_size_in_bytes
 

@@ -21,6 +21,7 @@ from hclip_jax.io import cache
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.head.cost_volume import ABSENT_LOGIT
 from hclip_jax.models.params import Params
+from hclip_jax.ops import backend
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training.init import initial_params
 from tests import tolerance, trained
@@ -156,6 +157,24 @@ def test_images_of_a_batch_are_independent(params: Params, kind: str) -> None:
     for i, (_, probabilities) in enumerate(predict(predictor)):
         (alone,) = predictor.probabilities(IMAGES[i : i + 1], SIZES[i : i + 1])
         tolerance.assert_within(alone, probabilities, 1e-5)
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_on_a_cpu_a_device_has_one_image_at_a_time(
+    params: Params, devices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result is that of the whole batch, which other devices compute; so are programs of batches."""
+    predictor = make_predictor(params, "sliding", devices=devices)
+    with backend.compiled_for("tpu"):
+        together = predictor.segment(IMAGES, SIZES)
+    sizes = list[int]()
+    logits = predictor._logits
+    monkeypatch.setattr(predictor, "_logits", lambda images: [sizes.append(len(images)), logits(images)][1])
+    one_by_one = predictor.segment(IMAGES, SIZES[:3])  # the others only fill up the batch
+    assert sizes == ([1, 1, 1] if devices == 1 else [5])
+    for one, other in zip(one_by_one, together, strict=False):
+        tolerance.assert_within(one.probability, other.probability, 1e-5)
+        assert (one.ids == other.ids).mean() >= tolerance.ARGMAX
 
 
 def test_the_output_size_is_free(params: Params) -> None:

@@ -1,8 +1,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from hclip_jax.inference import sliding_window
+from hclip_jax.ops import resize
 from tests import tolerance
 
 
@@ -20,6 +22,16 @@ def test_views_are_windows_of_the_canvas_and_the_whole_image() -> None:
     # The last view is resized from the image: one bilinear step, not two.
     np.testing.assert_array_equal(views[4], sliding_window.resize_square(image, 8))
     assert np.abs(views[4] - sliding_window.resize_square(canvas, 8)).max() > 1
+
+
+@pytest.mark.parametrize("size", [4, 12, 16, 23])
+def test_the_square_is_the_bilinear_one(size: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    rows, columns = resize.bilinear_weights(size, 12), resize.bilinear_weights(size, 20)
+    plain = resize.gather_bilinear(image.astype(np.float32).transpose(2, 0, 1), rows, columns)
+    square = sliding_window.resize_square(image, size)
+    assert square.dtype == np.float32
+    np.testing.assert_array_equal(square, plain.transpose(1, 2, 0))
 
 
 def test_merge_averages_windows_then_the_whole_image() -> None:

@@ -1,8 +1,9 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hclip_jax.ops import resize
+from hclip_jax.ops import backend, resize
 from tests import tolerance
 
 X = np.random.default_rng(0).standard_normal((2, 5, 7, 3)).astype(np.float32)
@@ -15,6 +16,15 @@ def test_gather_bilinear_equals_bilinear(size: tuple[int, int]) -> None:
     got = resize.gather_bilinear(X.transpose(0, 3, 1, 2), rows, columns)
     assert isinstance(got, np.ndarray)
     tolerance.assert_close(got.transpose(0, 2, 3, 1), np.asarray(want), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (10, 7), (11, 16), (24, 25)])
+def test_maps_upsampled_for_a_cpu_are_those_of_bilinear(size: tuple[int, int]) -> None:
+    maps = jnp.asarray(X[..., 0])
+    want = resize.bilinear(maps, size, axes=(1, 2))
+    tolerance.assert_close(np.asarray(resize.upsample_maps(maps, size)), np.asarray(want), atol=1e-5)
+    with backend.compiled_for("tpu"):
+        np.testing.assert_array_equal(resize.upsample_maps(maps, size), want)
 
 
 def test_padded_weights_start_with_the_unpadded_ones() -> None:

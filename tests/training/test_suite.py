@@ -29,7 +29,12 @@ class FirstClass:
     def __init__(self, *arguments: object) -> None:
         pass
 
-    def segment(self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        return image
+
+    def segment_prepared(
+        self, images: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+    ) -> list[Prediction]:
         return [Prediction(np.zeros(size, np.int32), np.ones(size, np.float32)) for size in sizes]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from hclip_jax.errors import UserError
-from hclip_jax.tools.background import Background
+from hclip_jax.io.background import Background
 
 
 def put_all(
