@@ -85,7 +85,7 @@ def make_page(
                 button = gr.Button("segment", variant="primary", elem_id="segment")
             with gr.Column():
                 masks = gr.AnnotatedImage(label="masks", elem_id="masks")
-                message = gr.HTML(elem_id="message")
+                message = gr.HTML(elem_id="message", padding=False)
                 with gr.Row():
                     files = [
                         gr.DownloadButton(label, interactive=False, elem_id=f"download_{name}", size="sm")
