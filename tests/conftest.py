@@ -41,6 +41,9 @@ jaxtyping.install_import_hook(
 import jax  # isort: skip
 from absl import flags  # isort: skip
 
+from hclip_jax.io import progress  # isort: skip
+
+progress.SIGN_SECONDS = 3600.0  # a slow machine prints no more than a fast one
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")

@@ -29,6 +29,11 @@ class Layout(NamedTuple):
         """Whether the labels are a JSON file of COCO."""
         return self.labels.lower().endswith(".json")
 
+    @property
+    def has_names(self) -> bool:
+        """Whether labels have names or colours, which are looked up, in place of class ids."""
+        return self.is_coco or bool(self.colour_map)
+
     def of_split(self, split: str) -> "Layout":
         """The layout with the split in place of {split}."""
         return self._replace(

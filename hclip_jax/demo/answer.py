@@ -1,5 +1,6 @@
 """The answer to a click: an image file and class names in, masks to show and files to download out."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -9,7 +10,7 @@ from PIL import Image
 
 from hclip_jax.errors import UserError, one_line
 from hclip_jax.images.bands import resize_bilinear
-from hclip_jax.images.image_io import read_image
+from hclip_jax.images.image_io import read_image, remarks
 from hclip_jax.inference.legend import percent
 from hclip_jax.inference.overlay import class_shares, unknown_share
 from hclip_jax.inference.palette import class_colours
@@ -101,17 +102,22 @@ def answer(segmenter: Segments, question: Question, folder: Path, model: str) ->
     path = Path(question.image)
     try:
         image = read_image(path, MAX_MEGAPIXELS)
+        remark = "".join(f" The image {remark}." for remark in remarks(path, MAX_MEGAPIXELS))
+        segmentation = segmenter(
+            image,
+            class_names,
+            background=split_names(question.background, "background names"),
+            threshold=question.threshold,
+            fast=question.fast,
+            max_megapixels=MAX_MEGAPIXELS,
+        )
+        files = _write(segmentation, path, folder, model, question)
     except UserError as error:
-        raise UserError(str(error).replace(str(path), path.name)) from error  # no paths of the server
-    segmentation = segmenter(
-        image,
-        class_names,
-        background=split_names(question.background, "background names"),
-        threshold=question.threshold,
-        fast=question.fast,
-        max_megapixels=MAX_MEGAPIXELS,
-    )
-    return _to_answer(segmentation, question.opacity, _write(segmentation, path, folder, model, question))
+        message = str(error)
+        for parent in (folder, path.parent):  # no paths of the server
+            message = message.replace(f"{parent}{os.sep}", "")
+        raise UserError(message) from error
+    return _to_answer(segmentation, question.opacity, remark, files)
 
 
 def _write(
@@ -125,7 +131,9 @@ def _write(
     return labels, overlay, summary
 
 
-def _to_answer(segmentation: Segmentation, opacity: float, files: tuple[Path, Path, Path]) -> Answer:
+def _to_answer(
+    segmentation: Segmentation, opacity: float, remark: str, files: tuple[Path, Path, Path]
+) -> Answer:
     names = segmentation.class_names
     shares = class_shares(segmentation.ids, len(names))
     image, ids = _reduced(segmentation.image, segmentation.ids)
@@ -142,7 +150,7 @@ def _to_answer(segmentation: Segmentation, opacity: float, files: tuple[Path, Pa
         text += f" Not found: {', '.join(absent[:20])}{', ...' if len(absent) > 20 else ''}."
     if unknown := unknown_share(segmentation.ids):
         text += f" Unknown: {percent(unknown)} %."
-    return Answer(image, masks, colours, text, files)
+    return Answer(image, masks, colours, text + remark, files)
 
 
 def _reduced(image: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,15 @@ def make_page(
                 upload, class_names or "", background or "", threshold, opacity, mode == _FAST
             )
             found = answer(segmenter, question, new_answer_folder(folder), model)
-        except UserError as error:
+        except (UserError, OSError, MemoryError) as error:  # such as a full disk
             return [
                 gr.AnnotatedImage(value=None),
-                f"**error:** {error}",
+                f"<b>error:</b> {escape(_sentence(error))}",
                 *[gr.DownloadButton(value=None, interactive=False)] * 3,
             ]
         files = [gr.DownloadButton(value=str(path), interactive=True) for path in found.files]
         masks = gr.AnnotatedImage(value=(found.image, found.masks), color_map=found.colours)
-        return [masks, found.text, *files]
+        return [masks, escape(found.text), *files]
 
     title = "hclip: label every pixel with any words"
     with gr.Blocks(analytics_enabled=False, title=title, delete_cache=(SWEEP_SECONDS, KEPT_SECONDS)) as page:
@@ -84,7 +85,7 @@ def make_page(
                 button = gr.Button("segment", variant="primary", elem_id="segment")
             with gr.Column():
                 masks = gr.AnnotatedImage(label="masks", elem_id="masks")
-                message = gr.Markdown(elem_id="message")
+                message = gr.HTML(elem_id="message", padding=False)
                 with gr.Row():
                     files = [
                         gr.DownloadButton(label, interactive=False, elem_id=f"download_{name}", size="sm")
@@ -149,6 +150,13 @@ def _upload(image: dict[str, Any] | None, folder: Path) -> str | None:
     if path is not None and not Path(path).resolve().is_relative_to(folder.resolve()):
         raise UserError("the image is no upload to this page; upload one")
     return path
+
+
+def _sentence(error: Exception) -> str:
+    """The error for the page; only a UserError names no path of the machine."""
+    if isinstance(error, UserError):
+        return str(error)
+    return f"disk or memory of the machine do not suffice ({type(error).__name__}); try a smaller image"
 
 
 def _proposed(class_names: Sequence[str]) -> str:

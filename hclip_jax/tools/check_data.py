@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from hclip_jax.errors import UserError, printable
 from hclip_jax.io.paths import local_path
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.signals import orderly_end
 
 if TYPE_CHECKING:
     from hclip_jax.data.check.folder import Report
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _DEFAULT_PREVIEWS = 8
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

@@ -92,7 +92,7 @@ def _help() -> str:
         f"{__doc__}\n{table}\n\n"
         "hclip COMMAND --help describes a command; hclip --version prints the version.\n"
         "Exit status: 0 = success, 1 = some images skipped or errors in the data, 2 = wrong use, with one\n"
-        "sentence on stderr, 130 = interrupted."
+        "sentence on stderr, 130 = interrupted (143: by SIGTERM, 129: by SIGHUP)."
     )
 
 

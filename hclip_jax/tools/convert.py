@@ -25,11 +25,13 @@ from hclip_jax.io.files import check_creatable
 from hclip_jax.io.paths import local_path, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.signals import orderly_end
 
 if TYPE_CHECKING:
     from hclip_jax.weights.checkpoint import Checkpoint
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

@@ -22,9 +22,11 @@ from hclip_jax.demo.retention import SWEEP_SECONDS, remove_old_answers
 from hclip_jax.errors import UserError
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.tools.model_options import add_model
+from hclip_jax.tools.signals import orderly_end
 from hclip_jax.weights.built_in import NOTE, is_built_in
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command, until it is interrupted.
 

@@ -25,6 +25,7 @@ from hclip_jax.io.files import write_atomically
 from hclip_jax.io.paths import to_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.signals import orderly_end
 from hclip_jax.weights.hub.names import is_hub_name
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hclip_jax.weights.checkpoint import Checkpoint
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

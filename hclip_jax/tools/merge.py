@@ -22,12 +22,14 @@ from hclip_jax.io.files import check_creatable, create_atomically
 from hclip_jax.io.paths import local_path, to_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.signals import orderly_end
 
 FORMATS = ("model", "openai", "huggingface")
 """The keys of `hclip_jax.weights.export.EXPORTS`, which imports JAX."""
 DTYPES = ("float32", "float16", "bfloat16")
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

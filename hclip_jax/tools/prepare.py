@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from hclip_jax.errors import UserError
 from hclip_jax.io.paths import local_path
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.signals import orderly_end
 
 if TYPE_CHECKING:
     from hclip_jax.datasets.dataset import Dataset
@@ -37,6 +38,7 @@ _LABELS_HELP = (
 )
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

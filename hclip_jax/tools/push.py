@@ -26,6 +26,7 @@ from hclip_jax.io.files import check_creatable, create_dir_atomically, write_ato
 from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.signals import orderly_end
 from hclip_jax.training.choose import list_steps, step_of
 from hclip_jax.training.workdir import is_workdir, read_config_json
 from hclip_jax.weights.hub.names import PREFIX, HubName, is_hub_name, parse_hub_name
@@ -39,6 +40,7 @@ _MODEL_FILES = ("model.safetensors", "config.json")
 _UNKNOWN = "unknown"
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

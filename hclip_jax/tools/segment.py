@@ -41,9 +41,11 @@ from hclip_jax.tools.segment_files import check_outputs
 from hclip_jax.tools.segment_images import segment_images, segment_options
 from hclip_jax.tools.segment_inputs import find_inputs
 from hclip_jax.tools.segment_video import check_video_options, segment_video
+from hclip_jax.tools.signals import orderly_end
 from hclip_jax.weights.built_in import NOTE, is_built_in
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

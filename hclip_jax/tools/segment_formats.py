@@ -1,5 +1,7 @@
 """Labels as labelling tools want them: `hclip segment --formats=coco,polygons,masks`."""
 
+import base64
+import io
 import os
 import re
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from hclip_jax.data.rle import encode_mask
 from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically, write_png
 from hclip_jax.io.json_file import format_json
+from hclip_jax.tools.segment_inputs import STDIN
 
 if TYPE_CHECKING:
     from hclip_jax.inference.segmentation import Segmentation
@@ -115,7 +118,10 @@ def file_names(class_names: Sequence[str]) -> list[str]:
 
 
 def _labelme(segmentation: "Segmentation", path: Path, folder: Path) -> dict[str, Any]:
-    """The file of LabelMe for the image at `path`; it names the image relative to its own folder."""
+    """The file of LabelMe for the image at `path`; it names the image relative to its own folder.
+
+    Standard input is no file that LabelMe could open, so its image is in the file.
+    """
     # Imported here: it takes a while, and most runs write no polygons.
     from hclip_jax.inference.polygons import mask_polygons
 
@@ -136,11 +142,17 @@ def _labelme(segmentation: "Segmentation", path: Path, folder: Path) -> dict[str
         "version": "5.5.0",
         "flags": {},
         "shapes": shapes,
-        "imagePath": os.path.relpath(path, folder),
-        "imageData": None,
+        "imagePath": path.name if path == STDIN else os.path.relpath(path, folder),
+        "imageData": _png(segmentation.image) if path == STDIN else None,
         "imageHeight": height,
         "imageWidth": width,
     }
+
+
+def _png(image: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _present(segmentation: "Segmentation") -> list[int]:

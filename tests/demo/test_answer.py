@@ -10,6 +10,7 @@ from PIL import Image
 
 from hclip_jax.demo.answer import MAX_MEGAPIXELS, Answer, Question, answer
 from hclip_jax.errors import UserError
+from hclip_jax.images.image_io import FRAMES
 from hclip_jax.inference.segmentation import Segmentation
 from tests import trained
 
@@ -119,3 +120,22 @@ def test_every_wrong_use_is_a_sentence_without_paths(
         ask(tmp_path, Halves(), **{"image": image, "class_names": WORDS, **fields})
     assert message in str(error.value)
     assert str(tmp_path) not in str(error.value)
+
+
+def test_a_full_disk_is_a_sentence_without_paths(
+    image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> None:
+        raise UserError(f"{path} cannot be written (No space left on device); choose a folder with space")
+
+    monkeypatch.setattr("hclip_jax.demo.answer.write_atomically", full)
+    with pytest.raises(UserError, match=r"^photo\.json cannot be written \(No space"):
+        ask(tmp_path, Halves(), image=image, class_names=WORDS)
+
+
+def test_remarks_of_the_command_are_on_the_page(tmp_path: Path) -> None:
+    frames = [Image.new("L", (20, 10), value) for value in (0, 255)]
+    frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
+    found = ask(tmp_path, Halves(), image=str(tmp_path / "two.gif"), class_names="空")
+    assert found.text.endswith(f"Unknown: 50.0 %. The image {FRAMES}.")
+    assert '"name": "空"' in found.files[2].read_text(encoding="utf-8")  # as in the file of the command

@@ -35,7 +35,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page of the command, which Ctrl-C ends without a trace."""
+    """The page of the command, which SIGTERM ends without a trace, as Ctrl-C does."""
     folder = tmp_path_factory.mktemp("demo")
     trained.train(folder / "run")
     with socket.socket() as free:
@@ -56,9 +56,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             time.sleep(0.1)
         yield found[0]
         before = log.read_text()  # gradio logs refused requests
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        assert log.read_text().removeprefix(before) == "interrupted\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+        assert log.read_text().removeprefix(before) == ""
         assert list(temporary.iterdir()) == []  # no upload and no result is left
     finally:
         process.kill()
@@ -94,6 +94,8 @@ def test_from_an_upload_to_the_ids_of_the_command(
         browser.wait_for("!!document.querySelector('#image img')")
         browser.type("#class_names textarea", "")
         assert "there are no class names" in answer("no class names")
+        browser.type("#class_names textarea", "*a* <b>,*A* <b>")  # shown as it is, neither Markdown nor HTML
+        assert "'*a* <b>' and '*A* <b>'" in answer("distinct")
         browser.type("#class_names textarea", WORDS)
         assert "56 x 40 pixels" in answer("found")
         browser.wait_for("document.querySelectorAll('#masks img').length > 1")

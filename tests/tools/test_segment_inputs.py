@@ -1,5 +1,6 @@
 """The images that `hclip segment` takes from its arguments or standard input; `--template`."""
 
+import base64
 import functools
 import io
 import json
@@ -65,6 +66,13 @@ def test_standard_input(give, model: Segmenter, tmp_path: Path, capsys: Capture)
     assert (out / "stdin.png").read_bytes() == (out / "a.png").read_bytes()
     assert (out / "stdin_overlay.png").read_bytes() == (out / "a_overlay.png").read_bytes()
     assert json.loads((out / "stdin.json").read_text())["image"] == "/dev/stdin"
+    shapes = json.loads(
+        (out / "polygons/stdin.json").read_text()
+    )  # LabelMe finds the image in the file itself
+    with Image.open(io.BytesIO(base64.b64decode(shapes["imageData"]))) as image:
+        np.testing.assert_array_equal(np.asarray(image), trained.RGB)
+    assert shapes["imagePath"] == "stdin"
+    assert json.loads((out / "polygons/a.json").read_text())["imageData"] is None
     expected = model(trained.RGB, trained.CLASS_NAMES[::2], fast=True)
     np.testing.assert_array_equal(np.asarray(Image.open(out / "stdin.png")), expected.ids)
 

@@ -67,21 +67,32 @@ def check_readings(names: Sequence[str]) -> list[IssueGroup]:
     return groups
 
 
-def check_class_use(pairs: Sequence[CheckedPair], class_names: Sequence[str]) -> list[IssueGroup]:
-    """Finds classes that no label holds, and classes that no label of the split "train" holds."""
+def check_class_use(
+    pairs: Sequence[CheckedPair], class_names: Sequence[str], are_named: bool = False
+) -> list[IssueGroup]:
+    """Finds classes that no label holds, and classes that no label of the split "train" holds.
+
+    Args:
+        pairs: the images with their labels.
+        class_names: by id.
+        are_named: whether the labels have names or colours in place of ids.
+    """
     in_train = {t for pair in pairs if pair.split == "train" for t in pair.pixel_counts}
     in_others = {t for pair in pairs if pair.split != "train" for t in pair.pixel_counts}
     if not in_train | in_others:
         return []  # no label can be decoded, so nothing is known about the classes
     groups = []
     if unused := [t for t in range(len(class_names)) if t not in in_train | in_others]:
-        shifted = "; if the ids start at 1, subtract 1 from each" if unused[0] == 0 else ""
+        is_shifted = unused[0] == 0 and not are_named
         groups.append(
             IssueGroup(
                 "warning",
                 tuple(class_names[t] for t in unused),
                 "classes that no label shows",
-                f"check that the labels were made with this class list{shifted}",
+                "nothing if this is intended"
+                if are_named
+                else "check that the labels were made with this class list"
+                + "; if the ids start at 1, subtract 1 from each" * is_shifted,
             )
         )
     if in_train and (unseen := sorted(in_others - in_train)):

@@ -117,8 +117,9 @@ def check_folder(
     issues = file_issues(files.scan.issues)
     for pair in pairs:
         issues += pair.issues
-    issues += check_ids(pairs, num_classes) + _leaks(pairs)
-    groups = [*class_issues, *group_issues(issues, root), *check_class_use(pairs, class_names)]
+    issues += check_ids(pairs, num_classes, layout.has_names) + _leaks(pairs)
+    used = check_class_use(pairs, class_names, layout.has_names)
+    groups = [*class_issues, *group_issues(issues, root), *used]
     if not class_names:
         largest_id = max((t for pair in pairs for t in pair.pixel_counts), default=-1)
         class_names = [f"id {t}" for t in range(largest_id + 1)]

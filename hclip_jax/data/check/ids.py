@@ -8,9 +8,17 @@ from hclip_jax.data.check.pair import CheckedPair
 _MIN_THIN_LABELS, _MIN_THIN_SHARE = 2, 0.2
 
 
-def check_ids(pairs: Sequence[CheckedPair], num_classes: int) -> list[Issue]:
-    """Finds invalid ids, masks of 0 and 255, labels of one class, and ids made by interpolation."""
+def check_ids(pairs: Sequence[CheckedPair], num_classes: int, are_named: bool = False) -> list[Issue]:
+    """Finds invalid ids, masks of 0 and 255, labels of one class, and ids made by interpolation.
+
+    Args:
+        pairs: the images with their labels.
+        num_classes: of the class list.
+        are_named: whether the labels have names or colours in place of ids, so that no id can be wrong.
+    """
     labels = [pair for pair in pairs if pair.label_pixels]
+    if are_named:
+        return _single_class(labels) + _unlabelled_splits(labels)
     binary = _binary_masks(labels, num_classes)
     is_explained = any(issue.kind.level == "error" for issue in binary)
     single = [] if is_explained else _single_class(labels)

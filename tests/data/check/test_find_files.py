@@ -57,6 +57,17 @@ def test_an_empty_image_of_coco_is_named_once(tmp_path: Path) -> None:
     assert messages(tmp_path, JSON) == ["error: images/a.png: empty files (0 bytes)"]
 
 
+def test_names_need_no_advice_on_ids(tmp_path: Path) -> None:
+    content = instances()
+    content["annotations"] = [found for found in content["annotations"] if found["category_id"] == 90]
+    write(tmp_path, content)
+    issues = check_folder(tmp_path, layout=JSON).issues
+    assert "show the same class at every labelled pixel" in issues[0].message
+    (unused,) = (issue for issue in issues if issue.message == "classes that no label shows")
+    assert unused.fix == "nothing if this is intended"
+    assert not any("255 in" in issue.fix or "subtract" in issue.fix for issue in issues)
+
+
 def test_splits_with_other_categories(tmp_path: Path) -> None:
     content = instances()
     for split in ("train", "val"):
