@@ -21,6 +21,7 @@ from hclip_jax.models.hclip import Model
 from hclip_jax.models.head.cost_volume import scatter_class_logits
 from hclip_jax.models.head.head import ClassLogits
 from hclip_jax.models.params import Params
+from hclip_jax.ops import backend
 from hclip_jax.sharding import DATA, RULES, named_sharding, place
 from hclip_jax.text.prompts import Prompts, pad_classes, pad_prompts
 
@@ -191,7 +192,8 @@ def segment_views(
         clip: Params, head: Params, views: Array, text: Array, real_classes: Array | None
     ) -> ClassLogits:
         def segment_view(view: Array) -> ClassLogits:
-            return model.class_logits(clip, head, view, text, pooling, real_classes)
+            with backend.forward_only(True):
+                return model.class_logits(clip, head, view, text, pooling, real_classes)
 
         return cast(ClassLogits, jax.lax.map(segment_view, jnp.moveaxis(views, 1, 0)))
 
