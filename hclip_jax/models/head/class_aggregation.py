@@ -64,11 +64,11 @@ class ClassAggregation(nn.Module):
         projected = self.query.project_guidance(guidance), self.key.project_guidance(guidance)
         padding = self._padding_sums(num_classes)
         if self._in_kernel():
-            params = self.variables["params"]
-            y = kernels.class_aggregation(pooled, projected, class_mask, padding, params, self.num_heads)
-        else:
-            y = pooled + self._attention(pooled, projected, padding, class_mask)
-            y = y + self.fc2(nn.relu(self.fc1(self.norm2(y))))
+            fields = class_mask, padding, self.variables["params"], self.num_heads
+            y = kernels.class_aggregation(pooled, projected, *fields, residual=pooling == 1)
+            return y if pooling == 1 else x + resize.bilinear_align_corners(y, (h, w))
+        y = pooled + self._attention(pooled, projected, padding, class_mask)
+        y = y + self.fc2(nn.relu(self.fc1(self.norm2(y))))
         return x + resize.bilinear_align_corners(y, (h, w))
 
     def _in_kernel(self) -> bool:

@@ -19,7 +19,7 @@ struct Mlp {
 
 struct Swin {
   const float* x;  // [B, T, h, w, C]
-  float* y;
+  float* y;        // may be x: a window is read before it is written, and by nobody else
   const float *query_guidance, *key_guidance;  // [B, windows, N, C]
   const float* mask;                           // [1 or windows, N, keys]: -inf beyond N keys
   long masks;
@@ -34,13 +34,14 @@ struct Swin {
 
 struct Classes {
   const float* x;  // [B, T, patches, C]
-  float* y;
+  float* y;        // may be x, as in a Swin block
   const float *query_guidance, *key_guidance;  // [B, T, C]
   const float* class_mask;                     // [B, T]
   const float *padding_key, *padding_key_value;  // [C] and [heads, c, c], summed over the padding tokens
   const float *norm_scale, *norm_bias, *query, *key, *value, *value_bias;  // kernels packed
   Mlp mlp;
   long T, patches, C, heads;
+  bool residual;  // whether x is added to the result once more
 };
 
 struct DecoderStep {

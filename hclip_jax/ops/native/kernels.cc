@@ -84,8 +84,8 @@ ffi::Error swin_block(ffi::ThreadPool pool, int64_t lanes, int64_t heads, int64_
   return run(pool, d[0] * d[1] * s.windows(), path->swin_scratch(s), path->swin_window, s);
 }
 
-ffi::Error class_aggregation(ffi::ThreadPool pool, int64_t lanes, int64_t heads, In x, In query_guidance,
-                             In key_guidance, In class_mask, In padding_key, In padding_key_value, In norm1_scale,
+ffi::Error class_aggregation(ffi::ThreadPool pool, int64_t lanes, int64_t heads, int64_t residual, In x,
+                             In query_guidance, In key_guidance, In class_mask, In padding_key, In padding_key_value, In norm1_scale,
                              In norm1_bias, In query, In key, In value, In value_bias, In norm2_scale, In norm2_bias,
                              In kernel1, In bias1, In kernel2, In bias2, Out y) {
   const Path* path = best_path(lanes);
@@ -105,7 +105,7 @@ ffi::Error class_aggregation(ffi::ThreadPool pool, int64_t lanes, int64_t heads,
             norm1_scale.typed_data(), norm1_bias.typed_data(), p[0], p[1], p[2], value_bias.typed_data(),
             Mlp{norm2_scale.typed_data(), norm2_bias.typed_data(), p[3], bias1.typed_data(), p[4], bias2.typed_data(),
                 C, hidden},
-            long(d[1]), long(d[2] * d[3]), C, long(heads)};
+            long(d[1]), long(d[2] * d[3]), C, long(heads), residual != 0};
   return run(pool, d[0] * s.patches, path->classes_scratch(s), path->classes_patch, s);
 }
 
@@ -149,7 +149,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(hclip_jax_swin_block, swin_block,
                               ffi::Ffi::Bind().POOL_AND_LANES.Attr<int64_t>("heads").Attr<int64_t>("size")
                                   .Attr<int64_t>("shift").FOUR.FOUR.FOUR.FOUR.Arg<In>().Arg<In>().Ret<In>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hclip_jax_class_aggregation, class_aggregation,
-                              ffi::Ffi::Bind().POOL_AND_LANES.Attr<int64_t>("heads").FOUR.FOUR.FOUR.FOUR.Arg<In>()
+                              ffi::Ffi::Bind().POOL_AND_LANES.Attr<int64_t>("heads").Attr<int64_t>("residual").FOUR.FOUR.FOUR.FOUR.Arg<In>()
                                   .Arg<In>().Ret<In>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hclip_jax_decoder, decoder,
                               ffi::Ffi::Bind().POOL_AND_LANES.Attr<int64_t>("group1").Attr<int64_t>("group2")

@@ -61,7 +61,8 @@ def swin_block(
         *(p[name][part] for name in ("value", "out") for part in ("kernel", "bias")),
         *_mlp(p),
     )
-    return _call("hclip_jax_swin_block", x.shape, operands, heads=num_heads, size=size, shift=shift)
+    attributes = {"heads": num_heads, "size": size, "shift": shift}
+    return _call("hclip_jax_swin_block", x.shape, operands, attributes, in_place=True)
 
 
 def class_aggregation(
@@ -71,8 +72,9 @@ def class_aggregation(
     padding: tuple[Float32[Array, "K c"], Float32[Array, "K c c"]] | None,
     params: Any,
     num_heads: int,
+    residual: bool,
 ) -> Float32[Array, "B T h w C"]:
-    """`ClassAggregation` of pooled costs, without the residual at the full resolution.
+    """`ClassAggregation` of pooled costs, before they are resized to the patch grid.
 
     Args:
         x: pooled costs of all T classes.
@@ -81,6 +83,7 @@ def class_aggregation(
         padding: sums of the padding tokens' keys, and of their keys times values; None = no tokens.
         params: parameters of the module.
         num_heads: K.
+        residual: whether to add x once more, the residual of costs that were not pooled.
     """
     p = params
     mask = jnp.ones(x.shape[:2]) if class_mask is None else class_mask
@@ -97,7 +100,8 @@ def class_aggregation(
         *(p["value"][part] for part in ("kernel", "bias")),
         *_mlp(p),
     )
-    return _call("hclip_jax_class_aggregation", x.shape, operands, heads=num_heads)
+    attributes = {"heads": num_heads, "residual": int(residual)}
+    return _call("hclip_jax_class_aggregation", x.shape, operands, attributes, in_place=True)
 
 
 def decoder(
@@ -120,7 +124,7 @@ def decoder(
         operands += [kernel, shared, *_norm(p["norm1"]), p["conv2"]["kernel"], *_norm(p["norm2"])]
     operands += [params["logit"]["kernel"], params["logit"]["bias"]]
     shape = (*x.shape[:2], 4 * x.shape[2], 4 * x.shape[3])
-    return _call("hclip_jax_decoder", shape, tuple(operands), group1=groups[0], group2=groups[1])
+    return _call("hclip_jax_decoder", shape, tuple(operands), {"group1": groups[0], "group2": groups[1]})
 
 
 def _norm(params: Any) -> tuple[Array, Array]:
@@ -134,9 +138,19 @@ def _mlp(params: Any) -> tuple[Array, ...]:
     )
 
 
-def _call(target: str, shape: tuple[int, ...], operands: tuple[Any, ...], **attributes: int) -> Array:
+def _call(
+    target: str,
+    shape: tuple[int, ...],
+    operands: tuple[Any, ...],
+    attributes: dict[str, int],
+    in_place: bool = False,
+) -> Array:
+    """Calls a kernel; `in_place`: its result may replace the first operand, if that is not used later."""
     call = jax.ffi.ffi_call(
-        library.name_in_programs(target), jax.ShapeDtypeStruct(shape, jnp.float32), vmap_method="sequential"
+        library.name_in_programs(target),
+        jax.ShapeDtypeStruct(shape, jnp.float32),
+        vmap_method="sequential",
+        input_output_aliases={0: 0} if in_place else None,
     )
     numbers = {name: np.int64(value) for name, value in attributes.items()}
     return call(*operands, lanes=np.int64(library.lanes()), **numbers)
