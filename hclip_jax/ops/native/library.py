@@ -15,6 +15,7 @@ VERSION = 1
 
 Count it up, in kernels.cc too, when arguments or results change.
 """
+FOLDER = Path(__file__).parent
 TARGETS = tuple(f"hclip_jax_{name}" for name in ("swin_block", "class_aggregation", "decoder"))
 
 
@@ -24,7 +25,7 @@ def lanes() -> int:
 
     The first call registers them.
     """
-    for path in Path(__file__).parent.glob("_kernels*"):
+    for path in FOLDER.glob("_kernels*"):
         try:
             library = ctypes.CDLL(str(path))
             found = int(library.hclip_jax_lanes()) if library.hclip_jax_version() == VERSION else 0
