@@ -24,6 +24,11 @@ WIDTHS = [width for width in (16, 8) if width <= library.lanes()]
 """Floats in a vector; the width is a part of the program."""
 
 
+def slow(*case: Any) -> Any:
+    """A case that `pytest -m slow` runs."""
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
 def normal(*shape: int) -> Array:
     return jnp.asarray(RNG.standard_normal(shape, np.float32))
 
@@ -58,15 +63,9 @@ def assert_equals_plain(function: Callable[..., Array], *args: Any, widths: list
     [
         (128, 4, 12, 1, 2, (24, 24)),  # as published: 144 tokens, half of a vector too many for the panels
         (64, 2, 4, 2, 3, (8, 12)),  # fewer tokens than vectors have floats, windows of two images
-        (96, 3, 5, 1, 2, (10, 15)),  # 25 tokens, an odd number
-        (
-            64,
-            1,
-            12,
-            1,
-            1,
-            (7, 7),
-        ),  # a window larger than the grid, which is not shifted; a head of 64 channels
+        slow(96, 3, 5, 1, 2, (10, 15)),  # 25 tokens, an odd number
+        # One window, larger than the grid and so not shifted; a head of 64 channels.
+        slow(64, 1, 12, 1, 1, (7, 7)),
     ],
 )
 def test_swin_blocks(
@@ -82,9 +81,9 @@ def test_swin_blocks(
     ("channels", "heads", "batch", "classes", "pooling", "num_classes"),
     [
         (128, 4, 1, 171, 1, 171),  # rows that fill no last tile
-        (64, 2, 2, 5, 2, 5),  # two images, pooled patches
+        slow(64, 2, 2, 5, 2, 5),  # two images, pooled patches
         (96, 3, 1, 20, 1, 13),  # 7 classes are padding
-        (32, 1, 1, 1, 1, 256),  # no padding token
+        slow(32, 1, 1, 1, 1, 256),  # no padding token
     ],
 )
 def test_class_aggregation(
@@ -105,9 +104,9 @@ def test_class_aggregation(
 @pytest.mark.parametrize(
     ("channels", "dims", "batch", "classes", "grid"),
     [
-        (128, (64, 32), 1, 2, (24, 24)),
+        slow(128, (64, 32), 1, 2, (24, 24)),
         (64, (32, 96), 2, 3, (5, 7)),  # rows that fill no last tile; the second step is wider
-        (32, (32, 32), 1, 1, (1, 2)),
+        slow(32, (32, 32), 1, 1, (1, 2)),
     ],
 )
 def test_decoders(
