@@ -40,7 +40,8 @@ def test_all_data_files_are_installed() -> None:
         for path in (ROOT / package.replace(".", "/")).glob(pattern)
     }
     files = {path for path in (ROOT / "hclip_jax").rglob("*") if path.is_file()}
-    data = {path for path in files if path.suffix != ".py" and "__pycache__" not in path.parts}
+    no_data = {".py", ".so"}  # .so: the kernels, where they are built
+    data = {path for path in files if path.suffix not in no_data and "__pycache__" not in path.parts}
     assert ROOT / "hclip_jax/py.typed" in data
     assert installed == data
 

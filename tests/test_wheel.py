@@ -24,7 +24,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"  # a build leaves files in it
     for name in ("hclip_jax", "configs"):
         shutil.copytree(ROOT / name, source / name)
-    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for command in (["wheel", "--no-deps", "--wheel-dir", str(folder), str(source)], ["install"]):
         wheels = map(str, folder.glob("*.whl"))

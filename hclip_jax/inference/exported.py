@@ -15,10 +15,15 @@ from hclip_jax.io import cache
 from hclip_jax.io.cache_entries import digest, read_entry, write_entry
 from hclip_jax.io.code_digest import code_digest
 from hclip_jax.ops import backend
+from hclip_jax.ops.native import library
 
 MAX_BYTES = 2**27
 """Limit of the folder. A program takes 0.1 to 1 MB."""
 _KIND = "exported"
+# JAX exports no calls of others' kernels, whose names could mean something else later: ours have versions.
+_OWN_KERNELS = [
+    export.DisabledSafetyCheck.custom_call(library.name_in_programs(target)) for target in library.TARGETS
+]
 
 
 class ExportedPrograms:
@@ -55,7 +60,8 @@ def _load(function: Callable[..., Array], key: object, leaves: list[Any]) -> Cal
         content = read_entry(_KIND, name)
         if content is None:
             # Also this process runs what later ones read: JAX keeps the compiled program under that text.
-            content = bytes(export.export(jax.jit(function))(*leaves).serialize())
+            exported = export.export(jax.jit(function), disabled_checks=_OWN_KERNELS)(*leaves)
+            content = bytes(exported.serialize())
             write_entry(_KIND, name, content, MAX_BYTES)
         return jax.jit(export.deserialize(bytearray(content)).call)
     except Exception:  # JAX cannot export the program, or read it: the error of the model itself comes again
@@ -71,6 +77,8 @@ def _environment() -> tuple[object, ...]:
         device.device_kind,
         device.client.platform_version,
         backend.platform(),
+        backend.native_kernels.value,
+        library.lanes(),
         config.jax_default_matmul_precision,
         config.jax_enable_x64,
     )

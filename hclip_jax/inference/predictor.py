@@ -222,7 +222,8 @@ def segment_views(
         clip: Params, head: Params, views: Array, text: Array, real_classes: Array | None
     ) -> ClassLogits:
         def segment_view(view: Array) -> ClassLogits:
-            return model.class_logits(clip, head, view, text, pooling, real_classes)
+            with backend.forward_only(True):
+                return model.class_logits(clip, head, view, text, pooling, real_classes)
 
         return cast(ClassLogits, jax.lax.map(segment_view, jnp.moveaxis(views, 1, 0)))
 

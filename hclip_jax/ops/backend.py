@@ -9,6 +9,15 @@ compiled_for = jax.make_user_context(default_value=None)
 again when the value changes.
 """
 
+forward_only = jax.make_user_context(default_value=False)
+"""Whether programs are traced that nothing differentiates: `with forward_only(True): ...`.
+
+Only these use the kernels of ops/native, which have no gradients.
+"""
+
+native_kernels = jax.make_user_context(default_value=True)
+"""Whether programs may use the kernels of ops/native: `with native_kernels(False): ...` has plain forms."""
+
 
 def platform() -> str:
     """The platform that programs are traced for: "cpu", "gpu" or "tpu"."""

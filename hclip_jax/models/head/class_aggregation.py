@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, Int32
 from hclip_jax.models.head.layers import Dense, GuidedDense
 from hclip_jax.ops import resize
 from hclip_jax.ops.collectives import psum
+from hclip_jax.ops.native import kernels
 from hclip_jax.ops.normalization import LayerNorm
 
 
@@ -24,12 +25,23 @@ class ClassAggregation(nn.Module):
     """
 
     hidden_dim: int
+    guidance_dim: int
     num_heads: int
     max_classes: int
     dtype: Any
     class_axis: str | None = None
 
-    @nn.compact
+    def setup(self) -> None:
+        inputs = self.hidden_dim + self.guidance_dim
+        self.norm1, self.norm2 = (LayerNorm(dtype=self.dtype) for _ in range(2))
+        self.query, self.key = (GuidedDense(self.hidden_dim, inputs, self.dtype) for _ in range(2))
+        self.value = Dense(self.hidden_dim, dtype=self.dtype)
+        self.fc1 = Dense(4 * self.hidden_dim, dtype=self.dtype)
+        self.fc2 = Dense(self.hidden_dim, dtype=self.dtype)
+        zeros = nn.initializers.zeros
+        self.padding_token = self.param("padding_token", zeros, (self.hidden_dim,))
+        self.padding_guidance = self.param("padding_guidance", zeros, (self.guidance_dim,))
+
     def __call__(
         self,
         x: Float[Array, "B T h w C"],
@@ -49,48 +61,62 @@ class ClassAggregation(nn.Module):
         """
         b, t, h, w, c = x.shape
         pooled = x.reshape(b, t, h // pooling, pooling, w // pooling, pooling, c).mean((3, 5))
-        y = pooled + self._attention(pooled, guidance[:, :, None, None], num_classes, class_mask)
-        z = LayerNorm(dtype=self.dtype, name="norm2")(y)
-        z = nn.relu(Dense(4 * self.hidden_dim, dtype=self.dtype, name="fc1")(z))
-        y = y + Dense(self.hidden_dim, dtype=self.dtype, name="fc2")(z)
+        projected = self.query.project_guidance(guidance), self.key.project_guidance(guidance)
+        padding = self._padding_sums(num_classes)
+        if self._in_kernel():
+            fields = class_mask, padding, self.variables["params"], self.num_heads
+            y = kernels.class_aggregation(pooled, projected, *fields, residual=pooling == 1)
+            return y if pooling == 1 else x + resize.bilinear_align_corners(y, (h, w))
+        y = pooled + self._attention(pooled, projected, padding, class_mask)
+        y = y + self.fc2(nn.relu(self.fc1(self.norm2(y))))
         return x + resize.bilinear_align_corners(y, (h, w))
 
+    def _in_kernel(self) -> bool:
+        fits = kernels.usable(self.dtype, self.hidden_dim // self.num_heads)
+        return fits and self.class_axis is None and not self.is_initializing()
+
+    def _padding_sums(self, num_classes: int | Array) -> tuple[Array, Array] | None:
+        """Sums over the padding tokens: of keys [K, c], and of keys times values [K, c, c]."""
+        if not isinstance(num_classes, Array) and num_classes >= self.max_classes:
+            return None
+        num_padding = jnp.asarray(self.max_classes - num_classes, jnp.float32)
+        token = self.norm1(self.padding_token[None].astype(self.dtype))
+        guidance = self.key.project_guidance(self.padding_guidance[None].astype(self.dtype))
+        k = self._split_heads(_feature_map(self.key(token, guidance)))[0]
+        v = self._split_heads(self.value(token))[0].astype(jnp.float32)
+        return num_padding * k, num_padding * jnp.einsum("Kc,Kd->Kcd", k, v)
+
     def _attention(
-        self, x: Array, guidance: Array, num_classes: int | Array, class_mask: Array | None
+        self,
+        x: Array,
+        guidance: tuple[Array, Array],
+        padding: tuple[Array, Array] | None,
+        class_mask: Array | None,
     ) -> Array:
         """Linear attention with the feature map elu + 1, from "Transformers are RNNs" (arXiv 2006.16236)."""
-        norm = LayerNorm(dtype=self.dtype, name="norm1")
-        inputs = x.shape[-1] + guidance.shape[-1]
-        query = GuidedDense(self.hidden_dim, inputs, self.dtype, name="query")
-        key = GuidedDense(self.hidden_dim, inputs, self.dtype, name="key")
-        value = Dense(self.hidden_dim, dtype=self.dtype, name="value")
-        feature_map = lambda y: nn.elu(y.astype(jnp.float32)) + 1  # noqa: E731
-        split_heads = lambda y: y.reshape(*y.shape[:-1], self.num_heads, -1)  # noqa: E731
-
-        x = norm(x)
+        x = self.norm1(x)
         q, k = (
-            split_heads(feature_map(layer(x, layer.project_guidance(guidance)))) for layer in (query, key)
+            self._split_heads(_feature_map(layer(x, g[:, :, None, None])))
+            for layer, g in zip((self.query, self.key), guidance, strict=True)
         )
-        v = split_heads(value(x)).astype(jnp.float32)
+        v = self._split_heads(self.value(x)).astype(jnp.float32)
         if class_mask is not None:
             k = k * class_mask[:, :, None, None, None, None]
         key_sum = psum(jnp.sum(k, axis=1), self.class_axis)
         key_value_sum = psum(jnp.einsum("BThwKc,BThwKd->BhwKcd", k, v), self.class_axis)
-
-        zeros = nn.initializers.zeros
-        token = self.param("padding_token", zeros, (self.hidden_dim,))
-        token_guidance = self.param("padding_guidance", zeros, guidance.shape[-1:])
-        if isinstance(num_classes, Array) or num_classes < self.max_classes:
-            num_padding = jnp.asarray(self.max_classes - num_classes, jnp.float32)
-            token = norm(token[None].astype(self.dtype))
-            token_guidance = key.project_guidance(token_guidance[None].astype(self.dtype))
-            pad_k = split_heads(feature_map(key(token, token_guidance)))[0]
-            pad_v = split_heads(value(token))[0].astype(jnp.float32)
-            key_sum = key_sum + num_padding * pad_k[None, None, None]
-            pad_key_value = jnp.einsum("Kc,Kd->Kcd", pad_k, pad_v)[None, None, None]
-            key_value_sum = key_value_sum + num_padding * pad_key_value
+        if padding is not None:
+            key_sum = key_sum + padding[0][None, None, None]
+            key_value_sum = key_value_sum + padding[1][None, None, None]
 
         # The published code divides v by max_classes and multiplies the result by it, which cancels out.
         normalizer = jnp.einsum("BThwKc,BhwKc->BThwK", q, key_sum) + 1e-6
         y = jnp.einsum("BThwKc,BhwKcd->BThwKd", q, key_value_sum) / normalizer[..., None]
         return y.reshape(x.shape).astype(self.dtype)
+
+    def _split_heads(self, x: Array) -> Array:
+        """[..., C] -> [..., K, C / K]."""
+        return x.reshape(*x.shape[:-1], self.num_heads, -1)
+
+
+def _feature_map(x: Array) -> Array:
+    return nn.elu(x.astype(jnp.float32)) + 1

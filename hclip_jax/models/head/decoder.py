@@ -1,7 +1,7 @@
 """Decoder: logits on four times the patch grid, guided by features of earlier CLIP blocks."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32
 
 from hclip_jax.models.head.layers import Conv, UpsampledConv
 from hclip_jax.ops.conv import conv2d_transpose
+from hclip_jax.ops.native import kernels
 from hclip_jax.ops.normalization import GroupNorm
 from hclip_jax.ops.precision import FLOAT32
 
@@ -65,12 +66,19 @@ class Decoder(nn.Module):
         self, x: Float[Array, "B T h w C"], guidance: tuple[StepGuidance, ...]
     ) -> Float32[Array, "B T 4*h 4*w"]:
         """Logits from aggregated costs and the result of `project_guidance`."""
+        if self.in_kernel() and not self.is_initializing():
+            groups = cast(tuple[int, int], tuple(dim // _num_groups(dim) for dim in self.dims))
+            return kernels.decoder(x, guidance, self.variables["params"], groups)
         b, t = x.shape[:2]
         x = x.reshape(b * t, *x.shape[2:])
         for step, step_guidance in zip(self.steps, guidance, strict=True):
             x = step(x, step_guidance)
         x = self.logit(x)
         return x.reshape(b, t, *x.shape[1:3])
+
+    def in_kernel(self) -> bool:
+        """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
+        return len(self.dims) == 2 and kernels.usable(self.dtype, self.channels, *self.dims)
 
     def _logit_init(self) -> dict[str, Any]:
         """Initializers of the last layer: with a prior, every logit starts at log(p / (1 - p))."""
@@ -92,9 +100,7 @@ class DecoderStep(nn.Module):
         self.conv1 = UpsampledConv(self.channels, self.channels - self.guidance_dim, self.features)
         # A convolution of [x, guidance] is the sum of two; that of the guidance is the same for all classes.
         self.conv1_guidance = Conv(self.features, 3, self.dtype, use_bias=False)
-        self.norm1, self.norm2 = (
-            GroupNorm(max(1, self.features // _CHANNELS_PER_GROUP), dtype=self.dtype) for _ in range(2)
-        )
+        self.norm1, self.norm2 = (GroupNorm(_num_groups(self.features), dtype=self.dtype) for _ in range(2))
         self.conv2 = Conv(self.features, 3, self.dtype, use_bias=False)
 
     def project_guidance(self, guidance: Float[Array, "B H W G"]) -> StepGuidance:
@@ -112,3 +118,7 @@ class DecoderStep(nn.Module):
         y = y.reshape(len(guidance.shared), -1, *y.shape[1:]) + guidance.shared[:, None]
         y = nn.relu(self.norm1(y.reshape(-1, *y.shape[2:])))
         return nn.relu(self.norm2(self.conv2(y)))
+
+
+def _num_groups(features: int) -> int:
+    return max(1, features // _CHANNELS_PER_GROUP)

@@ -131,7 +131,7 @@ class Aggregator(nn.Module):
                 parent=None,
             )
             x = self._apply_per_class(f"spatial{i}", spatial, x, appearance)
-            sizes = config.hidden_dim, config.num_heads, config.max_classes
+            sizes = config.hidden_dim, config.guidance_dim, config.num_heads, config.max_classes
             aggregate = ClassAggregation(*sizes, dtype, self.class_axis, name=f"classes{i}")
             x = aggregate(x, text_guidance, pooling, num_classes, class_mask)
         projected = tuple(
@@ -157,6 +157,8 @@ class Aggregator(nn.Module):
         def run(chunk: Array) -> Array:
             return cast(Array, module.apply({"params": params}, chunk, projected))
 
+        if module.in_kernel():
+            return run(x)
         return chunked_map(run, x, self.class_chunk_size, self.remat_policy)
 
     def _embed(self, cost: Array) -> Array:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from hclip_jax.models.head.layers import Dense, GuidedDense
 from hclip_jax.ops.activations import gelu
 from hclip_jax.ops.attention import attend
+from hclip_jax.ops.native import kernels
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.roll import roll
 
@@ -56,6 +57,10 @@ class SpatialAggregation(nn.Module):
         """Aggregates the costs of each class over the image, with the result of `project_guidance`."""
         return self.block2(self.block1(x, guidance[0]), guidance[1])
 
+    def in_kernel(self) -> bool:
+        """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
+        return kernels.usable(self.dtype, self.hidden_dim // self.num_heads)
+
 
 class SwinBlock(nn.Module):
     """Self-attention in windows of `window_size`, guided by appearance, then an MLP with exact GELU."""
@@ -87,11 +92,13 @@ class SwinBlock(nn.Module):
         """The block, with the result of `project_guidance`."""
         grid = (x.shape[2], x.shape[3])
         size, shift = self._window_size_and_shift(grid)
+        mask = shifted_window_mask(*grid, size, shift) if shift else None
+        if kernels.usable(self.dtype, self.hidden_dim // self.num_heads) and not self.is_initializing():
+            params = self.variables["params"]
+            return kernels.swin_block(x, guidance, params, self.num_heads, (size, shift), mask)
         # Everything but attention treats each patch independently, so windows are made once, from the input.
         x = to_windows(roll(x, -shift), size)
-        bias = None
-        if shift:
-            bias = jnp.asarray(shifted_window_mask(*grid, size, shift))[None, None, :, None]
+        bias = None if mask is None else jnp.asarray(mask)[None, None, :, None]
         x = x + self._attention(self.norm1(x), guidance, bias)
         y = self.fc2(gelu(self.fc1(self.norm2(x))))
         return roll(from_windows(x + y, grid), shift)

@@ -14,7 +14,7 @@ GUIDANCE = jax.random.normal(jax.random.key(1), (2, 3, 6))
 
 
 def layer_and_params(max_classes: int) -> tuple[ClassAggregation, dict]:
-    layer = ClassAggregation(8, 2, max_classes, jnp.float32)
+    layer = ClassAggregation(8, 6, 2, max_classes, jnp.float32)
     params = jax.jit(layer.init, static_argnums=(3, 4))(jax.random.key(2), X, GUIDANCE, 1, X.shape[1])[
         "params"
     ]

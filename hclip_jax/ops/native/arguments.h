@@ -1,0 +1,74 @@
+// What a kernel computes with, for every width of vectors.
+
+#pragma once
+
+// Parts of one allocation, each aligned to 64 bytes if it is.
+struct Arena {
+  float* free;
+  float* take(long floats) {
+    float* taken = free;
+    free += (floats + 15) / 16 * 16;
+    return taken;
+  }
+};
+
+struct Mlp {
+  const float *norm_scale, *norm_bias, *kernel1, *bias1, *kernel2, *bias2;  // kernels packed by `pack_mlp`
+  long C, hidden;
+};
+
+struct Swin {
+  const float* x;  // [B, T, h, w, C]
+  float* y;        // may be x: a window is read before it is written, and by nobody else
+  const float *query_guidance, *key_guidance;  // [B, windows, N, C]
+  const float* mask;                           // [1 or windows, N, keys]: -inf beyond N keys
+  long masks;
+  const float *norm_scale, *norm_bias, *query, *key, *value, *value_bias, *out, *out_bias;  // kernels packed
+  Mlp mlp;
+  long T, h, w, C, heads, size, shift;
+
+  long N() const { return size * size; }
+  long windows() const { return (h / size) * (w / size); }
+  long keys() const { return (N() + 31) / 32 * 32; }
+};
+
+struct Classes {
+  const float* x;  // [B, T, patches, C]
+  float* y;        // may be x, as in a Swin block
+  const float *query_guidance, *key_guidance;  // [B, T, C]
+  const float* class_mask;                     // [B, T]
+  const float *padding_key, *padding_key_value;  // [C] and [heads, c, c], summed over the padding tokens
+  const float *norm_scale, *norm_bias, *query, *key, *value, *value_bias;  // kernels packed
+  Mlp mlp;
+  long T, patches, C, heads;
+  bool residual;  // whether x is added to the result once more
+};
+
+struct DecoderStep {
+  const float* shared;                                  // [B, 2h, 2w, F]
+  const float *kernel, *norm1_scale, *norm1_bias;       // of the transposed convolution, packed
+  const float *kernel2, *norm2_scale, *norm2_bias;      // packed
+  long F, group;
+};
+
+struct Decoder {
+  const float* x;  // [B, T, h, w, C]
+  float* y;        // [B, T, 4h, 4w]
+  DecoderStep steps[2];
+  const float *logit, *logit_bias;  // [3, 3, F], [1]
+  long T, h, w, C;
+};
+
+// The functions of one width of vectors. A `scratch` function gives the floats that a thread needs.
+struct Path {
+  void (*pack)(const float* kernel, long ld, long K, long N, float* packed);
+  void (*pack_mlp)(const float* kernel1, const float* kernel2, long C, long hidden, float* packed1, float* packed2);
+  void (*pack_transposed)(const float* kernel, long C, long F, float* packed);
+  void (*pack_conv)(const float* kernel, long C, long F, float* packed);
+  long (*swin_scratch)(const Swin&);
+  void (*swin_window)(const Swin&, long item, float* scratch);
+  long (*classes_scratch)(const Classes&);
+  void (*classes_patch)(const Classes&, long item, float* scratch);
+  long (*decoder_scratch)(const Decoder&);
+  void (*decoder_map)(const Decoder&, long item, float* scratch);
+};
