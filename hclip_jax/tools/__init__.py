@@ -10,5 +10,5 @@ prepare       prepare_tables: its tables
 convert       merge, merge_check          push
 report        benchmark                   compile
 ablate        hypersphere                 pretrain_tiny
-model_table   what convert says of a model
+model_table   what convert says of a model             signals       SIGTERM ends a command as Ctrl-C does
 """

@@ -6,6 +6,7 @@ that has neither AVX-512 nor AVX2, the plain forms run.
 
 import ctypes
 import functools
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import jax
@@ -25,7 +26,10 @@ def lanes() -> int:
 
     The first call registers them.
     """
-    for path in FOLDER.glob("_kernels*"):
+    for suffix in EXTENSION_SUFFIXES:  # this Python's first: it is built with the headers of its jaxlib
+        path = FOLDER / f"_kernels{suffix}"
+        if not path.exists():
+            continue
         try:
             library = ctypes.CDLL(str(path))
             found = int(library.hclip_jax_lanes()) if library.hclip_jax_version() == VERSION else 0
