@@ -13,7 +13,7 @@ data_folder HCLIP_DATA                  listing     the files of a folder  sprea
 digest      of the files of a data set  labelled    whether labels show more than a class
 tfds        a TFDS directory
 scenes/     built-in images without a download
-transforms  training augmentation; resize for evaluation
+transforms  training augmentation; resize for evaluation      hue_saturation  a part of its colour jitter
 loader      training batches and evaluation examples
 check/      the report on a labelled folder
 """

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from hclip_jax.data.digest import digest_files
 from hclip_jax.data.image_names import unique_names
 from hclip_jax.data.label_io import decode_label, without_ids
@@ -13,9 +15,9 @@ from hclip_jax.data.listing import IMAGE_SUFFIXES, describe
 from hclip_jax.data.open_labels import CLASS_LIST, open_labels
 from hclip_jax.data.scan import FilePair, ScanIssue, ScanIssueKind
 from hclip_jax.data.spread import MOST, spread
-from hclip_jax.data.types import Example
+from hclip_jax.data.types import DecodedExample, Example
 from hclip_jax.errors import UserError, some
-from hclip_jax.images.image_io import format_size, read_header, read_image, read_image_size
+from hclip_jax.images.image_io import format_size, read_header, read_image, read_image_size, read_rgb
 from hclip_jax.io.progress import console
 from hclip_jax.text.class_names import read_class_names
 
@@ -82,14 +84,23 @@ class FolderSource:
         return len(self._pairs)
 
     def __getitem__(self, index: int) -> Example:
+        image = read_image(self._pairs[index].image)
+        label = self._read_label(index, (image.shape[0], image.shape[1]))
+        return {"image": image, "label": label, "name": self._names[index]}
+
+    def decoded(self, index: int) -> DecodedExample:
+        """See `DecodingSource`."""
+        image = read_rgb(self._pairs[index].image)
+        return {"image": image, "label": self._read_label(index, (image.height, image.width))}
+
+    def _read_label(self, index: int, image_size: tuple[int, int]) -> np.ndarray:
         pair = self._pairs[index]
-        image = read_image(pair.image)
         raw = without_ids(self._labels.read(pair), self._ignore)
         label = decode_label(raw, len(self.class_names), str(pair.label))
-        sizes = image.shape[:2], label.shape
-        if sizes[0] != sizes[1]:  # EXIF data behind the pixels, where a header does not show it
-            raise UserError(f"{_mismatch(pair, *sizes)}: {_SIZE_FIX}")
-        return {"image": image, "label": label, "name": self._names[index]}
+        label_size = label.shape[0], label.shape[1]
+        if image_size != label_size:  # EXIF data behind the pixels, where a header does not show it
+            raise UserError(f"{_mismatch(pair, image_size, label_size)}: {_SIZE_FIX}")
+        return label
 
     def digest(self) -> str:
         """See `digest_files`."""

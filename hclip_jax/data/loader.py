@@ -13,7 +13,7 @@ import numpy as np
 from absl import flags
 
 from hclip_jax.data.transforms import augment
-from hclip_jax.data.types import Example, Source
+from hclip_jax.data.types import DecodedExample, DecodingSource, Example, Source
 from hclip_jax.errors import UserError
 
 _NUM_THREADS = 8  # decoding and resizing release the interpreter lock
@@ -96,7 +96,7 @@ def train_batches(
         raise UserError("the training data set holds no images: give at least one")
     # All random steps come before the rows are taken: they are those that a single process reads.
     examples = (
-        grain.MapDataset.source(source)
+        grain.MapDataset.source(_Decoded(source))
         .seed(seed)
         .shuffle()
         .repeat()
@@ -126,6 +126,21 @@ def evaluation_examples(
         yield from cast(Iterator[Example], examples)
     finally:
         examples.close()
+
+
+class _Decoded:
+    """The examples of a source, with Pillow's images where it has them."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Example | DecodedExample:
+        if isinstance(self._source, DecodingSource):
+            return self._source.decoded(index)
+        return self._source[index]
 
 
 class _RowsOfBatches(grain.MapDataset):

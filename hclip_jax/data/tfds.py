@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from PIL import Image
 
 from hclip_jax.data.digest import digest_files
 from hclip_jax.data.label_io import decode_label, decode_raw_label
-from hclip_jax.data.types import Example
+from hclip_jax.data.types import DecodedExample, Example
 from hclip_jax.errors import UserError, printable
-from hclip_jax.images.image_io import decode_image
+from hclip_jax.images.image_io import decode_image, decode_rgb
 from hclip_jax.io.json_file import read_json
 from hclip_jax.io.paths import gcs_path
 from hclip_jax.text.class_names import check_class_names, read_class_names
@@ -101,11 +102,28 @@ class TfdsSource:
         return len(self._records)
 
     def __getitem__(self, index: int) -> Example:
-        record = self._records[index]
-        record_name = f"record {index} of {self._split} in {self._root}"
-        image, label = record["image"], record[self._label_feature]
+        record, name = self._records[index], self._record_name(index)
+        image, label = record["image"], self._label(record, name)
         if isinstance(image, bytes):
-            image = decode_image(image, record_name)
+            image = decode_image(image, name)
+        image = _checked(image, label, name)
+        return {"image": image, "label": label, "name": self._stem(record) or f"{index:08d}"}
+
+    def decoded(self, index: int) -> DecodedExample:
+        """See `DecodingSource`."""
+        record, name = self._records[index], self._record_name(index)
+        image, label = record["image"], self._label(record, name)
+        if not isinstance(image, bytes):
+            return {"image": Image.fromarray(_checked(image, label, name)), "label": label}
+        rgb = decode_rgb(image, name)
+        _check_image(np.dtype(np.uint8), (rgb.height, rgb.width, 3), label, name)
+        return {"image": rgb, "label": label}
+
+    def _record_name(self, index: int) -> str:
+        return f"record {index} of {self._split} in {self._root}"
+
+    def _label(self, record: Mapping[str, Any], record_name: str) -> np.ndarray:
+        label = record[self._label_feature]
         if isinstance(label, bytes):
             label = decode_raw_label(label, record_name)
         if label.ndim == 3 and label.shape[-1] == 1:
@@ -115,19 +133,7 @@ class TfdsSource:
                 f"{record_name} has a label of {label.dtype} {list(label.shape)}, but a label is "
                 "integers [H, W] or [H, W, 1]: store class ids in a single channel"
             )
-        if image.dtype != np.uint8 or image.shape not in ((*label.shape, 3), (*label.shape, 1)):
-            raise UserError(
-                f"{record_name} has an image of {image.dtype} {list(image.shape)} and a label of "
-                f"{list(label.shape)}, but the image must be uint8, RGB or grey, and as large as "
-                "its label: correct the record"
-            )
-        if image.shape[-1] == 1:
-            image = np.repeat(image, 3, axis=-1)
-        return {
-            "image": image,
-            "label": decode_label(label, len(self.class_names), record_name),
-            "name": self._stem(record) or f"{index:08d}",
-        }
+        return decode_label(label, len(self.class_names), record_name)
 
     def digest(self) -> str:
         """See `digest_files`; of all files of the data set."""
@@ -136,6 +142,20 @@ class TfdsSource:
     def _stem(self, record: Mapping[str, Any]) -> str:
         name = record[self._name_feature] if self._name_feature else b""
         return Path(name.decode() if isinstance(name, bytes) else str(name)).stem
+
+
+def _checked(image: np.ndarray, label: np.ndarray, record_name: str) -> np.ndarray:
+    """The image as RGB."""
+    _check_image(image.dtype, image.shape, label, record_name)
+    return np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
+
+
+def _check_image(dtype: np.dtype, shape: tuple[int, ...], label: np.ndarray, record_name: str) -> None:
+    if dtype != np.uint8 or shape not in ((*label.shape, 3), (*label.shape, 1)):
+        raise UserError(
+            f"{record_name} has an image of {dtype} {list(shape)} and a label of {list(label.shape)}, but "
+            "the image must be uint8, RGB or grey, and as large as its label: correct the record"
+        )
 
 
 def _check_features(root: Path) -> None:

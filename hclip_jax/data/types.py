@@ -1,8 +1,9 @@
 """The interface of a data set: class names, and labelled images by index."""
 
-from typing import Protocol, TypedDict
+from typing import Protocol, TypedDict, runtime_checkable
 
 import numpy as np
+from PIL import Image
 
 IGNORE = -1
 """The label of pixels that belong to no class; files store 255 (8 bits) or 65535 (16 bits)."""
@@ -22,6 +23,13 @@ class Example(TypedDict):
     name: str
 
 
+class DecodedExample(TypedDict):
+    """As `Example`, but the image is Pillow's, of mode RGB: it is resized before it becomes an array."""
+
+    image: Image.Image
+    label: np.ndarray
+
+
 class Source(Protocol):
     """A split of a data set. Threads may index it concurrently; it can be pickled for worker processes."""
 
@@ -33,4 +41,13 @@ class Source(Protocol):
 
     def digest(self) -> str:
         """Text that changes with an image that is added, removed or edited; cheap to compute."""
+        ...
+
+
+@runtime_checkable
+class DecodingSource(Source, Protocol):
+    """A source whose images are decoded by Pillow. Training takes them without a copy to NumPy and back."""
+
+    def decoded(self, index: int) -> DecodedExample:
+        """The example `index` with the image as Pillow decodes it."""
         ...

@@ -37,6 +37,18 @@ def decode_image(content: bytes, name: str, max_megapixels: float = MAX_MEGAPIXE
         return to_rgb_array(image, name)
 
 
+def read_rgb(path: str | Path) -> Image.Image:
+    """Reads an image as `read_image`, as Pillow's image of mode RGB."""
+    with open_image(path) as image:
+        return to_rgb(image, str(path))
+
+
+def decode_rgb(content: bytes, name: str) -> Image.Image:
+    """Decodes the bytes of an image file, as `read_rgb`; `name` is for error messages."""
+    with open_encoded(content, name) as image:
+        return to_rgb(image, name)
+
+
 def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
     """Converts an open image to uint8 RGB [H, W, 3], as `read_image`.
 
@@ -47,6 +59,23 @@ def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
     Raises:
         UserError: the image has a mode that has no RGB form.
     """
+    return upright_rgb(*_loaded(image, name))
+
+
+def to_rgb(image: Image.Image, name: str) -> Image.Image:
+    """Converts an open image to an upright one of mode RGB, with the values of `to_rgb_array`.
+
+    Raises:
+        UserError: as `to_rgb_array`.
+    """
+    image, turn = _loaded(image, name)
+    if image.mode == "RGB" and turn == 1:
+        return image.copy()  # the block that opened it frees its pixels
+    return Image.fromarray(upright_rgb(image, turn))
+
+
+def _loaded(image: Image.Image, name: str) -> tuple[Image.Image, int]:
+    """Loads an open image and converts 16 bits to 8; also returns its EXIF orientation."""
     is_16_bit = has_16_bits(image)  # known before the pixels are decoded
     image.load()
     turn = orientation(image)
@@ -54,7 +83,7 @@ def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
         image = to_8_bits(image, name)
     elif image.mode in ("F", "LAB"):
         raise UserError(f"{name} has the mode {image.mode}, which has no fixed RGB form: save it as RGB")
-    return upright_rgb(image, turn)
+    return image, turn
 
 
 def remarks(path: str | Path, max_megapixels: float = MAX_MEGAPIXELS) -> list[str]:

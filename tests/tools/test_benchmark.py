@@ -49,8 +49,50 @@ def test_cases_are_measured_and_written(
         ("--runs=0", "--runs is 0; it must be 1 or more"),
         ("--config.train.batsh=1", "batsh"),
         ("--config=missing", "--config=missing does not exist"),
+        ("--suite=tpu", "--suite is 'tpu'; the only suite is gpu"),
+        ("--suite=gpu", "--suite=gpu keeps a file for each row; give --output=DIR"),
+        ("--platform=cuda", "--platform is 'cuda'; choose from cpu, gpu, tpu"),
     ],
 )
 def test_wrong_arguments_are_refused(config: str, argument: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         benchmark.main([config, argument])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cases=data"], "--cases has 'data'; choose from step,image"),
+        (["--profile=trace"], "--profile does not go with --suite"),
+        (["--config.model.dtype=bfloat16"], "--config.model.dtype has no effect; the suite measures several"),
+        ([], "needs an accelerator, and JAX finds only the CPU here"),
+    ],
+)
+def test_wrong_arguments_of_the_suite(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setattr(benchmark, "find_device", lambda platform: ("cpu", "cpu"))
+    with pytest.raises(UserError, match=message):
+        benchmark.main([config, "--suite=gpu", f"--output={tmp_path}", *arguments])
+
+
+def test_a_platform_without_a_device(config: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="JAX finds no device of --platform=tpu"):
+        benchmark.main([config, "--suite=gpu", f"--output={tmp_path}", "--platform=tpu", "--cases=roll"])
+
+
+@pytest.mark.slow
+def test_the_suite_is_rehearsed_on_a_cpu(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [config, "--suite=gpu", f"--output={tmp_path}", "--platform=cpu", "--classes=3", "--runs=1"]
+    assert benchmark.main([*argv, "--cases=image,roll,cudnn-attention", "--batch=2"]) == 0
+    rows = json.loads((tmp_path / "benchmark.json").read_text())
+    assert [row["case"] for row in rows].count("image") == [row["case"] for row in rows].count("roll") == 6
+    failed = [row for row in rows if row["failure"]]
+    assert [row["case"] for row in failed] == ["cudnn-attention"]  # it needs a GPU
+    assert all(row["median_seconds"] > 0 for row in rows if row not in failed)
+    assert "13 rows on cpu" in capsys.readouterr().out
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
+    assert benchmark.main([*argv, "--cases=image,roll,cudnn-attention", "--batch=2"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()} == written
