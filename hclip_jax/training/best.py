@@ -1,5 +1,7 @@
 """checkpoints/best.json: the step whose evaluation has the best figure; its checkpoint is kept."""
 
+import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hclip_jax import processes
+from hclip_jax.config.schema import EvaluationConfig
 from hclip_jax.errors import UserError, printable
 from hclip_jax.evaluation.confusion_matrix import METRICS, OPEN_METRICS
 from hclip_jax.io.files import write_atomically
@@ -25,6 +28,13 @@ class Best(NamedTuple):
     step: int
     metric: str  # SET/FIGURE
     value: float
+    settings: str = ""  # digest of the evaluation's settings; older work directories have none
+
+
+def settings_digest(evaluation: EvaluationConfig) -> str:
+    """A digest of what figures depend on: those of other images or of another protocol cannot be compared."""
+    figures = dataclasses.replace(evaluation, batch_size=1, num_overlays=0, suite="")
+    return hashlib.blake2b(repr(figures).encode(), digest_size=8).hexdigest()
 
 
 def read_best(folder: Path) -> Best | None:
@@ -43,9 +53,9 @@ def read_best(folder: Path) -> Best | None:
     if not path.exists():
         return None
     match read_json(path, "remove it; the best evaluation from then on counts"):
-        case {"step": int(step), "metric": str(metric), "value": int() | float() as value}:
+        case {"step": int(step), "metric": str(metric), "value": int() | float() as value, **others}:
             if type(step) is int and step > 0 and abs(value) < _MAX_VALUE:  # false for NaN
-                return Best(step, metric, float(value))
+                return Best(step, metric, float(value), str(others.get("settings", "")))
     raise UserError(
         f"{path} has no step, metric and value; remove it; the best evaluation from then on counts"
     )
@@ -95,18 +105,19 @@ def find_metric(metric: str, sets: Collection[str]) -> str:
 class BestKeeper:
     """The best evaluation of a training that goes on; as a policy of Orbax it preserves its checkpoint."""
 
-    def __init__(self, folder: Path, metric: str, steps: Collection[int]):
+    def __init__(self, folder: Path, metric: str, steps: Collection[int], settings: str = ""):
         """Continues from the file, unless its checkpoint is gone.
 
         Args:
             folder: the checkpoints.
             metric: SET/FIGURE; "" keeps what was the best so far.
             steps: of the checkpoints that are there.
+            settings: the `settings_digest` of the evaluations.
 
         Raises:
             UserError: the file is broken.
         """
-        self._path, self._metric = folder / NAME, metric
+        self._path, self._metric, self._settings = folder / NAME, metric, settings
         self._best = read_best(folder)
         if self._best and self._best.step not in steps:
             self._best = None
@@ -115,14 +126,17 @@ class BestKeeper:
         """The evaluation after `step` updates if its figure is better than the best so far, and None if not.
 
         A figure that is absent or not finite is never the best, nor is that before the first step, whose
-        model is the start. Figures of another metric do not count.
+        model is the start. Figures of another metric or of other settings do not count.
         """
         set_name, _, figure = self._metric.rpartition("/")
         value = evaluation.get(set_name, {}).get(figure)
         if not step or value is None or not math.isfinite(value):
             return None
-        former = self._best if self._best and self._best.metric == self._metric else None
-        return Best(step, self._metric, value) if former is None or value > former.value else None
+        new = Best(step, self._metric, value, self._settings)
+        former = self._best
+        if former is None or (former.metric, former.settings) != (new.metric, new.settings):
+            return new
+        return new if new.value > former.value else None
 
     def keep(self, best: Best) -> None:
         """Makes it the best one; its checkpoint is on disk. The primary process writes the file.
@@ -132,7 +146,8 @@ class BestKeeper:
         """
         self._best = best
         if processes.is_primary():
-            write_atomically(self._path, json.dumps(best._asdict()) + "\n")
+            fields = {name: value for name, value in best._asdict().items() if value != ""}
+            write_atomically(self._path, json.dumps(fields) + "\n")
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: object) -> list[bool]:
         """For each checkpoint, whether it is the best; the method that Orbax calls."""

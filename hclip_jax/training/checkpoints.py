@@ -31,16 +31,17 @@ class TrainCheckpoints:
     A context manager: leaving it waits until everything is on disk.
     """
 
-    def __init__(self, workdir: Path, max_to_keep: int, best_metric: str = ""):
+    def __init__(self, workdir: Path, max_to_keep: int, best_metric: str = "", best_settings: str = ""):
         """Opens the folder, which need not exist.
 
-        The `max_to_keep` newest checkpoints are kept, and the best by `best_metric`, see `BestKeeper`.
+        The `max_to_keep` newest checkpoints are kept, and the best by `best_metric` in evaluations of
+        equal settings, see `BestKeeper`.
         """
         self._workdir, directory = workdir, workdir / FOLDER
         mute_closed_loops()
         if processes.is_primary():
             remove_incomplete(workdir)
-        self._best = BestKeeper(directory, best_metric, list_steps(workdir))
+        self._best = BestKeeper(directory, best_metric, list_steps(workdir), best_settings)
         policies = ocp.checkpoint_managers
         with self._saving():
             self._manager = ocp.CheckpointManager(

@@ -23,7 +23,7 @@ from hclip_jax.io.progress import console
 from hclip_jax.models.hclip import Model, Prompts
 from hclip_jax.models.params import Params
 from hclip_jax.sharding import local_rows, named_sharding
-from hclip_jax.training.best import find_metric, forget_gone
+from hclip_jax.training.best import find_metric, forget_gone, settings_digest
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
 from hclip_jax.training.choose import (
     FOLDER,
@@ -145,7 +145,8 @@ def prepare(
         write_inputs(workdir, inputs)
     processes.barrier("the work directory is written")
     console.print(parameter_table(config.architecture.adapters, params, recipe.trainable))
-    checkpoints = stack.enter_context(TrainCheckpoints(workdir, recipe.max_to_keep, best_metric))
+    best = best_metric, settings_digest(config.evaluation)
+    checkpoints = stack.enter_context(TrainCheckpoints(workdir, recipe.max_to_keep, *best))
     rows = local_rows(mesh, recipe.batch_size)
     batches = train_batches(
         source,

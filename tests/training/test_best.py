@@ -2,24 +2,28 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hclip_jax.errors import UserError
 from hclip_jax.training import choose
-from hclip_jax.training.best import BestKeeper, find_metric, forget_gone, read_best
+from hclip_jax.training.best import BestKeeper, find_metric, forget_gone, read_best, settings_digest
 from hclip_jax.training.checkpoints import TrainCheckpoints, restore
 from hclip_jax.training.checksums import find_damage
 from hclip_jax.training.choose import choose_checkpoint, list_steps, set_newer_aside
 from tests.small_checkpoints import kernel, like, save, state
+from tests.small_models import micro
 
 METRIC = "val/mIoU"
 
 
-def evaluate(workdir: Path, *figures: tuple[int, float | None], metric: str = METRIC) -> None:
+def evaluate(
+    workdir: Path, *figures: tuple[int, float | None], metric: str = METRIC, settings: str = ""
+) -> None:
     """A training that saves and evaluates at these steps, and keeps one newest checkpoint."""
-    with TrainCheckpoints(workdir, 1, metric) as checkpoints:
+    with TrainCheckpoints(workdir, 1, metric, settings) as checkpoints:
         for step, figure in figures:
             checkpoints.save(step, state(step), {"batches": step})
             evaluation = {"val": {"mIoU": figure, "pACC": -step}, "open": {"mIoU": 99.0}}
@@ -46,6 +50,25 @@ def test_a_resumed_training_knows_the_former_best(tmp_path: Path) -> None:
     assert (list_steps(tmp_path), best_step(tmp_path)) == ([2, 8], 2.0)
     evaluate(tmp_path, (10, 31.0), (12, 1.0))
     assert (list_steps(tmp_path), best_step(tmp_path)) == ([10, 12], 10.0)
+
+
+def test_a_figure_of_other_settings_does_not_stop_a_later_best(tmp_path: Path) -> None:
+    evaluate(tmp_path, (2, 79.0), settings="4 images")
+    evaluate(tmp_path, (4, 71.0), (6, 70.0), settings="16 images")
+    assert (list_steps(tmp_path), best_step(tmp_path)) == ([4, 6], 4.0)
+
+
+def test_settings_are_what_figures_depend_on() -> None:
+    evaluation = micro().evaluation
+    digest = settings_digest(evaluation)
+    assert digest == settings_digest(replace(evaluation, batch_size=9, num_overlays=9, suite="x.json"))
+    others = (
+        replace(evaluation, num_images=99),
+        replace(evaluation, protocol="single"),
+        replace(evaluation, stride=9),
+        replace(evaluation, sets={}),
+    )
+    assert digest not in map(settings_digest, others)
 
 
 def test_a_step_between_checkpoints_is_saved_if_it_is_the_best(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 
 VERSION = 1
-"""Of the kernels, and part of their names in programs. A library of another version is not used.
+"""The kernels' version, a part of their names in programs. A library of another version is not used.
 
 Count it up, in kernels.cc too, when arguments or results change.
 """
