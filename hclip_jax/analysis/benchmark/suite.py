@@ -35,7 +35,7 @@ def suite_jobs(
     """Jobs of the suite.
 
     In float32, TF32 and bfloat16: every case at every batch size; `step` and `image` with classes in chunks
-    and all at once; operations in their plain and in their CPU form. The attention of cuDNN needs bfloat16.
+    and all together; operations in their plain and in their CPU form. The attention of cuDNN needs bfloat16.
 
     Args:
         cases: of SUITE_CASES.
@@ -61,7 +61,7 @@ def _variants(job: Job) -> list[Job]:
         return [
             job._replace(
                 overrides=(*job.overrides, f"--config.model.class_chunk_size={size}"),
-                variant=f"{name} classes at once",
+                variant=f"{name} classes together",
             )
             for name, size in (("20", _CLASS_CHUNK_SIZE), ("all", max(job.num_classes, _CLASS_CHUNK_SIZE)))
         ]
