@@ -14,7 +14,11 @@ matrix product in the same process, measured just before. --output writes benchm
 benchmark.md, --profile a trace of the later runs for TensorBoard or https://ui.perfetto.dev.
 
 --suite=gpu measures an accelerator, a GPU or a TPU, in float32, TF32 and bfloat16: all cases but data, step
+<<<<<<< HEAD
 and image with 20 classes a chunk and with all, and single operations with their gradient, in the form for
+=======
+and image with 20 classes together and with all, and single operations with their gradient, in the form for
+>>>>>>> w_input
 CPUs and in the plain one (gelu, layer-norm, group-norm, dense, roll, window-attention, conv, conv-transpose,
 image-attention, cudnn-attention). A case that runs out of memory is a row that says so. Rows that DIR has
 are not measured again, so the same command goes on where it was interrupted. The published code is not part
@@ -130,7 +134,7 @@ def _measure_suite(args: argparse.Namespace, overrides: Sequence[str]) -> Iterat
     if platform == "cpu" and args.platform != "cpu":
         raise UserError(
             "--suite=gpu needs an accelerator, and JAX finds only the CPU here; run it where JAX finds a GPU "
-            "(pip install 'jax[cuda12]'), or rehearse it with --platform=cpu and a small --config"
+            "(pip install 'hclip_jax[cuda]'), or rehearse it with --platform=cpu and a small --config"
         )
     console.print(f"{len(jobs)} rows on {name}", markup=False)
     return suite.run_suite(jobs, args.output / "rows", name)

@@ -61,7 +61,7 @@ def _variants(job: Job) -> list[Job]:
         return [
             job._replace(
                 overrides=(*job.overrides, f"--config.model.class_chunk_size={size}"),
-                variant=f"{name} classes at once",
+                variant=f"{name} classes together",
             )
             for name, size in (("20", _CLASS_CHUNK_SIZE), ("all", max(job.num_classes, _CLASS_CHUNK_SIZE)))
         ]

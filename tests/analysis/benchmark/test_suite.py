@@ -24,7 +24,7 @@ def test_every_case_is_measured_in_every_precision() -> None:
         assert (config.model.dtype, config.model.head_dtype) == (dtype, dtype)
 
 
-def test_classes_in_chunks_and_all_at_once() -> None:
+def test_classes_in_chunks_and_all_together() -> None:
     for case in ("step", "image"):
         sizes = {read_config("vitb", job.overrides).model.class_chunk_size for job in jobs(case)}
         assert sizes == {20, 171}
@@ -38,7 +38,7 @@ def test_operations_are_measured_in_both_forms() -> None:
 def test_each_row_has_a_file_of_its_own() -> None:
     names = [suite._file_name(job) for job in jobs()]
     assert len(set(names)) == len(names)
-    assert "step-bfloat16-20-classes-at-once-171-classes-batch-4" in names
+    assert "step-bfloat16-20-classes-together-171-classes-batch-4" in names
 
 
 @pytest.fixture
