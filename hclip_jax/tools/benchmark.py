@@ -14,11 +14,7 @@ matrix product in the same process, measured just before. --output writes benchm
 benchmark.md, --profile a trace of the later runs for TensorBoard or https://ui.perfetto.dev.
 
 --suite=gpu measures an accelerator, a GPU or a TPU, in float32, TF32 and bfloat16: all cases but data, step
-<<<<<<< HEAD
-and image with 20 classes a chunk and with all, and single operations with their gradient, in the form for
-=======
 and image with 20 classes together and with all, and single operations with their gradient, in the form for
->>>>>>> w_input
 CPUs and in the plain one (gelu, layer-norm, group-norm, dense, roll, window-attention, conv, conv-transpose,
 image-attention, cudnn-attention). A case that runs out of memory is a row that says so. Rows that DIR has
 are not measured again, so the same command goes on where it was interrupted. The published code is not part
