@@ -153,6 +153,7 @@ def test_adapters_start_from_the_given_weights(method: str, tmp_path: Path) -> N
     tolerance.assert_same(jax.device_get(params["clip"]), perturbed(PARAMS)["clip"])
 
 
+@pytest.mark.slow
 def test_a_training_without_adapters_resumes_and_is_saved(tmp_path: Path) -> None:
     config = micro_tuned(method="none")
     config = dataclasses.replace(

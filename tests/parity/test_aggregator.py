@@ -16,7 +16,9 @@ from tests.small_models import channels_last, mini, mini_params
 CONFIG = mini()
 
 
-@pytest.mark.parametrize(("batch", "num_classes", "stride"), [(2, 5, 4), (1, 300, 8)])
+@pytest.mark.parametrize(
+    ("batch", "num_classes", "stride"), [(2, 5, 4), pytest.param(1, 300, 8, marks=pytest.mark.slow)]
+)
 def test_logits(batch: int, num_classes: int, stride: int) -> None:
     case = np.load(Path(__file__).parent / f"aggregator_{num_classes}.npz")
     patch_features, appearance, guidance1, guidance2 = (

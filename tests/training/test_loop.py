@@ -22,6 +22,7 @@ from hclip_jax.io.lock import locked
 from hclip_jax.models.hclip import Model
 from hclip_jax.sharding import make_mesh
 from hclip_jax.training import loop
+from hclip_jax.training.best import settings_digest
 from hclip_jax.training.evaluate import evaluate_checkpoint
 from hclip_jax.training.restore import restore_params
 from hclip_jax.training.stop import Stopped
@@ -109,7 +110,8 @@ def test_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = {r["step"]: r["evaluation"]["val"]["mIoU"] for r in evaluated[1:]}
     best = json.loads((tmp_path / "checkpoints/best.json").read_text())
     step = max(figures, key=lambda step: (figures[step], -step))
-    assert best == {"step": step, "metric": "val/mIoU", "value": figures[step]}
+    settings = settings_digest(from_config_dict(c).evaluation)
+    assert best == {"step": step, "metric": "val/mIoU", "value": figures[step], "settings": settings}
     (tmp_path / "report.html").unlink()
     evaluate_checkpoint(from_config_dict(c), tmp_path, make_mesh(8), checkpoint="best")
     assert f"<th>best checkpoint</th><td>step {step} (" in (tmp_path / "report.html").read_text()
