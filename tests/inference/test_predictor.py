@@ -61,7 +61,7 @@ def predict(predictor: Predictor, which: slice = slice(None)) -> list[tuple[Pred
     return list(zip(predictor.segment(*arguments), predictor.probabilities(*arguments), strict=True))
 
 
-@pytest.mark.parametrize("max_classes", [256, 5])
+@pytest.mark.parametrize("max_classes", [pytest.param(256, marks=pytest.mark.slow), 5])
 def test_devices_may_share_the_classes_of_an_image(params: Params, max_classes: int) -> None:
     """Of 8 devices, 2 images have 4 each: 7 classes among 4, or the 5 that are selected."""
     a = micro().architecture
@@ -77,7 +77,7 @@ def test_devices_may_share_the_classes_of_an_image(params: Params, max_classes: 
 @pytest.mark.parametrize(
     ("num_classes", "max_classes"),
     [
-        (6, 256),
+        pytest.param(6, 256, marks=pytest.mark.slow),
         (9, 7),
         pytest.param(6, 7, marks=pytest.mark.slow),
         pytest.param(1, 256, marks=pytest.mark.slow),

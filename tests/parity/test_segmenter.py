@@ -94,7 +94,7 @@ def test_probabilities() -> None:
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [
-        ("train_paper", tolerance.LOSS_PAPER),
+        pytest.param("train_paper", tolerance.LOSS_PAPER, marks=pytest.mark.slow),
         pytest.param("train_hot", tolerance.LOSS_HOT, marks=pytest.mark.slow),
     ],
 )
