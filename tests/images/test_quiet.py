@@ -25,19 +25,14 @@ def test_broken_exif_data_do_not_warn(tmp_path: Path) -> None:
 
 
 def test_a_filter_that_a_thread_left_behind_others_does_not_count() -> None:
-    with quiet_pillow(), warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with quiet_pillow(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         with quiet_pillow():
             warnings.warn_explicit("broken", UserWarning, "x.py", 1, module="PIL.Image")
+        assert caught == []
 
 
 def test_filters_are_restored_when_the_last_thread_leaves() -> None:
-    with warnings.catch_warnings():
-        warnings.resetwarnings()  # those of other tests' threads
-        _two_threads()
-
-
-def _two_threads() -> None:
     second_is_inside, first_has_left = threading.Event(), threading.Event()
 
     def second() -> None:
@@ -46,10 +41,12 @@ def _two_threads() -> None:
             first_has_left.wait(60)
 
     thread = threading.Thread(target=second)
-    with quiet_pillow():
-        thread.start()
-        second_is_inside.wait(60)
-    assert warnings.filters
-    first_has_left.set()
-    thread.join()
-    assert not warnings.filters
+    with warnings.catch_warnings():
+        warnings.resetwarnings()  # those of other tests' threads
+        with quiet_pillow():
+            thread.start()
+            second_is_inside.wait(60)
+        assert warnings.filters
+        first_has_left.set()
+        thread.join()
+        assert not warnings.filters

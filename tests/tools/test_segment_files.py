@@ -1,6 +1,5 @@
 """The files of `hclip segment`: all of an image or none, and none twice."""
 
-import errno
 import json
 import os
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tools.segment_results import Command, names, written
+from tests.tools.segment_results import Command, fill_disk_at, names, written
 
 RNG = np.random.default_rng(0)
 
@@ -45,14 +44,7 @@ def test_only_the_unusable_images_are_skipped(
 def test_a_full_disk_keeps_the_finished_results(
     segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    replace = os.replace
-
-    def full(source: Path, target: Path) -> None:
-        if target.name == "b [1].png":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr("os.replace", full)
+    fill_disk_at("b [1].png", monkeypatch)
     assert segment(photos) == 2
     out, err = capsys.readouterr()
     assert out == f"1 of 3 images are segmented, in {photos.parent / 'out'}/\n"

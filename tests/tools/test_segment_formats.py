@@ -1,8 +1,6 @@
 """`hclip segment --formats`."""
 
-import errno
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.layout import Layout
 from hclip_jax.data.rle import decode_mask
 from hclip_jax.tools.segment_formats import file_names
-from tests.tools.segment_results import Command
+from tests.tools.segment_results import Command, fill_disk_at
 
 
 def test_names_of_files_are_allowed_and_differ() -> None:
@@ -73,14 +71,7 @@ def test_formats_of_labelling_tools_hold_the_ids(
 def test_an_unfinished_image_leaves_no_other_formats(
     segment: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace = os.replace
-
-    def full(source: Path, target: Path) -> None:
-        if target.name == "b [1].png":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr("os.replace", full)
+    fill_disk_at("b [1].png", monkeypatch)
     assert segment(photos, "--formats=coco,polygons,masks") == 2
     out = photos.parent / "out"
     assert [path.name for path in (out / "polygons").iterdir()] == ["a.json"]
