@@ -8,9 +8,9 @@ from jax import Array
 from jaxtyping import Float, Float32, Int32
 
 from hclip_jax.models.head.layers import Dense, GuidedDense
-from hclip_jax.ops import resize
+from hclip_jax.ops import backend, resize
 from hclip_jax.ops.collectives import psum
-from hclip_jax.ops.native import kernels
+from hclip_jax.ops.native import call, classes
 from hclip_jax.ops.normalization import LayerNorm
 
 
@@ -65,15 +65,15 @@ class ClassAggregation(nn.Module):
         padding = self._padding_sums(num_classes)
         if self._in_kernel():
             fields = class_mask, padding, self.variables["params"], self.num_heads
-            y = kernels.class_aggregation(pooled, projected, *fields, residual=pooling == 1)
+            y = classes.class_aggregation(pooled, projected, *fields, residual=pooling == 1)
             return y if pooling == 1 else x + resize.bilinear_align_corners(y, (h, w))
         y = pooled + self._attention(pooled, projected, padding, class_mask)
         y = y + self.fc2(nn.relu(self.fc1(self.norm2(y))))
         return x + resize.bilinear_align_corners(y, (h, w))
 
     def _in_kernel(self) -> bool:
-        fits = kernels.usable(self.dtype, self.hidden_dim // self.num_heads)
-        return fits and self.class_axis is None and not self.is_initializing()
+        fits = call.usable(self.dtype, self.hidden_dim // self.num_heads)
+        return fits and backend.forward_only.value and self.class_axis is None and not self.is_initializing()
 
     def _padding_sums(self, num_classes: int | Array) -> tuple[Array, Array] | None:
         """Sums over the padding tokens: of keys [K, c], and of keys times values [K, c, c]."""

@@ -9,8 +9,9 @@ from jax import Array
 from jaxtyping import Float, Float32
 
 from hclip_jax.models.head.layers import Conv, UpsampledConv
+from hclip_jax.ops import backend
 from hclip_jax.ops.conv import conv2d_transpose
-from hclip_jax.ops.native import kernels
+from hclip_jax.ops.native import call, decoder
 from hclip_jax.ops.normalization import GroupNorm
 from hclip_jax.ops.precision import FLOAT32
 
@@ -68,7 +69,7 @@ class Decoder(nn.Module):
         """Logits from aggregated costs and the result of `project_guidance`."""
         if self.in_kernel() and not self.is_initializing():
             groups = cast(tuple[int, int], tuple(dim // _num_groups(dim) for dim in self.dims))
-            return kernels.decoder(x, guidance, self.variables["params"], groups)
+            return decoder.decoder(x, guidance, self.variables["params"], groups)
         b, t = x.shape[:2]
         x = x.reshape(b * t, *x.shape[2:])
         for step, step_guidance in zip(self.steps, guidance, strict=True):
@@ -78,7 +79,11 @@ class Decoder(nn.Module):
 
     def in_kernel(self) -> bool:
         """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
-        return len(self.dims) == 2 and kernels.usable(self.dtype, self.channels, *self.dims)
+        return (
+            backend.forward_only.value
+            and len(self.dims) == 2
+            and call.usable(self.dtype, self.channels, *self.dims)
+        )
 
     def _logit_init(self) -> dict[str, Any]:
         """Initializers of the last layer: with a prior, every logit starts at log(p / (1 - p))."""

@@ -11,9 +11,10 @@ from jax import Array
 from jaxtyping import Float
 
 from hclip_jax.models.head.layers import Dense, GuidedDense
+from hclip_jax.ops import backend
 from hclip_jax.ops.activations import gelu
 from hclip_jax.ops.attention import attend
-from hclip_jax.ops.native import kernels
+from hclip_jax.ops.native import call, swin
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.roll import roll
 
@@ -59,7 +60,7 @@ class SpatialAggregation(nn.Module):
 
     def in_kernel(self) -> bool:
         """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
-        return kernels.usable(self.dtype, self.hidden_dim // self.num_heads)
+        return backend.forward_only.value and call.usable(self.dtype, self.hidden_dim // self.num_heads)
 
 
 class SwinBlock(nn.Module):
@@ -93,9 +94,13 @@ class SwinBlock(nn.Module):
         grid = (x.shape[2], x.shape[3])
         size, shift = self._window_size_and_shift(grid)
         mask = shifted_window_mask(*grid, size, shift) if shift else None
-        if kernels.usable(self.dtype, self.hidden_dim // self.num_heads) and not self.is_initializing():
+        if (
+            backend.forward_only.value
+            and call.usable(self.dtype, self.hidden_dim // self.num_heads)
+            and not self.is_initializing()
+        ):
             params = self.variables["params"]
-            return kernels.swin_block(x, guidance, params, self.num_heads, (size, shift), mask)
+            return swin.swin_block(x, guidance, params, self.num_heads, (size, shift), mask)
         # Everything but attention treats each patch independently, so windows are made once, from the input.
         x = to_windows(roll(x, -shift), size)
         bias = None if mask is None else jnp.asarray(mask)[None, None, :, None]

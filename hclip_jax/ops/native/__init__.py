@@ -1,9 +1,13 @@
-"""Kernels of the segmentation head in C++, for CPUs and programs without gradients.
+"""Kernels of the segmentation head in C++, for CPUs: the operations of modules of models/head.
 
-kernels  the kernels as JAX functions, and whether they are used
+call     whether the kernels are used, and the call of one
+classes  the class aggregation, for programs without gradients
+decoder  the decoder
 library  the compiled kernels, registered with XLA
+swin     a Swin block
 
-kernels.cc has the handlers that XLA calls, arguments.h what they hand on, parallel.h the threads. The .inc
-files are compiled once for each width of vectors, as path.inc lists them: lanes (vectors), product
-(matrices), norm, mlp, and a file for each kernel: swin, classes, decoder.
+In C++, kernels.cc compiles everything: path.inc lists the .inc files, compiled once for each width of
+vectors: lanes (vectors), product (matrices), norm, mlp, and files for each kernel: swin, classes, decoder.
+Files called _handlers.h have the functions that XLA calls, with handlers.h in common; arguments.h says what
+they hand on, parallel.h shares work among threads.
 """

@@ -14,7 +14,7 @@ from hclip_jax.models.head.class_aggregation import ClassAggregation
 from hclip_jax.models.head.decoder import Decoder
 from hclip_jax.models.head.spatial_aggregation import SpatialAggregation
 from hclip_jax.ops import backend
-from hclip_jax.ops.native import kernels, library
+from hclip_jax.ops.native import call, library
 
 pytestmark = pytest.mark.skipif(
     library.lanes() == 0, reason="the kernels are not built (pip install -e .), or this CPU has no AVX2"
@@ -154,16 +154,14 @@ def test_on_several_devices_at_once() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_only_float32_without_gradients_on_a_cpu(dtype: Any) -> None:
-    assert not kernels.usable(jnp.float32, 32)  # a program that may be differentiated
-    with backend.forward_only(True):
-        assert kernels.usable(jnp.float32, 32, 64)
-        assert not kernels.usable(dtype, 32)
-        assert not kernels.usable(jnp.float32, 32, 40)
-        with backend.compiled_for("tpu"):
-            assert not kernels.usable(jnp.float32, 32)
-        with backend.native_kernels(False):
-            assert not kernels.usable(jnp.float32, 32)
+def test_only_float32_on_a_cpu(dtype: Any) -> None:
+    assert call.usable(jnp.float32, 32, 64)
+    assert not call.usable(dtype, 32)
+    assert not call.usable(jnp.float32, 32, 40)
+    with backend.compiled_for("tpu"):
+        assert not call.usable(jnp.float32, 32)
+    with backend.native_kernels(False):
+        assert not call.usable(jnp.float32, 32)
 
 
 def test_gradients_are_those_of_the_plain_form() -> None:

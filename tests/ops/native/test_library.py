@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 from hclip_jax.ops import backend
-from hclip_jax.ops.native import kernels, library
+from hclip_jax.ops.native import call, library
 
 lanes_of_a_new_process = library.lanes.__wrapped__  # not the cached result of this one
 
@@ -16,7 +16,7 @@ def test_without_a_library_the_plain_forms_run(tmp_path: Path, monkeypatch: pyte
     assert lanes_of_a_new_process() == 0
     monkeypatch.setattr(library, "lanes", lanes_of_a_new_process)
     with backend.forward_only(True):
-        assert not kernels.usable(jnp.float32, 32)
+        assert not call.usable(jnp.float32, 32)
 
 
 def test_a_library_of_another_system_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
