@@ -11,7 +11,6 @@ from jax import Array
 from jaxtyping import Float
 
 from hclip_jax.models.head.layers import Dense, GuidedDense
-from hclip_jax.ops import backend
 from hclip_jax.ops.activations import gelu
 from hclip_jax.ops.attention import attend
 from hclip_jax.ops.native import call, swin
@@ -60,7 +59,7 @@ class SpatialAggregation(nn.Module):
 
     def in_kernel(self) -> bool:
         """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
-        return backend.forward_only.value and call.usable(self.dtype, self.hidden_dim // self.num_heads)
+        return call.usable(self.dtype, self.hidden_dim // self.num_heads)
 
 
 class SwinBlock(nn.Module):
@@ -94,11 +93,7 @@ class SwinBlock(nn.Module):
         grid = (x.shape[2], x.shape[3])
         size, shift = self._window_size_and_shift(grid)
         mask = shifted_window_mask(*grid, size, shift) if shift else None
-        if (
-            backend.forward_only.value
-            and call.usable(self.dtype, self.hidden_dim // self.num_heads)
-            and not self.is_initializing()
-        ):
+        if call.usable(self.dtype, self.hidden_dim // self.num_heads) and not self.is_initializing():
             params = self.variables["params"]
             return swin.swin_block(x, guidance, params, self.num_heads, (size, shift), mask)
         # Everything but attention treats each patch independently, so windows are made once, from the input.

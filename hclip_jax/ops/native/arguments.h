@@ -32,6 +32,39 @@ struct Swin {
   long keys() const { return (N() + 31) / 32 * 32; }
 };
 
+// Gradients that are sums over classes: of the parameters, in the order of swin.py, then of the guidance.
+struct SwinSums {
+  float *norm1_scale, *norm1_bias, *projections, *value_bias, *out, *out_bias;  // projections: [3, C, C]
+  float *norm2_scale, *norm2_bias, *kernel1, *bias1, *kernel2, *bias2;
+  float *query_guidance, *key_guidance;  // [N, C]
+
+  SwinSums(float* memory, long C, long hidden, long N) {
+    float** const arrays[] = {&norm1_scale, &norm1_bias, &projections, &value_bias, &out,     &out_bias,       &norm2_scale,
+                              &norm2_bias,  &kernel1,    &bias1,       &kernel2,    &bias2,   &query_guidance, &key_guidance};
+    const long floats[] = {C, C, 3 * C * C, C, C * C, C, C, C, C * hidden, hidden, hidden * C, C, N * C, N * C};
+    for (int i = 0; i < 14; ++i) {
+      *arrays[i] = memory;
+      memory += floats[i];
+    }
+  }
+};
+
+struct SwinGradient {
+  Swin forward;     // without y, and with kernel2 of the MLP unused
+  const float* dy;  // [B, T, h, w, C]
+  float* dx;
+  const float* projections;                    // query, key and value as one kernel [C, 3 C], packed
+  const float *back, *out, *kernel1, *kernel2;  // transposed and packed; back: of `projections`
+  float* sums;                                 // `slot_floats` for each slot: image, window, part of the classes
+  long parts;
+
+  long parameter_floats() const {
+    const long C = forward.C, hidden = forward.mlp.hidden;
+    return 4 * C * C + 2 * C * hidden + 7 * C + hidden;
+  }
+  long slot_floats() const { return parameter_floats() + 2 * forward.N() * forward.C; }
+};
+
 struct Classes {
   const float* x;  // [B, T, patches, C]
   float* y;        // may be x, as in a Swin block
@@ -59,14 +92,29 @@ struct Decoder {
   long T, h, w, C;
 };
 
+// y = the sum of `count` arrays of `floats` floats, each `stride` after the one before.
+struct Slots {
+  static constexpr long AT_ONCE = 4096;  // floats of an item
+  const float* first;
+  float* y;
+  long floats, count, stride;
+
+  long items() const { return (floats + AT_ONCE - 1) / AT_ONCE; }
+};
+
 // The functions of one width of vectors. A `scratch` function gives the floats that a thread needs.
 struct Path {
+  long lanes;
   void (*pack)(const float* kernel, long ld, long K, long N, float* packed);
+  void (*pack_turned)(const float* kernel, long ld, long K, long N, float* packed);
   void (*pack_mlp)(const float* kernel1, const float* kernel2, long C, long hidden, float* packed1, float* packed2);
   void (*pack_transposed)(const float* kernel, long C, long F, float* packed);
   void (*pack_conv)(const float* kernel, long C, long F, float* packed);
+  void (*add_slots)(const Slots&, long item, float*);
   long (*swin_scratch)(const Swin&);
   void (*swin_window)(const Swin&, long item, float* scratch);
+  long (*swin_gradient_scratch)(const SwinGradient&);
+  void (*swin_gradient_slot)(const SwinGradient&, long item, float* scratch);
   long (*classes_scratch)(const Classes&);
   void (*classes_patch)(const Classes&, long item, float* scratch);
   long (*decoder_scratch)(const Decoder&);

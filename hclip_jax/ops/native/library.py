@@ -11,13 +11,15 @@ from pathlib import Path
 
 import jax
 
-VERSION = 1
+VERSION = 2
 """The kernels' version, a part of their names in programs. A library of another version is not used.
 
 Count it up, in kernels.cc too, when arguments or results change.
 """
 FOLDER = Path(__file__).parent
-TARGETS = tuple(f"hclip_jax_{name}" for name in ("swin_block", "class_aggregation", "decoder"))
+TARGETS = tuple(
+    f"hclip_jax_{name}" for name in ("swin_block", "swin_block_gradient", "class_aggregation", "decoder")
+)
 
 
 @functools.cache

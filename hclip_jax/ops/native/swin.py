@@ -1,14 +1,23 @@
-"""A Swin block of the head as a native kernel."""
+"""A Swin block of the head as a native kernel, with its gradient."""
 
 import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Float32
 
-from hclip_jax.ops.native.call import GRANULE, call_kernel, mlp_params, norm_params
+from hclip_jax.ops.native.call import GRANULE, call_kernel, mlp_params, norm_params, split_like
+
+Weights = tuple[Array, ...]
+
+_SLOTS = 64
+"""Accumulators of gradients that are summed over classes, 0.9 MB each at 128 channels.
+
+Their number decides how many threads can work, and the order of sums, whatever the number of threads.
+"""
 
 
 def swin_block(
@@ -29,20 +38,52 @@ def swin_block(
         window: size of the windows, and the number of patches by which they are shifted.
         mask: bias of the logits, for windows that are shifted.
     """
-    size, shift = window
     p = params
-    operands = (
-        x,
-        *(g[:, 0] for g in guidance),
-        _padded_mask(mask, size * size),
+    weights = (
         *norm_params(p["norm1"]),
         *(p[name]["x"]["kernel"] for name in ("query", "key")),
         *(p[name][part] for name in ("value", "out") for part in ("kernel", "bias")),
         *mlp_params(p),
     )
-    attributes = {"heads": num_heads, "size": size, "shift": shift}
-    (y,) = call_kernel("hclip_jax_swin_block", [x.shape], operands, attributes, in_place=True)
+    query, key = (g[:, 0] for g in guidance)
+    return _block(x, query, key, weights, _padded_mask(mask, window[0] ** 2), (num_heads, *window))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
+def _block(
+    x: Array, query: Array, key: Array, weights: Weights, mask: Array, sizes: tuple[int, int, int]
+) -> Array:
+    """The kernel: `weights` in the order of its arguments, `sizes` are heads, window size and shift."""
+    operands = (x, query, key, mask, *weights)
+    (y,) = call_kernel("hclip_jax_swin_block", [x.shape], operands, _attributes(sizes), in_place=True)
     return y
+
+
+def _block_fwd(
+    x: Array, query: Array, key: Array, weights: Weights, mask: Array, sizes: tuple[int, int, int]
+) -> tuple[Array, tuple[Any, ...]]:
+    operands = (x, query, key, mask, *weights)
+    (y,) = call_kernel("hclip_jax_swin_block", [x.shape], operands, _attributes(sizes))
+    return y, (x, query, key, mask, weights)
+
+
+def _block_bwd(
+    sizes: tuple[int, int, int], saved: tuple[Any, ...], dy: Array
+) -> tuple[Array, Array, Array, Weights, None]:
+    """Computes the forward pass of each window again, so nothing but the inputs is saved."""
+    x, query, key, mask, weights = saved
+    shapes = [x.shape, query.shape, key.shape, (sum(w.size for w in weights),)]
+    attributes = {**_attributes(sizes), "slots": _SLOTS}
+    operands = (x, query, key, mask, *weights, dy)
+    dx, dquery, dkey, dweights = call_kernel("hclip_jax_swin_block_gradient", shapes, operands, attributes)
+    return dx, dquery, dkey, split_like(dweights, weights), None
+
+
+_block.defvjp(_block_fwd, _block_bwd)
+
+
+def _attributes(sizes: tuple[int, int, int]) -> dict[str, int]:
+    return dict(zip(("heads", "size", "shift"), sizes, strict=True))
 
 
 def _padded_mask(mask: np.ndarray | None, tokens: int) -> Array:

@@ -15,36 +15,9 @@ from hclip_jax.models.head.decoder import Decoder
 from hclip_jax.models.head.spatial_aggregation import SpatialAggregation
 from hclip_jax.ops import backend
 from hclip_jax.ops.native import call, library
+from tests.ops.native.modules import WIDTHS, apply_guided, guided, needs_kernels, normal, random_params, slow
 
-pytestmark = pytest.mark.skipif(
-    library.lanes() == 0, reason="the kernels are not built (pip install -e .), or this CPU has no AVX2"
-)
-RNG = np.random.default_rng(0)
-WIDTHS = [width for width in (16, 8) if width <= library.lanes()]
-"""Floats in a vector; the width is a part of the program."""
-
-
-def slow(*case: Any) -> Any:
-    """A case that `pytest -m slow` runs."""
-    return pytest.param(*case, marks=pytest.mark.slow)
-
-
-def normal(*shape: int) -> Array:
-    return jnp.asarray(RNG.standard_normal(shape, np.float32))
-
-
-def apply_guided(module: Any, params: Any, x: Array, guidance: Any) -> Array:
-    return module.apply(params, x, guidance, method=guided)
-
-
-def guided(module: Any, x: Array, guidance: Any) -> Array:
-    return module(x, module.project_guidance(guidance))
-
-
-def random_params(init: Callable[..., Any], *args: Any) -> Any:
-    """Without zeros and ones, which hide that something is left out."""
-    shapes = jax.eval_shape(init, jax.random.key(0), *args)
-    return jax.tree.map(lambda x: (x.ndim == 1) * 0.5 + 0.2 * normal(*x.shape), shapes)
+pytestmark = needs_kernels
 
 
 def assert_equals_plain(function: Callable[..., Array], *args: Any, widths: list[int] = WIDTHS) -> None:
@@ -162,9 +135,3 @@ def test_only_float32_on_a_cpu(dtype: Any) -> None:
         assert not call.usable(jnp.float32, 32)
     with backend.native_kernels(False):
         assert not call.usable(jnp.float32, 32)
-
-
-def test_gradients_are_those_of_the_plain_form() -> None:
-    module, params, x, guidance = swin_case()
-    text = jax.jit(jax.grad(lambda x: apply_guided(module, params, x, guidance).sum())).lower(x).as_text()
-    assert "hclip_jax_" not in text
