@@ -29,6 +29,8 @@ from tests.gradients import value_and_gradients
 
 APIS = {"custom_vjp", "custom_jvp", "custom_gradient"}
 BOTH = ("float32", "bfloat16")
+NATIVE_KERNELS = {"ops.native.swin._block": "test_swin_gradient.py"}
+"""Gradients of kernels, and the files of tests/ops/native that compare them with their modules."""
 
 
 class Case(NamedTuple):
@@ -222,7 +224,14 @@ def custom_calls(function: Callable[..., Array], args: list[Array]) -> set[str]:
 
 
 def test_every_custom_gradient_is_in_the_table() -> None:
-    assert custom_gradients(Path(hclip_jax.__file__).parent) == {case.name for case in CASES}
+    listed = {case.name for case in CASES} | NATIVE_KERNELS.keys()
+    assert custom_gradients(Path(hclip_jax.__file__).parent) == listed
+
+
+@pytest.mark.parametrize("test_file", NATIVE_KERNELS.values())
+def test_kernels_have_their_own_tests(test_file: str) -> None:
+    text = (Path(__file__).parent / "native" / test_file).read_text()
+    assert "def test_gradients_are_those_of_the_plain_form" in text
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from hclip_jax.data.sources import open_source
 from hclip_jax.inference.predictor import Predictor
 from hclip_jax.models.hclip import Model
 from hclip_jax.models.params import Params
-from hclip_jax.ops import backend
 from hclip_jax.sharding import make_mesh, named_sharding, place
 from hclip_jax.training.init import initial_params
 from hclip_jax.training.optimizer import make_optimizer
@@ -84,8 +83,7 @@ def _prediction(config: Config, num_classes: int, protocol: InferenceProtocol, i
     pixels = np.random.default_rng(0).integers(0, 256, (image_size, image_size, 3), np.uint8)
     batch = [pixels] * config.train.batch_size
     sizes = [(image_size, image_size)] * len(batch)
-    with backend.native_kernels(False):  # a kernel does not show its products
-        flops = count_flops(lambda: predictor.logits(batch))
+    flops = count_flops(lambda: predictor.logits(batch))
     return Case(lambda: predictor.segment(batch, sizes), flops)
 
 

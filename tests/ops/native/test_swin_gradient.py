@@ -24,10 +24,9 @@ pytestmark = needs_kernels
 Case = tuple[Callable[..., Array], tuple[Any, Array, Array]]
 
 
-def case(
-    channels: int, heads: int, window: int, batch: int, classes: int, grid: tuple[int, int], dtype: Any
-) -> Case:
+def case(sizes: tuple[Any, ...], dtype: Any = jnp.float32) -> Case:
     """A scalar function of parameters, activations and guidance, and its arguments."""
+    channels, heads, window, batch, classes, grid = sizes
     module = SpatialAggregation(channels, 16, heads, window, dtype)
     x, guidance = (normal(*s).astype(dtype) for s in ((batch, classes, *grid, channels), (batch, *grid, 16)))
     params = random_params(nn.init(guided, module), x, guidance)
@@ -60,7 +59,7 @@ def gradient(function: Callable[..., Array], *args: Any) -> Any:
 def test_gradients_are_those_of_the_plain_form(
     sizes: Any, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    function, args = case(*sizes, jnp.float32)
+    function, args = case(sizes)
     with backend.native_kernels(False):
         want = gradient(function, *args).compile()(*args)
     monkeypatch.setattr(library, "lanes", lambda: width)
@@ -73,12 +72,12 @@ def test_gradients_are_those_of_the_plain_form(
         if "['key']['guidance']['bias']" in name:  # zero but for rounding: all logits of a row move together
             assert np.abs(got).max() < 1e-3 * np.abs(args[1]).max()
             continue
-        np.testing.assert_allclose(got, plain, rtol=0, atol=1e-5 * np.abs(plain).max(), err_msg=name)
+        np.testing.assert_allclose(got, plain, rtol=0, atol=2e-5 * np.abs(plain).max(), err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_other_dtypes_have_the_plain_form(dtype: Any) -> None:
-    function, args = case(32, 1, 2, 1, 3, (4, 4), dtype)
+    function, args = case((32, 1, 2, 1, 3, (4, 4)), dtype)
     assert "hclip_jax_" not in gradient(function, *args).as_text()
 
 
