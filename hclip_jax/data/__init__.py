@@ -6,6 +6,7 @@ folder      a labelled folder        scan  pairs its files, for training and for
 image_names names of images that are unique
 layout      other ways to lay out files; open_labels opens each
 patterns    nested folders           colour_map  labels as colours      coco  JSON of COCO, and panoptic PNGs
+labelme     a JSON of shapes for each image
 coco_file   such a JSON; coco_annotations  its regions        rle, rasterize  regions to masks
 named_ids   class ids by names
 labels      reads the label of an image, by label_io from a file

@@ -35,7 +35,7 @@ class Regions:
         """
         found = annotation.get("segmentation")
         is_runs = isinstance(found, dict) and isinstance(found.get("counts"), (str, list))
-        is_points = isinstance(found, list) and all(map(_is_polygon, found))
+        is_points = isinstance(found, list) and all(map(is_polygon, found))
         if found in (None, [], [[]]):
             self.boxes.append(_id_of(annotation))
         elif not is_runs and not is_points:
@@ -102,7 +102,8 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
-def _is_polygon(value: Any) -> bool:
+def is_polygon(value: Any) -> bool:
+    """Whether a value is a polygon: a list of x, y, x, y, ... of three or more points."""
     return (
         isinstance(value, list)
         and len(value) >= 6

@@ -64,9 +64,10 @@ class FolderSource:
             target = f"of the same name to {root / 'labels' / split}"
             if layout.labels:
                 target = f"that {here.labels} {'lists' if layout.is_coco else 'matches'}"
+            kind = "JSON of LabelMe" if layout.is_labelme else "PNG"
             raise UserError(
                 f"no label for {some(image.name for image in without_label)} in {_folders(without_label)}: "
-                f"add a PNG {target} or remove the image"
+                f"add a {kind} {target} or remove the image"
             )
         self._names = unique_names([pair.image for pair in self._pairs])
         with ThreadPoolExecutor(16) as pool:  # threads: the disk limits the reading of headers, not the CPU

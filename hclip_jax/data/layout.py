@@ -16,7 +16,7 @@ class Layout(NamedTuple):
 
     Attributes:
         images: a pattern of the images below the root, or with COCO labels their folder.
-        labels: a pattern of the label PNGs below the root, or a JSON file of COCO.
+        labels: a pattern of the label PNGs or of LabelMe's JSONs below the root, or a JSON file of COCO.
         colour_map: a file from colours to class names, or "voc".
     """
 
@@ -27,12 +27,17 @@ class Layout(NamedTuple):
     @property
     def is_coco(self) -> bool:
         """Whether the labels are a JSON file of COCO."""
-        return self.labels.lower().endswith(".json")
+        return self.labels.lower().endswith(".json") and "*" not in self.labels
+
+    @property
+    def is_labelme(self) -> bool:
+        """Whether each image has a JSON file of LabelMe."""
+        return self.labels.lower().endswith(".json") and "*" in self.labels
 
     @property
     def has_names(self) -> bool:
         """Whether labels have names or colours, which are looked up, in place of class ids."""
-        return self.is_coco or bool(self.colour_map)
+        return self.is_coco or self.is_labelme or bool(self.colour_map)
 
     def of_split(self, split: str) -> "Layout":
         """The layout with the split in place of {split}."""
@@ -51,7 +56,9 @@ class Layout(NamedTuple):
         """
         if bool(self.images) != bool(self.labels):
             given, missing = ("images", "labels") if self.images else ("labels", "images")
-            example = "'.'" if self.is_coco else f"'{missing}/{SPLIT}/*/*.png'"
+            example = (
+                "'.'" if self.is_coco else "'*.*'" if self.is_labelme else f"'{missing}/{SPLIT}/*/*.png'"
+            )
             raise UserError(
                 f"{where}{given} is {getattr(self, given)!r}, but {where}{missing} is empty: give both, "
                 f"such as {missing}={example}"
@@ -62,7 +69,7 @@ class Layout(NamedTuple):
                     f"{where}{field} is {getattr(self, field)!r}, but it must be a path of this machine: "
                     "copy the data set there"
                 )
-        if self.is_coco and self.colour_map:
+        if (self.is_coco or self.is_labelme) and self.colour_map:
             raise UserError(
                 f"{where}colour_map is {self.colour_map!r}, but {where}labels is the JSON {self.labels}, "
                 "which has no colours: leave colour_map empty"

@@ -3,7 +3,7 @@
 import enum
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,13 +73,14 @@ class Listing(NamedTuple):
         return ", ".join(found)
 
 
-def list_images(folder: Path, sampled: bool = False) -> Listing:
+def list_images(folder: Path, sampled: bool = False, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Listing:
     """Lists a folder, not what is below it. Files are recognised by their suffix and not opened.
 
     Args:
         folder: the folder.
         sampled: whether to ask for the permissions of only some of many files (`spread`), since each is a
             request to a network disk; links are all followed.
+        suffixes: of other files to list in place of images.
 
     Raises:
         UserError: the folder cannot be listed.
@@ -90,9 +91,9 @@ def list_images(folder: Path, sampled: bool = False) -> Listing:
     asked = set(spread(len(entries)) if sampled else range(len(entries)))
     with ThreadPoolExecutor(16) as pool:  # threads: the disk limits this, not the CPU
         reasons = {
-            index: pool.submit(_reason, folder / entry.name)
+            index: pool.submit(_reason, folder / entry.name, suffixes)
             for index, entry in enumerate(entries)
-            if index in asked or not _is_plain_image(entry)
+            if index in asked or not _is_plain_image(entry, suffixes)
         }
     for index, entry in enumerate(entries):
         path = folder / entry.name
@@ -141,17 +142,17 @@ def _is_same(first: Path, second: Path) -> bool:
     )  # `Path.resolve` fails where links form a circle
 
 
-def _is_plain_image(entry: os.DirEntry[str]) -> bool:
+def _is_plain_image(entry: os.DirEntry[str], suffixes: Collection[str]) -> bool:
     """Whether the listing alone shows a file with the suffix of an image, and no link."""
-    is_image = Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
+    is_image = Path(entry.name).suffix.lower() in suffixes and not entry.name.startswith(".")
     return is_image and entry.is_file(follow_symlinks=False)
 
 
-def _reason(path: Path) -> LeftOut | None:
+def _reason(path: Path, suffixes: Collection[str]) -> LeftOut | None:
     if path.name.startswith("."):  # macOS adds ._NAME.jpg
         return LeftOut.OTHER
     suffix = path.suffix.lower()
-    is_image = suffix in IMAGE_SUFFIXES
+    is_image = suffix in suffixes
     try:
         mode = path.stat().st_mode
     except PermissionError:

@@ -15,6 +15,7 @@ from absl import flags
 from hclip_jax.data.transforms import augment
 from hclip_jax.data.types import DecodedExample, DecodingSource, Example, Source
 from hclip_jax.errors import UserError
+from hclip_jax.io.worker import end_with_parent
 
 _NUM_THREADS = 8  # decoding and resizing release the interpreter lock
 _NUM_THREADS_PER_WORKER = 2  # one waits for the disk while the other computes
@@ -169,7 +170,7 @@ def _prefetch(dataset: grain.MapDataset, num_workers: int) -> grain.DatasetItera
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()  # grain requires it, and only absl's own main parses the flags
         options = grain.MultiprocessingOptions(num_workers=num_workers)
-        elements = elements.mp_prefetch(options).map(_copy_arrays)
+        elements = elements.mp_prefetch(options, end_with_parent).map(_copy_arrays)
     return iter(elements)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hclip_jax.data.coco import CocoLabels
 from hclip_jax.data.colour_map import read_colour_map
+from hclip_jax.data.labelme import LabelmeLabels
 from hclip_jax.data.labels import Labels, PngLabels
 from hclip_jax.data.layout import Layout
 from hclip_jax.data.patterns import scan_patterns
@@ -23,7 +24,7 @@ def open_labels(
         split: the name of the split.
         classes_file: a class list to use instead of the folder's, of a colour map's or of a JSON's names.
         layout: where the files lie; an empty one is a labelled folder.
-        sampled: as of `list_images`.
+        sampled: as of `list_images`; False keeps what is wrong with one label until it is read.
 
     Raises:
         UserError: a file is missing or wrong.
@@ -34,6 +35,9 @@ def open_labels(
         coco = CocoLabels(root / here.labels, root / here.images, split, class_list)
         return coco.scan, coco
     scan = scan_patterns(root, split, layout, sampled) if layout.images else scan_split(root, split)
+    if layout.is_labelme:
+        class_list = _class_list(root, classes_file)
+        return scan, LabelmeLabels(scan.pairs, class_list, keeps_errors=not sampled)
     return scan, open_png_labels(root, classes_file, layout)
 
 
@@ -45,7 +49,11 @@ def open_png_labels(root: Path, classes_file: str, layout: Layout) -> PngLabels:
     """
     if not layout.colour_map:
         return PngLabels()
-    path = classes_file or root / CLASS_LIST
-    class_list = read_class_names(path) if classes_file or (root / CLASS_LIST).exists() else ()
-    colours = read_colour_map(layout.colour_map, class_list)
+    colours = read_colour_map(layout.colour_map, _class_list(root, classes_file))
     return PngLabels(colours, colours.class_names, colours.fingerprint())
+
+
+def _class_list(root: Path, classes_file: str) -> tuple[str, ...]:
+    """The class list that is given, or that of the folder; empty if there is none."""
+    path = classes_file or root / CLASS_LIST
+    return read_class_names(path) if classes_file or (root / CLASS_LIST).exists() else ()

@@ -3,19 +3,23 @@
 images = leftImg8bit/train/*/*_leftImg8bit.png
 labels = gtFine/train/*/*_gtFine_labelTrainIds.png
 
-An image and its label belong together if every * stands for the same text in both, in any Unicode form.
+An image and its label belong together if every * stands for the same text in both, in any Unicode form. The
+last .* of the images is any suffix; labels are PNGs, or JSONs of LabelMe.
 """
 
 import re
 import unicodedata
+from collections.abc import Collection
 from pathlib import Path
 
 from hclip_jax.data.layout import Layout
-from hclip_jax.data.listing import LeftOut, dead_link, list_entries, list_images
+from hclip_jax.data.listing import IMAGE_SUFFIXES, LeftOut, dead_link, list_entries, list_images
 from hclip_jax.data.scan import LABEL_SUFFIX, FilePair, Scan, ScanIssue, ScanIssueKind
 from hclip_jax.errors import UserError
 
 _LOST = {LeftOut.DEAD_LINK: ScanIssueKind.DEAD_LINK, LeftOut.UNREADABLE: ScanIssueKind.UNREADABLE}
+
+_ANY_SUFFIX = ".*"
 
 Key = tuple[str, ...]
 
@@ -33,7 +37,7 @@ def scan_patterns(root: Path, split: str, layout: Layout, sampled: bool = True) 
         UserError: a pattern is none, or no image matches.
     """
     here = layout.of_split(split)
-    counts = [pattern.count("*") for pattern in (here.images, here.labels)]
+    counts = [here.images.removesuffix(_ANY_SUFFIX).count("*"), here.labels.count("*")]
     if not counts[0] or counts[0] != counts[1]:
         raise UserError(
             f"the pattern of the images {here.images!r} has {counts[0]} * and that of the labels "
@@ -42,8 +46,10 @@ def scan_patterns(root: Path, split: str, layout: Layout, sampled: bool = True) 
         )
     issues: list[ScanIssue] = []
     images, lost_images = _find(root, here.images, issues, sampled)
-    found, lost_labels = _find(root, here.labels, issues, sampled)
-    labels = {key: path for key, path in found.items() if path.suffix.lower() == LABEL_SUFFIX}
+    suffix = ".json" if layout.is_labelme else LABEL_SUFFIX
+    suffixes = {suffix} if layout.is_labelme else IMAGE_SUFFIXES
+    found, lost_labels = _find(root, here.labels, issues, sampled, suffixes)
+    labels = {key: path for key, path in found.items() if path.suffix.lower() == suffix}
     issues += [ScanIssue(ScanIssueKind.NOT_PNG, path) for key, path in found.items() if key not in labels]
     if not images and not issues:
         raise UserError(f"no image in {root} matches {here.images!r}: check the pattern and its folders")
@@ -58,16 +64,20 @@ def scan_patterns(root: Path, split: str, layout: Layout, sampled: bool = True) 
 
 
 def _find(
-    root: Path, pattern: str, issues: list[ScanIssue], sampled: bool
+    root: Path,
+    pattern: str,
+    issues: list[ScanIssue],
+    sampled: bool,
+    suffixes: Collection[str] = IMAGE_SUFFIXES,
 ) -> tuple[dict[Key, Path], set[Key]]:
-    """The image files that match, by what the * stand for, and those that match but are lost."""
+    """The files that match, by what the * stand for, and those that match but are lost."""
     *folders, last = Path(pattern).parts
     if ".." in folders or "**" in pattern:
         raise UserError(f"the pattern {pattern!r} must have no .. and no **: write one * for each part")
     found: dict[Key, Path] = {}
     lost: set[Key] = set()
     for key, folder in _folders(root, folders):
-        listing = list_images(folder, sampled)
+        listing = list_images(folder, sampled, suffixes)
         for path in listing.images:
             if (more := _stars(last, path.name)) is not None:
                 used = found.setdefault((*key, *more), path)
@@ -105,5 +115,7 @@ def _folders(root: Path, parts: list[str]) -> list[tuple[Key, Path]]:
 
 def _stars(part: str, name: str) -> Key | None:
     """The texts that the * of a part stand for in a name; None if it does not match."""
-    match = re.fullmatch(re.escape(part).replace(r"\*", "(.*)"), name, re.DOTALL)
+    stem = part.removesuffix(_ANY_SUFFIX)
+    regex = re.escape(stem).replace(r"\*", "(.*)") + r"\.[^.]*" * (stem != part)
+    match = re.fullmatch(regex, name, re.DOTALL)
     return tuple(unicodedata.normalize("NFC", text) for text in match.groups()) if match else None

@@ -1,10 +1,7 @@
 """A map over several processes that keeps the order and holds a bounded number of results."""
 
 import multiprocessing
-import multiprocessing.connection
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -12,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from hclip_jax.errors import UserError
+from hclip_jax.io.worker import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,7 +41,7 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         return
     # Not forked: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
     pending: deque[Future[R]] = deque()
     try:
         for item in items:
@@ -58,20 +56,3 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], workers: int) ->
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _prepare_worker() -> None:
-    """Lets a worker end with its parent, and only with it.
-
-    Ctrl-C reaches all processes, but the parent ends the workers. When the parent is killed, they would wait
-    for work forever.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
-
-
-def _wait_and_exit(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)

@@ -9,6 +9,6 @@ check_data    check_previews: its images
 prepare       prepare_tables: its tables
 convert       merge, merge_check          push
 report        benchmark                   compile
-ablate        hypersphere                 pretrain_tiny
+ablate        children: its trainings     hypersphere, pretrain_tiny
 model_table   what convert says of a model             signals       SIGTERM ends a command as Ctrl-C does
 """

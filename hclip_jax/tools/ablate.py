@@ -3,13 +3,13 @@
 hclip ablate [--config=NAME|FILE] [--workdir=DIR] [--methods=A,B] [--seeds=0,1] [--jobs=2]
 
 Each training is a run of hclip train in DIR/METHOD/SEED. Finished trainings are not repeated, so the same
-command resumes an ablation. After each training, DIR/table.json, table.md and plot.png are updated. Example:
+command resumes an ablation. Ctrl-C, SIGTERM and SIGHUP let the running trainings save first. After each
+training, DIR/table.json, table.md and plot.png are updated. Example:
 
     hclip ablate --config=ablation --workdir=runs/ablation --jobs=2
 """
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import bar, console
+from hclip_jax.tools.children import STOPPED, Children
 from hclip_jax.tools.command_line import Parser, run
 from hclip_jax.training.workdir import check_workdir
 
@@ -60,11 +61,18 @@ def main(argv: list[str]) -> int:
     if args.jobs < 1:
         raise UserError(f"--jobs is {args.jobs}; it must be 1 or more")
     runs = read_plan(args.config, args.workdir, _split(args.methods), _parse_seeds(args.seeds))
-    _train_all(runs, args.workdir, args.jobs)
-    return 0
+    with Children() as children:
+        _train_all(runs, args.workdir, args.jobs, children)
+    if children.is_asked():
+        print(
+            "stopped as asked, and so are the running trainings, each saved if it had begun; the same "
+            "command goes on there",
+            file=sys.stderr,
+        )
+    return children.status()
 
 
-def _train_all(runs: Sequence[Run], workdir: Path, jobs: int) -> None:
+def _train_all(runs: Sequence[Run], workdir: Path, jobs: int, children: Children) -> None:
     for r in runs:
         check_workdir(r.workdir, r.config, may_grow=False)  # results of another configuration do not count
     remaining = [r for r in runs if r.final_metrics() is None]
@@ -73,25 +81,30 @@ def _train_all(runs: Sequence[Run], workdir: Path, jobs: int) -> None:
     cores = _core_sets(jobs)
     with ThreadPoolExecutor(jobs, initializer=lambda: _pin_to(cores.get())) as pool, bar() as progress:
         task = progress.add_task("trainings", total=len(runs), completed=num_finished)
-        futures = [pool.submit(_train, r) for r in remaining]
+        futures = [pool.submit(_train, r, children) for r in remaining]
         try:
             for future in as_completed(futures):
-                console.print(future.result())
-                progress.advance(task)
-                _write_results(workdir, runs)
+                if message := future.result():
+                    console.print(message)
+                    progress.advance(task)
+                    _write_results(workdir, runs)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    if children.is_asked():
+        return
     _write_results(workdir, runs)
     console.print(f"{workdir}/table.md, table.json, plot.png")
 
 
-def _train(r: Run) -> str:
-    """Runs one training in a subprocess and returns a message."""
+def _train(r: Run, children: Children) -> str:
+    """Runs one training in a subprocess and returns a message; "" if a signal ended it or came before."""
     start = time.monotonic()
     r.workdir.mkdir(parents=True, exist_ok=True)
     with (r.workdir / "log.txt").open("a") as log:
-        status = subprocess.run(r.command, stdout=log, stderr=log).returncode
+        status = children.run(r.command, log)
+    if children.is_asked() and (status is None or status in STOPPED):
+        return ""
     if status or r.final_metrics() is None:
         raise UserError(
             f"the training of {r.method}, seed {r.seed}, ended with status {status}; see "

@@ -36,11 +36,13 @@ from hclip_jax.io.files import write_atomically
 from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
 from hclip_jax.tools.command_line import Parser, run
+from hclip_jax.tools.signals import orderly_end
 
 _FIXED_FIELDS = {"train.batch_size": "give --batch", "clip.weights": "the weights are random"}
 _PLATFORMS = ("cpu", "gpu", "tpu")
 
 
+@orderly_end()
 def main(argv: list[str]) -> int:
     """Runs the command.
 

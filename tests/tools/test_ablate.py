@@ -1,4 +1,9 @@
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +55,34 @@ def test_an_ablation_trains_resumes_and_writes_a_table(
     assert "open mIoU_unseen" in header
     assert [row.split()[1:6:2] for row in rows] == [["first", "0", "1"], ["frozen", "0", "1"]]
     assert (workdir / "plot.png").is_file()
+
+
+@pytest.mark.slow
+def test_a_signal_saves_both_trainings(tmp_path: Path) -> None:
+    file, workdir = tmp_path / "plan.py", tmp_path / "run"
+    file.write_text(
+        CONFIG.replace("num_train_steps=1, checkpoint_every=1, evaluate_every=1", "num_train_steps=100_000")
+    )
+    command = [sys.executable, "-m", "hclip_jax.tools.ablate", f"--config={file}", f"--workdir={workdir}"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen([*command, "--jobs=2"], stderr=subprocess.PIPE, text=True, env=environment)
+    files = [workdir / name / "0/metrics.jsonl" for name in ("first", "frozen")]
+    deadline = time.monotonic() + 240
+    try:
+        while not all(path.exists() and "loss" in path.read_text() for path in files):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 143
+    assert "stopped as asked" in stderr
+    assert "the same command goes on" in stderr
+    for path in files:
+        assert "stopped as asked, and saved after step" in (path.parent / "log.txt").read_text()
+        assert list((path.parent / "checkpoints").glob("[0-9]*"))
 
 
 def test_results_of_another_configuration_do_not_count(tmp_path: Path) -> None:

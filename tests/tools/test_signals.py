@@ -97,7 +97,9 @@ def test_another_thread_is_left_alone() -> None:
     assert ended == ["done"]
 
 
-@pytest.mark.parametrize("name", ["segment", "demo", "prepare", "check", "convert", "merge", "push"])
+@pytest.mark.parametrize(
+    "name", ["segment", "demo", "prepare", "check", "convert", "merge", "push", "benchmark"]
+)
 def test_commands_that_write_end_in_order(name: str) -> None:
     module = __import__(COMMANDS[name].module, fromlist=["main"])
     assert module.main.__wrapped__.__module__ == module.__name__

@@ -15,6 +15,7 @@ from hclip_jax import runtime
 from hclip_jax.analysis.benchmark.jobs import PRECISIONS, Job
 from hclip_jax.errors import UserError
 from hclip_jax.io.tables import markdown_table
+from hclip_jax.io.worker import end_with_parent, kill_workers
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -98,8 +99,13 @@ def find_device(platform: str) -> tuple[str, str]:
 
 
 def _in_new_process(function: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, argument).result()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent) as pool:
+        try:
+            return pool.submit(function, argument).result()
+        except (KeyboardInterrupt, SystemExit):  # the pool would wait for the end of the job
+            kill_workers()
+            raise
 
 
 def _find_device(platform: str) -> tuple[str, str]:

@@ -186,8 +186,10 @@ def _compare_orientations(pair: CheckedPair, path: Path, label: Header, size: tu
 
 
 def _label_error(path: Path, error: UserError) -> Issue:
-    reason, _, fix = str(error).removeprefix(f"{path} ").rpartition(": ")
-    return Issue(IssueKind("error", "labels that are not read", fix), path, reason)
+    message = str(error).removeprefix(f"{path} ")
+    end = max(message.rfind(": "), message.rfind("; "))
+    kind = IssueKind("error", "labels that are not read", message[end + 2 :])
+    return Issue(kind, path, message[: max(end, 0)])
 
 
 def _image_error(path: Path, error: UserError) -> Issue:
