@@ -101,7 +101,8 @@ def get_config() -> ConfigDict:
     c.data.classes_file = ""  # a class list instead of the folder's
     c.data.ignore = ()  # ids of a labelled folder that mean "no label", besides 255, such as (11,)
     # Folders of another form than that above ({split} is the split): a pattern of the images and one of the
-    # label PNGs, as "leftImg8bit/{split}/*/*_leftImg8bit.png"; or the folder of the images and COCO's JSON.
+    # label PNGs, as "leftImg8bit/{split}/*/*_leftImg8bit.png", or of LabelMe's files, "*.json"; or the folder
+    # of the images and COCO's JSON.
     c.data.images = ""
     c.data.labels = ""
     c.data.colour_map = ""  # labels are colours: CVAT's labelmap.txt, or "voc"

@@ -57,6 +57,11 @@ def read_coco(path: Path, class_list: Sequence[str] = ()) -> CocoFile:
     tree = read_json(path, _FIX, _MAX_BYTES)
     if not isinstance(tree, dict):
         raise UserError(f"{path} is JSON, but no object; {_FIX}")
+    if "shapes" in tree and "images" not in tree:
+        raise UserError(
+            f"{path} is a JSON of LabelMe, of one image: give a pattern of the JSONs of all, such as *.json, "
+            "and one of the images, such as *.*"
+        )
     images, categories, annotations = (
         _entries(tree, key, path) for key in ("images", "categories", "annotations")
     )

@@ -28,7 +28,7 @@ _NO_AREA = ("line", "linestrip", "point", "points")
 
 
 class _Content(NamedTuple):
-    """A file: the size that it states (None if it does not), and JSON of its (label, type, points) in order."""
+    """A file: the size that it states (None if it does not), and JSON of its shapes."""
 
     size: tuple[int, int] | None
     shapes: bytes

@@ -4,7 +4,7 @@ images = leftImg8bit/train/*/*_leftImg8bit.png
 labels = gtFine/train/*/*_gtFine_labelTrainIds.png
 
 An image and its label belong together if every * stands for the same text in both, in any Unicode form. The
-last .* of the images is any suffix; labels are PNGs, or JSONs of LabelMe.
+last .* of the images alone is any suffix; labels are PNGs, or JSONs of LabelMe.
 """
 
 import re
@@ -18,8 +18,6 @@ from hclip_jax.data.scan import LABEL_SUFFIX, FilePair, Scan, ScanIssue, ScanIss
 from hclip_jax.errors import UserError
 
 _LOST = {LeftOut.DEAD_LINK: ScanIssueKind.DEAD_LINK, LeftOut.UNREADABLE: ScanIssueKind.UNREADABLE}
-
-_ANY_SUFFIX = ".*"
 
 Key = tuple[str, ...]
 
@@ -37,15 +35,16 @@ def scan_patterns(root: Path, split: str, layout: Layout, sampled: bool = True) 
         UserError: a pattern is none, or no image matches.
     """
     here = layout.of_split(split)
-    counts = [here.images.removesuffix(_ANY_SUFFIX).count("*"), here.labels.count("*")]
+    any_suffix = here.images.endswith(".*") and not here.labels.endswith(".*")
+    counts = [here.images.count("*") - any_suffix, here.labels.count("*")]
     if not counts[0] or counts[0] != counts[1]:
+        example = "*.* and *.json" if layout.is_labelme else "images/*/*.jpg and labels/*/*.png"
         raise UserError(
             f"the pattern of the images {here.images!r} has {counts[0]} * and that of the labels "
-            f"{here.labels!r} has {counts[1]}: write both with the same parts as *, such as images/*/*.jpg "
-            "and labels/*/*.png"
+            f"{here.labels!r} has {counts[1]}: write both with the same parts as *, such as {example}"
         )
     issues: list[ScanIssue] = []
-    images, lost_images = _find(root, here.images, issues, sampled)
+    images, lost_images = _find(root, here.images, issues, sampled, any_suffix=any_suffix)
     suffix = ".json" if layout.is_labelme else LABEL_SUFFIX
     suffixes = {suffix} if layout.is_labelme else IMAGE_SUFFIXES
     found, lost_labels = _find(root, here.labels, issues, sampled, suffixes)
@@ -69,22 +68,24 @@ def _find(
     issues: list[ScanIssue],
     sampled: bool,
     suffixes: Collection[str] = IMAGE_SUFFIXES,
+    any_suffix: bool = False,
 ) -> tuple[dict[Key, Path], set[Key]]:
     """The files that match, by what the * stand for, and those that match but are lost."""
     *folders, last = Path(pattern).parts
     if ".." in folders or "**" in pattern:
         raise UserError(f"the pattern {pattern!r} must have no .. and no **: write one * for each part")
+    last = last.removesuffix(".*") if any_suffix else last
     found: dict[Key, Path] = {}
     lost: set[Key] = set()
     for key, folder in _folders(root, folders):
         listing = list_images(folder, sampled, suffixes)
         for path in listing.images:
-            if (more := _stars(last, path.name)) is not None:
+            if (more := _stars(last, path.stem if any_suffix else path.name)) is not None:
                 used = found.setdefault((*key, *more), path)
                 if used != path:
                     issues.append(ScanIssue(ScanIssueKind.SAME_STEM, path, used))
         for path, reason in listing.left_out.items():
-            if reason in _LOST and (more := _stars(last, path.name)) is not None:
+            if reason in _LOST and (more := _stars(last, path.stem if any_suffix else path.name)) is not None:
                 lost.add((*key, *more))
                 issues.append(ScanIssue(_LOST[reason], path))
     return found, lost
@@ -115,7 +116,5 @@ def _folders(root: Path, parts: list[str]) -> list[tuple[Key, Path]]:
 
 def _stars(part: str, name: str) -> Key | None:
     """The texts that the * of a part stand for in a name; None if it does not match."""
-    stem = part.removesuffix(_ANY_SUFFIX)
-    regex = re.escape(stem).replace(r"\*", "(.*)") + r"\.[^.]*" * (stem != part)
-    match = re.fullmatch(regex, name, re.DOTALL)
+    match = re.fullmatch(re.escape(part).replace(r"\*", "(.*)"), name, re.DOTALL)
     return tuple(unicodedata.normalize("NFC", text) for text in match.groups()) if match else None

@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     add("--classes_file", default="", metavar="FILE", help="the class list (default: FOLDER/classes.txt)")
     add("--ignore", default="", metavar="IDS", help='ids that mean "no label", as config.data.ignore: 11,12')
     add("--images", default="", help="a pattern of the images or their folder, as config.data.images")
-    add("--labels", default="", help="a pattern of the labels or a JSON of COCO, as config.data.labels")
+    add("--labels", default="", help="a pattern of the labels (*.json: of LabelMe) or a JSON of COCO")
     add("--colour_map", default="", metavar="FILE", help="colours of the classes, as config.data.colour_map")
     add(
         "--previews",

@@ -11,7 +11,7 @@ from hclip_jax.io.progress import console
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 STOPPED = {sign * number + base for number in _SIGNALS for sign, base in ((1, 128), (-1, 0))}
-"""Statuses of a child that ended by such a signal, in order or at once."""
+"""Statuses of a child that ended by such a signal, in order or immediately."""
 
 
 class Children:

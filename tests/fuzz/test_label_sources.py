@@ -1,4 +1,4 @@
-"""Damaged colour maps and JSONs of COCO: labels, or a refusal in one sentence."""
+"""Damaged colour maps, JSONs of COCO and of LabelMe: labels, or a refusal in one sentence."""
 
 import json
 
@@ -7,6 +7,7 @@ import numpy as np
 from hclip_jax.data.colour_map import read_colour_map
 from hclip_jax.data.folder import FolderSource
 from hclip_jax.data.layout import Layout
+from tests.data import test_labelme as labelme
 from tests.data.coco_set import SIZE, instances, panoptic, write
 from tests.fuzz.mutate import mutations, outcome
 
@@ -40,4 +41,16 @@ def test_coco(tmp_path):
             labels, num_classes = found
             assert all(label.shape == SIZE and label.max(initial=-1) < num_classes for label in labels)
             assert all(label.dtype == np.int32 for label in labels)
+    assert 100 < refused < 1000
+
+
+def test_labelme(tmp_path):
+    circle = {"label": "sun", "shape_type": "circle", "points": [[4, 3], [4, 1]]}
+    labelme.write(tmp_path, labelme.SKY, labelme.CAT, circle)
+    path, refused = tmp_path / "a.json", 0
+    for content in mutations([path.read_bytes()], 1000):
+        path.write_bytes(content)
+        label = outcome(lambda: FolderSource(tmp_path, "train", layout=labelme.LAYOUT)[0]["label"])
+        refused += label is None
+        assert label is None or (label.shape == SIZE and label.dtype == np.int32)
     assert 100 < refused < 1000

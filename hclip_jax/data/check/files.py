@@ -15,7 +15,7 @@ _ISSUE_KINDS = {
     ScanIssueKind.NO_LABEL: IssueKind(
         "error",
         "images without a label",
-        "give each a PNG of exactly its name (cat.jpg: cat.png) in the same split of labels, or remove it",
+        "give each a label of exactly its name (cat.jpg: cat.png) in the same split, or remove it",
     ),
     ScanIssueKind.NO_IMAGE: IssueKind(
         "warning",
