@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,10 @@ class CocoLabels:
         found = _existing({folder, *(path.parent for path in self._images)}, issues)
         images = [path for path in self._images if path in found]
         if not images and not issues:
+            first = next(iter(self._images.values())).file_name
             raise UserError(
-                f"no image of {self._path} is in {folder}, such as "
-                f"{printable(str(next(iter(self._images))))}: give the folder from which the JSON names "
-                "its images"
+                f"no image of {self._path} is in {folder}, such as {printable(str(folder / first))}: "
+                f"{_fix(first)}"
             )
         seen = found | {issue.path for issue in issues}
         issues += [ScanIssue(ScanIssueKind.NO_IMAGE, path) for path in self._images if path not in seen]
@@ -110,6 +111,15 @@ class CocoLabels:
             mask &= num_pixels <= smallest
             label[mask], smallest[mask] = _stored(t), num_pixels
         return label
+
+
+def _fix(file_name: str) -> str:
+    """How to find an image by the name that the JSON has."""
+    if re.match(r"\w+:/", file_name):
+        return "its file_name is an address: download the images, and write their names in the JSON"
+    if "\\" in file_name:
+        return "its file_name is a path of Windows: write / for each \\ in the file_name of all images"
+    return "give the folder from which the JSON names its images"
 
 
 def _mask(segmentation: Any, size: tuple[int, int], where: str) -> np.ndarray:

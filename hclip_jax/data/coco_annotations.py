@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hclip_jax.errors import UserError, printable, some
+from hclip_jax.io.progress import console
 
 
 class Regions:
@@ -18,6 +19,7 @@ class Regions:
         categories: those that an annotation has, in the order of their first one.
         files: id of an image -> its PNG; only of a panoptic file.
         boxes: ids of annotations without a segmentation.
+        num_thin: polygons of one or two points, which are left out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,6 +28,7 @@ class Regions:
         self.categories: dict[Hashable, None] = {}
         self.files: dict[Hashable, str] = {}
         self.boxes: list[str] = []
+        self.num_thin = 0
 
     def add(self, annotation: dict[str, Any]) -> None:
         """Adds an annotation; its runs and points are checked when they are drawn.
@@ -35,13 +38,19 @@ class Regions:
         """
         found = annotation.get("segmentation")
         is_runs = isinstance(found, dict) and isinstance(found.get("counts"), (str, list))
-        is_points = isinstance(found, list) and all(map(is_polygon, found))
+        is_points = isinstance(found, list) and all(
+            _is_thin(points) or is_polygon(points) for points in found
+        )
         if found in (None, [], [[]]):
             self.boxes.append(_id_of(annotation))
         elif not is_runs and not is_points:
             raise wrong(
                 self.path, "annotation", annotation, "segmentation", "polygons of 3 or more points, or runs"
             )
+        elif is_points:
+            polygons = [points for points in found if not _is_thin(points)]
+            self.num_thin += len(found) - len(polygons)
+            found = polygons
         is_crowd = annotation.get("iscrowd", 0)
         if is_crowd not in (0, 1):
             raise wrong(self.path, "annotation", annotation, "iscrowd", "0 or 1")
@@ -55,11 +64,23 @@ class Regions:
         self.by_image.setdefault(image_id, []).append((category, *values))
 
     def check(self) -> None:
-        """Raises UserError if there are annotations without a segmentation."""
+        """Names what is left out.
+
+        Raises:
+            UserError: there are annotations without a segmentation.
+        """
         if self.boxes:
             raise UserError(
                 f"{self.path} has annotations without a segmentation, of which boxes alone are known: "
                 f"{some(self.boxes)}; export the data set for segmentation, or remove them"
+            )
+
+        if self.num_thin:
+            several = self.num_thin != 1
+            console.print(
+                f"warning: {self.path}: {self.num_thin:,} polygon{'s' * several} of fewer than 3 points "
+                f"{'are' if several else 'is'} left out",
+                markup=False,
             )
 
     def encode(self, image_id: Hashable, ids: dict[Hashable, int]) -> bytes:
@@ -113,6 +134,11 @@ def is_polygon(value: Any) -> bool:
         and max(value) < 1e9
         and not math.isnan(sum(value))
     )
+
+
+def _is_thin(value: Any) -> bool:
+    """Whether a value is what is left of a tiny polygon: no, one or two points."""
+    return isinstance(value, list) and len(value) in (0, 2, 4) and is_polygon((value or [0, 0]) * 3)
 
 
 def _id_of(entry: dict[str, Any]) -> str:

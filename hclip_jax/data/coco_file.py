@@ -1,7 +1,7 @@
 """Reads a JSON of COCO (instances, stuff or panoptic) and checks it; the regions are kept as text."""
 
 from collections.abc import Hashable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from hclip_jax.data.coco_annotations import PanopticRegions, Regions, is_key, is_name, wrong
@@ -69,6 +69,7 @@ def read_coco(path: Path, class_list: Sequence[str] = ()) -> CocoFile:
         raise UserError(f"{path} has no images; {_FIX}")
     for image in images:
         _check_image(image, path)
+        image["file_name"] = str(PurePosixPath(image["file_name"]))  # ./a.jpg is a.jpg
     by_id = _by(images, "id", "images", path)
     _by(images, "file_name", "images", path)
     is_panoptic = any("segments_info" in annotation for annotation in annotations)

@@ -7,7 +7,29 @@ from typing import Any, Self
 
 import numpy as np
 
+from hclip_jax.errors import UserError
+from hclip_jax.images.image_io import format_size
+
 _BT709 = 1  # FFmpeg's number of that colour space
+_MAX_SIDE = 16384  # pixels, of the H.264 encoder
+
+
+def written_size(size: tuple[int, int], path: Path) -> tuple[int, int]:
+    """The (height, width) of the frames of the result: even, as players want it.
+
+    Args:
+        size: (height, width) of the frames.
+        path: the video, for the message.
+
+    Raises:
+        UserError: H.264 cannot hold them.
+    """
+    if max(size) > _MAX_SIDE:
+        raise UserError(
+            f"{path} has frames of {format_size(size)} pixels, but the result is in H.264, which holds at "
+            f"most {_MAX_SIDE:,} pixels a side; scale the video down, such as with ffmpeg -vf scale=1920:-2"
+        )
+    return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
 class VideoWriter:

@@ -77,7 +77,7 @@ def _train_all(runs: Sequence[Run], workdir: Path, jobs: int, children: Children
         check_workdir(r.workdir, r.config, may_grow=False)  # results of another configuration do not count
     remaining = [r for r in runs if r.final_metrics() is None]
     num_finished = len(runs) - len(remaining)
-    console.print(f"{len(runs)} trainings, {num_finished} finished")
+    console.print(f"{len(runs)} training{'s' * (len(runs) != 1)}, {num_finished} finished")
     cores = _core_sets(jobs)
     with ThreadPoolExecutor(jobs, initializer=lambda: _pin_to(cores.get())) as pool, bar() as progress:
         task = progress.add_task("trainings", total=len(runs), completed=num_finished)

@@ -134,7 +134,7 @@ def _measure_suite(args: argparse.Namespace, overrides: Sequence[str]) -> Iterat
             "--suite=gpu needs an accelerator, and JAX finds only the CPU here; run it where JAX finds a GPU "
             "(pip install 'hclip_jax[cuda]'), or rehearse it with --platform=cpu and a small --config"
         )
-    console.print(f"{len(jobs)} rows on {name}", markup=False)
+    console.print(f"{len(jobs)} row{'s' * (len(jobs) != 1)} on {name}", markup=False)
     return suite.run_suite(jobs, args.output / "rows", name)
 
 

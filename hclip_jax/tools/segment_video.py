@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from hclip_jax.errors import UserError, one_line
 from hclip_jax.images.video import Video, check_video_library, open_video
-from hclip_jax.images.video_writer import VideoWriter
+from hclip_jax.images.video_writer import VideoWriter, written_size
 from hclip_jax.inference.frame_overlay import FrameOverlay
 from hclip_jax.io.files import replace_atomically
 from hclip_jax.tools.segment_files import VIDEO_SUFFIX
@@ -49,6 +49,7 @@ def segment_video(segment: Segment, path: Path, args: argparse.Namespace, progre
     with contextlib.ExitStack() as stack:
         try:
             video = stack.enter_context(open_video(path, args.max_megapixels))
+            height, width = written_size(video.size, path)
         except UserError as error:
             progress.console.print(one_line(f"skipped: {error}"))
             return False
@@ -66,8 +67,9 @@ def segment_video(segment: Segment, path: Path, args: argparse.Namespace, progre
                 writer.write(overlay.paint(segmentation.image, segmentation.ids), times.pop(0))
                 num_frames += 1
                 progress.advance(task)
-    size = f"{video.size[1]} x {video.size[0]} pixels, {float(video.rate / args.every):.4g} frames a second"
-    line = f"{path}: {num_frames:,} frames are segmented, in {target} ({size})"
+    size = f"{width} x {height} pixels, {float(video.rate / args.every):.4g} frames a second"
+    done = "1 frame is" if num_frames == 1 else f"{num_frames:,} frames are"
+    line = f"{path}: {done} segmented, in {target} ({size})"
     if video.problem:
         line += f"; the video breaks off there ({video.problem})"
     progress.console.print(one_line(line))

@@ -47,6 +47,40 @@ def test_polygons_of_a_label_give_the_label(tmp_path: Path) -> None:
     np.testing.assert_array_equal(opened(tmp_path)[1]["label"], expected)
 
 
+def test_polygons_of_two_points_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = instances()
+    content["annotations"][1]["segmentation"] += [[3, 3, 4, 4], [1, 1], []]
+    content["annotations"].append({**content["annotations"][1], "segmentation": [[0, 0, 7, 5]]})
+    write(tmp_path, content)
+    np.testing.assert_array_equal(opened(tmp_path)[1]["label"], label())
+    warning = f"warning: {tmp_path / 'instances.json'}: 4 polygons of fewer than 3 points are left out\n"
+    assert capsys.readouterr().out == warning
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("train\\b.png", r"path of Windows: write / for each \\ in the file_name of all images"),
+        ("https://host/b.png", "an address: download the images, and write their names"),
+        ("elsewhere/b.png", "give the folder from which the JSON names its images"),
+    ],
+)
+def test_names_that_are_no_paths_have_a_hint(name: str, fix: str, tmp_path: Path) -> None:
+    content = instances()
+    for index, image in enumerate(content["images"]):
+        image["file_name"] = name.replace("b.png", f"{index}.png")
+    write(tmp_path, content)
+    with pytest.raises(UserError, match=fix):
+        opened(tmp_path)
+
+
+def test_a_dot_before_a_name_means_nothing(tmp_path: Path) -> None:
+    content = instances()
+    content["images"][0]["file_name"] = "./b.png"
+    write(tmp_path, content)
+    np.testing.assert_array_equal(opened(tmp_path)[1]["label"], label())
+
+
 def test_a_small_crowd_is_below_all_others(tmp_path: Path) -> None:
     content = instances()
     content["annotations"][0]["iscrowd"], content["annotations"][2]["iscrowd"] = 1, 0

@@ -65,6 +65,26 @@ def test_every_second_frame(clip: Path, capsys: Capture) -> None:
     np.testing.assert_allclose(times, np.arange(3) * 2 / 29.97, atol=1e-4)
 
 
+def test_the_size_is_that_of_the_result(clip: Path, capsys: Capture) -> None:
+    odd = write_video(clip.with_name("odd.mkv"), 1, size=(79, 95), codec="ffv1")
+    assert segment(odd) == 0
+    out = capsys.readouterr().out
+    assert f"{odd}: 1 frame is segmented, in" in out
+    assert "(96 x 80 pixels, " in out
+    with open_video(clip.parent / "out/odd_overlay.mp4") as video:
+        assert video.size == (80, 96)
+
+
+def test_frames_that_h264_cannot_hold_are_refused(clip: Path, capsys: Capture) -> None:
+    wide = write_video(clip.with_name("wide.avi"), 1, size=(32, 16400), codec="ffv1")
+    assert segment(wide) == 1
+    assert capsys.readouterr().out == (
+        f"skipped: {wide} has frames of 16400x32 pixels, but the result is in H.264, which holds at most "
+        "16,384 pixels a side; scale the video down, such as with ffmpeg -vf scale=1920:-2\n"
+    )
+    assert not (clip.parent / "out/wide_overlay.mp4").exists()
+
+
 def test_videos_that_cannot_be_read_are_skipped(clip: Path, capsys: Capture) -> None:
     broken = clip.with_name("broken.MP4")
     broken.write_bytes(clip.read_bytes()[:300])
