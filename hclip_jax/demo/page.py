@@ -10,9 +10,12 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: no call to any other host
 
 import gradio as gr
+from fastapi import Request
+from fastapi.responses import PlainTextResponse
 
 from hclip_jax.demo.address import cannot_serve
-from hclip_jax.demo.answer import Question, Segments, answer
+from hclip_jax.demo.answer import MAX_MEGAPIXELS, Question, Segments, answer
+from hclip_jax.demo.preview import preview
 from hclip_jax.demo.retention import KEPT_SECONDS, SWEEP_SECONDS, new_answer_folder
 from hclip_jax.errors import UserError
 from hclip_jax.text.reading import split_synonyms
@@ -62,6 +65,18 @@ def make_page(
         masks = gr.AnnotatedImage(value=(found.image, found.masks), color_map=found.colours)
         return [masks, escape(found.text), *files]
 
+    def on_upload(image: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Shows a preview of what the browser cannot; the upload itself stays what is segmented."""
+        try:
+            upload = _upload(image, folder)
+        except UserError:
+            return image  # the click says it
+        shown = preview(Path(upload), MAX_MEGAPIXELS) if upload else ""
+        if not image or not shown:
+            return image
+        # Without gradio's mark of a file, for which it would write an address of its own.
+        return {**{name: value for name, value in image.items() if name != "meta"}, "url": shown}
+
     title = "hclip: label every pixel with any words"
     with gr.Blocks(analytics_enabled=False, title=title, delete_cache=(SWEEP_SECONDS, KEPT_SECONDS)) as page:
         gr.Markdown(f"# {title}\n\nModel: `{model}`" + (f"\n\n{note}" if note else ""))
@@ -96,6 +111,16 @@ def make_page(
                         )
                     ]
         gr.Examples([list(row) for row in examples], [image, class_names], cache_examples=False)
+        # Neither decodes: the field keeps the path of the upload, and gets another address to show.
+        image.upload(
+            on_upload,
+            image,
+            image,
+            api_visibility="private",
+            preprocess=False,
+            postprocess=False,
+            show_progress="hidden",
+        )
         inputs = [image, class_names, background, threshold, opacity, mode]
         outputs = [masks, message, *files]
         # One after another: the devices are busy with one image anyway.
@@ -130,6 +155,7 @@ def serving(page: gr.Blocks, host: str, port: int) -> Any:
             ssr_mode=False,
             footer_links=[],
             enable_monitoring=False,
+            app_kwargs={"exception_handlers": {OSError: _refuse_upload}},
             theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
         )
     except OSError as error:
@@ -150,6 +176,12 @@ def _upload(image: dict[str, Any] | None, folder: Path) -> str | None:
     if path is not None and not Path(path).resolve().is_relative_to(folder.resolve()):
         raise UserError("the image is no upload to this page; upload one")
     return path
+
+
+def _refuse_upload(request: Request, error: Exception) -> PlainTextResponse:
+    """The answer to an upload that cannot be stored; without it, the log has a trace and the page nothing."""
+    del request
+    return PlainTextResponse(_sentence(error), status_code=507)
 
 
 def _sentence(error: Exception) -> str:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -27,6 +28,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 WORDS = "cat,red wall,sky"
 DEMO = (sys.executable, "-m", "hclip_jax.tools.demo")
 
+_processes: list[subprocess.Popen[bytes]] = []  # that of `address`
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="needs the extra 'demo'"),
@@ -48,6 +51,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(
             command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(temporary)}
         )
+    _processes.append(process)
     try:
         deadline = time.monotonic() + 120
         while not (found := re.findall(r"the page is at (\S+)", log.read_text())):
@@ -89,6 +93,15 @@ def test_from_an_upload_to_the_ids_of_the_command(
             text = "document.querySelector('#message').innerText"
             return browser.wait_for(f"{text}.includes({has!r}) && {text}")
 
+        def download(name: str) -> None:
+            browser.wait_for("!document.querySelector('#download_labels').disabled")
+            browser.click("#download_labels")
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "downloads" / name).exists():
+                assert time.monotonic() < deadline
+                browser.evaluate("1")
+                time.sleep(0.1)
+
         assert "there is no image" in answer("error")
         browser.upload("#image input[type=file]", image)
         browser.wait_for("!!document.querySelector('#image img')")
@@ -101,13 +114,7 @@ def test_from_an_upload_to_the_ids_of_the_command(
         browser.wait_for("document.querySelectorAll('#masks img').length > 1")
         browser.wait_for("document.querySelector('#masks').innerText.includes('%')")  # the legend
         browser.screenshot(tmp_path / "page.png")
-        browser.wait_for("!document.querySelector('#download_labels').disabled")
-        browser.click("#download_labels")
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "downloads/photo.png").exists():
-            assert time.monotonic() < deadline
-            browser.evaluate("1")
-            time.sleep(0.1)
+        download("photo.png")
         browser.click("tbody tr:nth-child(2)")  # an example
         browser.wait_for("document.querySelector('#class_names textarea').value.includes('thing')")
         assert "235 x 193 pixels" in answer("235 x 193")
@@ -118,6 +125,16 @@ def test_from_an_upload_to_the_ids_of_the_command(
         browser.wait_for("!!document.querySelector('#image input[type=file]')")
         browser.upload("#image input[type=file]", large)
         browser.wait_for("document.body.innerText.includes('exceed the maximum allowed size')")
+        tiff, size = tmp_path / "scan.tif", f"{trained.RGB.shape[1]} x {trained.RGB.shape[0]} pixels"
+        Image.fromarray(trained.RGB).save(tiff)
+        browser.open(address)
+        browser.wait_for("!!document.querySelector('#image input[type=file]')")
+        browser.upload("#image input[type=file]", tiff)
+        browser.wait_for("document.querySelector('#image img')?.naturalWidth > 0")  # not a broken image
+        browser.type("#class_names textarea", WORDS)
+        assert size in answer("found")
+        browser.screenshot(tmp_path / "tiff.png")
+        download("scan.png")
         hosts = {url.split("/")[2] for url in browser.urls if url.startswith("http")}
         assert hosts == {address.split("/")[2]}
     finally:
@@ -126,11 +143,10 @@ def test_from_an_upload_to_the_ids_of_the_command(
     run = trained.train(tmp_path / "run")
     model = f"--model={run}"
     succeed(segment.main, image, model, f"--classes={WORDS}", f"--output={tmp_path / 'out'}", capture=capsys)
-    with (
-        Image.open(tmp_path / "downloads/photo.png") as ours,
-        Image.open(tmp_path / "out/photo.png") as theirs,
-    ):
-        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+    with Image.open(tmp_path / "out/photo.png") as theirs:
+        for name in ("photo.png", "scan.png"):
+            with Image.open(tmp_path / "downloads" / name) as ours:
+                np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 def test_ten_clicks_at_once_are_answered_one_after_another(address: str, image: Path, tmp_path: Path) -> None:
@@ -145,6 +161,25 @@ def test_ten_clicks_at_once_are_answered_one_after_another(address: str, image: 
     messages = [job.result(timeout=120)[1] for job in jobs]
     assert "cannot read notes.png as an image" in messages.pop(4)
     assert {message.partition(",")[0] for message in messages} == {"56 x 40 pixels"}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_an_upload_onto_a_full_disk_is_a_sentence(address: str, tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    process, large = _processes[-1], tmp_path / "large.png"
+    large.write_bytes(os.urandom(2_000_000))
+    limits = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    browser = Browser(CHROMIUM, tmp_path / "profile")
+    try:
+        browser.open(address)
+        browser.wait_for("!!document.querySelector('#image input[type=file]')")
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (500_000, limits[1]))
+        browser.upload("#image input[type=file]", large)
+        browser.wait_for("document.body.innerText.includes('disk or memory of the machine do not suffice')")
+        browser.screenshot(tmp_path / "full.png")
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
+        browser.close()
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path) -> None:
