@@ -58,7 +58,8 @@ def test_an_ablation_trains_resumes_and_writes_a_table(
 
 
 @pytest.mark.slow
-def test_a_signal_saves_both_trainings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_saves_both_trainings(number: int, tmp_path: Path) -> None:
     file, workdir = tmp_path / "plan.py", tmp_path / "run"
     file.write_text(
         CONFIG.replace("num_train_steps=1, checkpoint_every=1, evaluate_every=1", "num_train_steps=100_000")
@@ -73,11 +74,11 @@ def test_a_signal_saves_both_trainings(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, stderr = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 143
+    assert process.returncode == 128 + number
     assert "stopped as asked" in stderr
     assert "the same command goes on" in stderr
     for path in files:
