@@ -58,3 +58,11 @@ def call_kernel(
     )
     numbers = {name: np.int64(value) for name, value in attributes.items()}
     return list(call(*operands, lanes=np.int64(library.lanes()), **numbers))
+
+
+def split_like(flat: Array, arrays: Sequence[Array]) -> tuple[Array, ...]:
+    """Arrays of the given shapes from a kernel's result that has all of them, one after another."""
+    ends = np.cumsum([a.size for a in arrays])
+    return tuple(
+        flat[end - a.size : end].reshape(a.shape) for end, a in zip(ends.tolist(), arrays, strict=True)
+    )

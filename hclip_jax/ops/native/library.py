@@ -17,7 +17,7 @@ VERSION = 1
 Count it up, in kernels.cc too, when arguments or results change.
 """
 FOLDER = Path(__file__).parent
-TARGETS = tuple(f"hclip_jax_{name}" for name in ("swin_block", "class_aggregation", "decoder"))
+TARGETS = tuple(f"hclip_jax_{name}" for name in ("swin_block", "class_aggregation", "decoder", "decoder_gradient"))
 
 
 @functools.cache

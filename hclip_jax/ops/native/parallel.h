@@ -17,7 +17,7 @@ using Memory = std::unique_ptr<float[], Free>;
 
 // Memory for `floats` floats, aligned to 64 bytes; null if there is none.
 inline Memory allocate(long floats) {
-  return Memory(static_cast<float*>(std::aligned_alloc(64, (floats + 15) / 16 * 64)));
+  return Memory(static_cast<float*>(std::aligned_alloc(64, (floats / 16 + 1) * 64)));
 }
 
 // Calls `work(item, scratch)` for all items and waits for them. False if memory for the scratch is missing.
