@@ -29,7 +29,10 @@ from tests.gradients import value_and_gradients
 
 APIS = {"custom_vjp", "custom_jvp", "custom_gradient"}
 BOTH = ("float32", "bfloat16")
-NATIVE_KERNELS = {"ops.native.swin._block": "test_swin_gradient.py"}
+NATIVE_KERNELS = {
+    "ops.native.swin._block": "test_swin_gradient.py",
+    "ops.native.decoder._decoder": "test_decoder_gradient.py",
+}
 """Gradients of kernels, and the files of tests/ops/native that compare them with their modules."""
 
 

@@ -9,7 +9,6 @@ from jax import Array
 from jaxtyping import Float, Float32
 
 from hclip_jax.models.head.layers import Conv, UpsampledConv
-from hclip_jax.ops import backend
 from hclip_jax.ops.conv import conv2d_transpose
 from hclip_jax.ops.native import call, decoder
 from hclip_jax.ops.normalization import GroupNorm
@@ -79,11 +78,7 @@ class Decoder(nn.Module):
 
     def in_kernel(self) -> bool:
         """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
-        return (
-            backend.forward_only.value
-            and len(self.dims) == 2
-            and call.usable(self.dtype, self.channels, *self.dims)
-        )
+        return len(self.dims) == 2 and call.usable(self.dtype, self.channels, *self.dims)
 
     def _logit_init(self) -> dict[str, Any]:
         """Initializers of the last layer: with a prior, every logit starts at log(p / (1 - p))."""

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <initializer_list>
+
 // Parts of one allocation, each aligned to 64 bytes if it is.
 struct Arena {
   float* free;
@@ -39,13 +41,17 @@ struct SwinSums {
   float *query_guidance, *key_guidance;  // [N, C]
 
   SwinSums(float* memory, long C, long hidden, long N) {
-    float** const arrays[] = {&norm1_scale, &norm1_bias, &projections, &value_bias, &out,     &out_bias,       &norm2_scale,
-                              &norm2_bias,  &kernel1,    &bias1,       &kernel2,    &bias2,   &query_guidance, &key_guidance};
-    const long floats[] = {C, C, 3 * C * C, C, C * C, C, C, C, C * hidden, hidden, hidden * C, C, N * C, N * C};
-    for (int i = 0; i < 14; ++i) {
-      *arrays[i] = memory;
-      memory += floats[i];
-    }
+    Arena arena{memory};
+    for (float** array : {&norm1_scale, &norm1_bias}) *array = arena.take(C);
+    projections = arena.take(3 * C * C);
+    value_bias = arena.take(C);
+    out = arena.take(C * C);
+    for (float** array : {&out_bias, &norm2_scale, &norm2_bias}) *array = arena.take(C);
+    kernel1 = arena.take(C * hidden);
+    bias1 = arena.take(hidden);
+    kernel2 = arena.take(hidden * C);
+    bias2 = arena.take(C);
+    for (float** array : {&query_guidance, &key_guidance}) *array = arena.take(N * C);
   }
 };
 
@@ -92,6 +98,48 @@ struct Decoder {
   long T, h, w, C;
 };
 
+// Gradients that are sums over classes: of the parameters, in the order of decoder.py, then of the guidance.
+struct DecoderSums {
+  struct Step {
+    float *kernel, *norm1_scale, *norm1_bias, *kernel2, *norm2_scale, *norm2_bias;
+    float* shared;  // [2h, 2w, F] of one image
+  } steps[2];
+  float* logit;
+
+  DecoderSums(float* memory, const Decoder& d) {
+    Arena arena{memory};
+    for (int i = 0; i < 2; ++i) {
+      const long C = i ? d.steps[0].F : d.C, F = d.steps[i].F;
+      steps[i].kernel = arena.take(16 * C * F);
+      steps[i].norm1_scale = arena.take(F);
+      steps[i].norm1_bias = arena.take(F);
+      steps[i].kernel2 = arena.take(9 * F * F);
+      steps[i].norm2_scale = arena.take(F);
+      steps[i].norm2_bias = arena.take(F);
+    }
+    logit = arena.take(9 * d.steps[1].F);
+    steps[0].shared = arena.take(4 * d.h * d.w * d.steps[0].F);
+    steps[1].shared = arena.take(16 * d.h * d.w * d.steps[1].F);
+  }
+};
+
+struct DecoderGradient {
+  Decoder forward;  // without y and logit_bias
+  const float* dy;  // [B, T, 4h, 4w]
+  float* dx;
+  const float *kernel[2], *kernel2[2];  // transposed and packed
+  float* sums;                          // `slot_floats` for each slot: image, part of the classes
+  long parts;
+
+  long parameter_floats() const {
+    const long C = forward.C, F1 = forward.steps[0].F, F2 = forward.steps[1].F;
+    return 16 * (C * F1 + F1 * F2) + 9 * (F1 * F1 + F2 * F2 + F2) + 4 * (F1 + F2);
+  }
+  long slot_floats() const {
+    return parameter_floats() + 4 * forward.h * forward.w * (forward.steps[0].F + 4 * forward.steps[1].F);
+  }
+};
+
 // y = the sum of `count` arrays of `floats` floats, each `stride` after the one before.
 struct Slots {
   static constexpr long AT_ONCE = 4096;  // floats of an item
@@ -110,6 +158,8 @@ struct Path {
   void (*pack_mlp)(const float* kernel1, const float* kernel2, long C, long hidden, float* packed1, float* packed2);
   void (*pack_transposed)(const float* kernel, long C, long F, float* packed);
   void (*pack_conv)(const float* kernel, long C, long F, float* packed);
+  void (*pack_transposed_back)(const float* kernel, long C, long F, float* packed);
+  void (*pack_conv_back)(const float* kernel, long C, long F, float* packed);
   void (*add_slots)(const Slots&, long item, float*);
   long (*swin_scratch)(const Swin&);
   void (*swin_window)(const Swin&, long item, float* scratch);
@@ -119,4 +169,6 @@ struct Path {
   void (*classes_patch)(const Classes&, long item, float* scratch);
   long (*decoder_scratch)(const Decoder&);
   void (*decoder_map)(const Decoder&, long item, float* scratch);
+  long (*decoder_gradient_scratch)(const DecoderGradient&);
+  void (*decoder_gradient_slot)(const DecoderGradient&, long item, float* scratch);
 };

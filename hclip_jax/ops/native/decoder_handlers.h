@@ -4,29 +4,93 @@
 
 #include "handlers.h"
 
-inline ffi::Error decoder(ffi::ThreadPool pool, int64_t lanes, int64_t group1, int64_t group2, In x, In kernel1, In shared1,
-                   In scale11, In bias11, In kernel12, In scale12, In bias12, In kernel2, In shared2, In scale21,
-                   In bias21, In kernel22, In scale22, In bias22, In logit, In logit_bias, Out y) {
+inline const float* floats_of(const ffi::RemainingArgs& arrays, int i) { return arrays.get<In>(i).value().typed_data(); }
+
+// The arguments in the order of decoder.py, the kernels packed into `packed`; false if there is no memory.
+inline bool decoder_arguments(const Path* path, const ffi::RemainingArgs& arrays, int64_t group1, int64_t group2,
+                              Memory& packed, Decoder& d) {
+  const In x = arrays.get<In>(0).value(), shared1 = arrays.get<In>(2).value(), shared2 = arrays.get<In>(9).value();
+  const auto sizes = x.dimensions();
+  const long C = sizes[4], F1 = shared1.dimensions()[3], F2 = shared2.dimensions()[3];
+  packed = allocate(16 * C * F1 + 9 * F1 * F1 + 16 * F1 * F2 + 9 * F2 * F2);
+  float* memory = packed.get();
+  if (!memory) return false;
+  d.x = x.typed_data();
+  d.T = sizes[1], d.h = sizes[2], d.w = sizes[3], d.C = C;
+  for (int i = 0; i < 2; ++i) {
+    const auto array = [&](int k) { return floats_of(arrays, 1 + 7 * i + k); };
+    DecoderStep& s = d.steps[i];
+    const long in = i ? F1 : C;
+    s = DecoderStep{array(1), nullptr, array(2), array(3), nullptr, array(5), array(6), i ? F2 : F1,
+                    long(i ? group2 : group1)};
+    path->pack_transposed(array(0), in, s.F, memory);
+    s.kernel = memory;
+    memory += 16 * in * s.F;
+    path->pack_conv(array(4), s.F, s.F, memory);
+    s.kernel2 = memory;
+    memory += 9 * s.F * s.F;
+  }
+  d.logit = floats_of(arrays, 15);
+  return true;
+}
+
+inline ffi::Error decoder(ffi::ThreadPool pool, int64_t lanes, int64_t group1, int64_t group2,
+                          ffi::RemainingArgs arrays, Out y) {
   const Path* path = best_path(lanes);
   if (!path) return no_path();
-  const auto d = x.dimensions();
-  const long C = d[4], F1 = bias11.dimensions()[0], F2 = bias21.dimensions()[0];
-  Memory packed = allocate(16 * C * F1 + 9 * F1 * F1 + 16 * F1 * F2 + 9 * F2 * F2);
-  if (!packed) return no_memory();
-  float *p1 = packed.get(), *p2 = p1 + 16 * C * F1, *p3 = p2 + 9 * F1 * F1, *p4 = p3 + 16 * F1 * F2;
-  path->pack_transposed(kernel1.typed_data(), C, F1, p1);
-  path->pack_conv(kernel12.typed_data(), F1, F1, p2);
-  path->pack_transposed(kernel2.typed_data(), F1, F2, p3);
-  path->pack_conv(kernel22.typed_data(), F2, F2, p4);
-  Decoder s{x.typed_data(), y->typed_data(),
-            {{shared1.typed_data(), p1, scale11.typed_data(), bias11.typed_data(), p2, scale12.typed_data(),
-              bias12.typed_data(), F1, long(group1)},
-             {shared2.typed_data(), p3, scale21.typed_data(), bias21.typed_data(), p4, scale22.typed_data(),
-              bias22.typed_data(), F2, long(group2)}},
-            logit.typed_data(), logit_bias.typed_data(), long(d[1]), long(d[2]), long(d[3]), C};
-  return run(pool, d[0] * d[1], path->decoder_scratch(s), path->decoder_map, s);
+  Memory packed;
+  Decoder d;
+  if (!decoder_arguments(path, arrays, group1, group2, packed, d)) return no_memory();
+  d.logit_bias = floats_of(arrays, 16);
+  d.y = y->typed_data();
+  return run(pool, y->dimensions()[0] * d.T, path->decoder_scratch(d), path->decoder_map, d);
+}
+
+inline ffi::Error decoder_gradient(ffi::ThreadPool pool, int64_t lanes, int64_t group1, int64_t group2, int64_t slots,
+                                   ffi::RemainingArgs arrays, Out dx, Out dshared1, Out dshared2, Out dparams) {
+  const Path* path = best_path(lanes);
+  if (!path) return no_path();
+  DecoderGradient g;
+  Memory packed, packed_back;
+  if (!decoder_arguments(path, arrays, group1, group2, packed, g.forward)) return no_memory();
+  const long B = dx->dimensions()[0], T = g.forward.T, C = g.forward.C;
+  const long F1 = g.forward.steps[0].F, F2 = g.forward.steps[1].F;
+  packed_back = allocate(16 * C * F1 + 9 * F1 * F1 + 16 * F1 * F2 + 9 * F2 * F2);
+  g.parts = slots > B ? slots / B : 1;
+  if (g.parts > T) g.parts = T;
+  Memory sums = allocate(B * g.parts * g.slot_floats());
+  if (!packed_back || !sums) return no_memory();
+  float* back[4] = {packed_back.get()};
+  back[1] = back[0] + 16 * C * F1, back[2] = back[1] + 9 * F1 * F1, back[3] = back[2] + 16 * F1 * F2;
+  for (int i = 0; i < 2; ++i) {
+    const long F = g.forward.steps[i].F;
+    path->pack_transposed_back(floats_of(arrays, 1 + 7 * i), i ? F1 : C, F, back[2 * i]);
+    path->pack_conv_back(floats_of(arrays, 5 + 7 * i), F, F, back[2 * i + 1]);
+    g.kernel[i] = back[2 * i];
+    g.kernel2[i] = back[2 * i + 1];
+  }
+  g.dy = floats_of(arrays, 16);
+  g.dx = dx->typed_data();
+  g.sums = sums.get();
+  ffi::Error error = run(pool, B * g.parts, path->decoder_gradient_scratch(g), path->decoder_gradient_slot, g);
+  const Slots params{g.sums, dparams->typed_data(), g.parameter_floats(), B * g.parts, g.slot_floats()};
+  if (error.success()) error = run(pool, params.items(), 0, path->add_slots, params);
+  const float* first = g.sums + params.floats;
+  for (Out* result : {&dshared1, &dshared2}) {
+    const long floats = (*result)->element_count() / B;
+    for (long image = 0; image < B && error.success(); ++image) {
+      const Slots shared{first + image * g.parts * g.slot_floats(), (*result)->typed_data() + image * floats, floats,
+                         g.parts, g.slot_floats()};
+      error = run(pool, shared.items(), 0, path->add_slots, shared);
+    }
+    first += floats;
+  }
+  return error;
 }
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(hclip_jax_decoder, decoder,
                               ffi::Ffi::Bind().POOL_AND_LANES.Attr<int64_t>("group1").Attr<int64_t>("group2")
-                                  .FOUR.FOUR.FOUR.FOUR.Arg<In>().Ret<In>());
+                                  .RemainingArgs().Ret<In>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(hclip_jax_decoder_gradient, decoder_gradient,
+                              ffi::Ffi::Bind().POOL_AND_LANES.Attr<int64_t>("group1").Attr<int64_t>("group2")
+                                  .Attr<int64_t>("slots").RemainingArgs().Ret<In>().Ret<In>().Ret<In>().Ret<In>());

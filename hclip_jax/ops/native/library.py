@@ -17,9 +17,8 @@ VERSION = 2
 Count it up, in kernels.cc too, when arguments or results change.
 """
 FOLDER = Path(__file__).parent
-TARGETS = tuple(
-    f"hclip_jax_{name}" for name in ("swin_block", "swin_block_gradient", "class_aggregation", "decoder")
-)
+KERNELS = ("swin_block", "swin_block_gradient", "class_aggregation", "decoder", "decoder_gradient")
+TARGETS = tuple(f"hclip_jax_{name}" for name in KERNELS)
 
 
 @functools.cache
