@@ -4,9 +4,10 @@ hclip compile --topology=NAME [--config=NAME|FILE] [--config.FIELD=VALUE ...] [-
     [--classes=171] [--programs=step,evaluation] [--effort=-1] [--output=DIR] [--against=REPORT.json]
 
 NAME is a slice: v5e-8, v5e-256, v4-64, v5p-128, v6e-8, ... Needs libtpu (pip install "hclip_jax[compile]").
-Prints what a chip needs: memory by kind, GFLOP with the passes of its matrix unit, every collective with
-size, times, mesh axis and source line, and the loops. Nothing runs, so there are no times of a TPU. The
-evaluation is compiled for the chips of one host. --output writes compile.json and compile.md. Examples:
+Prints what a chip needs: memory by kind, GFLOP with the passes of its matrix unit, what moves between its
+memory and the chip, every collective with size, times, mesh axis and source line, and the loops. Nothing
+runs, so there are no times of a TPU. The evaluation is compiled for the chips of one host. --output writes
+compile.json and compile.md. Examples:
 
     hclip compile --topology=v5e-256 --config=vitb --config.train.batch_size=256 --output=v5e-256
     hclip compile --topology=v5e-16 --mesh=4x4 --programs=step --against=v5e-16/compile.json

@@ -51,6 +51,7 @@ def growth(reports: Sequence[ProgramReport], stored: dict[str, Any]) -> list[str
         pairs = {
             "collectives": (before[report.name]["collective_bytes"], report.collective_bytes),
             "peak memory": (before[report.name]["memory"]["peak"], report.memory["peak"]),
+            "memory traffic": (before[report.name]["traffic"], report.traffic),
         }
         found += [
             f"the {report.name}'s {kind} grew from {old / 1e6:.2f} to {new / 1e6:.2f} MB a chip"
@@ -70,7 +71,7 @@ def read_stored(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
         stored = read_json(path, "give a compile.json of --output")
         found = {name: stored[name] for name in settings}
         for program in stored["programs"]:
-            program["name"], program["collective_bytes"] + program["memory"]["peak"]
+            program["name"], program["collective_bytes"] + program["memory"]["peak"] + program["traffic"]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is no report of hclip compile; give a compile.json of --output") from error
     changed = [name for name in settings if found[name] != settings[name]]

@@ -61,6 +61,7 @@ _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$")
 _CALLED = re.compile(r"\b(?:calls|body|true_computation|false_computation|to_apply)=%?([\w.\-]+)")
 _CALLED_LISTS = re.compile(r"\b(?:branch_computations|called_computations)=\{([^}]*)\}")
 _RENAMING = ("get-tuple-element", "bitcast", "copy")
+_CONTROL_FLOW = ("while", "conditional", "call")
 _DTYPE_SIZES = {"pred": 1, "s4": 0.5, "u4": 0.5, "c64": 8, "c128": 16}
 
 
@@ -81,9 +82,20 @@ def parse(text: str) -> Program:
     return Program(computations, entry, _stack_lines(text))
 
 
-def executions(program: Program) -> Iterator[Execution]:
-    """Every instruction that a run executes, those of called computations included."""
-    yield from _executions(program, program.entry, 1, ())
+def executions(program: Program, *, inside_fusions: bool = True) -> Iterator[Execution]:
+    """Every instruction that a run executes, those of called computations included.
+
+    Without `inside_fusions` only what reads and writes arrays, nothing of fusions and reductions.
+    """
+    yield from _executions(program, program.entry, 1, (), inside_fusions)
+
+
+def called_computations(instruction: Instruction) -> list[str]:
+    """Names of the computations that an instruction calls."""
+    called = _CALLED.findall(instruction.attributes)
+    for names in _CALLED_LISTS.findall(instruction.attributes):
+        called += re.findall(r"[\w.\-]+", names)
+    return called
 
 
 def trip_count(program: Program, loop: Instruction, computation: list[Instruction]) -> int | None:
@@ -147,19 +159,20 @@ def _fuses_slice(program: Program, instruction: Instruction) -> bool:
     return any(i.opcode == "dynamic-slice" or _fuses_slice(program, i) for i in inner)
 
 
-def _executions(program: Program, name: str, times: int, loops: tuple[str, ...]) -> Iterator[Execution]:
+def _executions(
+    program: Program, name: str, times: int, loops: tuple[str, ...], inside_fusions: bool
+) -> Iterator[Execution]:
     computation = program.computations.get(name, [])
     for instruction in computation:
         yield Execution(instruction, computation, times, loops)
-        called = _CALLED.findall(instruction.attributes)
-        for names in _CALLED_LISTS.findall(instruction.attributes):
-            called += re.findall(r"[\w.\-]+", names)
+        if not inside_fusions and instruction.opcode not in _CONTROL_FLOW:
+            continue
         inner_times, inner_loops = times, loops
         if instruction.opcode == "while":
             inner_times *= trip_count(program, instruction, computation) or 1
             inner_loops = (*loops, instruction.name)
-        for inner in called:
-            yield from _executions(program, inner, inner_times, inner_loops)
+        for inner in called_computations(instruction):
+            yield from _executions(program, inner, inner_times, inner_loops, inside_fusions)
 
 
 def _first_value(counter: Instruction, loop: Instruction, computation: list[Instruction]) -> int:

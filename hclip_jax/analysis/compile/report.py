@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from hclip_jax.analysis.compile.collectives import Collective, find_collectives, source
 from hclip_jax.analysis.compile.hlo import executions, parse, trip_count
+from hclip_jax.analysis.compile.traffic import memory_traffic
 from hclip_jax.io.tables import markdown_table
 
 
@@ -30,6 +31,7 @@ class ProgramReport(NamedTuple):
         memory: bytes a chip by kind; "peak" is the compiler's own figure of all that is alive together.
         flops: floating-point operations a chip of matrix products and convolutions.
         passes: the same, weighted by the passes of the matrix unit (`jaxpr_flops`).
+        traffic: bytes a chip between its memory and the chip (`memory_traffic`).
         collectives: the transfers between chips.
         loops: the loops.
         seconds: time of the compilation.
@@ -41,6 +43,7 @@ class ProgramReport(NamedTuple):
     memory: dict[str, int]
     flops: float
     passes: float
+    traffic: int
     collectives: list[Collective]
     loops: list[Loop]
     seconds: float
@@ -92,7 +95,15 @@ def make_report(
     ]
     mesh = "x".join(str(size) for size in axes.values())
     return ProgramReport(
-        name, mesh, images, memory, *flops, find_collectives(program, axes), loops, round(seconds, 1)
+        name,
+        mesh,
+        images,
+        memory,
+        *flops,
+        memory_traffic(program),
+        find_collectives(program, axes),
+        loops,
+        round(seconds, 1),
     )
 
 
@@ -100,7 +111,7 @@ def summary_table(reports: Sequence[ProgramReport], memory: int) -> str:
     """One row a program; `memory` is what a program may use of a chip."""
     kinds = list(reports[0].memory) if reports else []
     header = ["program", "mesh", "images", *(f"{kind} GB" for kind in kinds), "of GB"]
-    header += ["GFLOP a chip", "passes", "collectives", "in loops", "MB", "loops", "compiled s"]
+    header += ["GFLOP a chip", "passes", "traffic GB", "collectives", "in loops", "MB", "loops", "compiled s"]
     rows = [
         [
             *(r.name, r.mesh, str(r.images)),
@@ -108,6 +119,7 @@ def summary_table(reports: Sequence[ProgramReport], memory: int) -> str:
             f"{memory / 1e9:.1f}",
             f"{r.flops / 1e9:,.0f}",
             f"{r.passes / 1e9:,.0f}",
+            f"{r.traffic / 1e9:.1f}",
             str(sum(c.times for c in r.collectives)),
             str(sum(c.times for c in r.collectives if c.loops)),
             f"{r.collective_bytes / 1e6:.1f}",

@@ -11,7 +11,9 @@ from hclip_jax.errors import UserError
 
 SUM = Collective("all-reduce", 50_000_000, 1, 0, "data", "training/step.py:68", False)
 MEMORY = {"arguments": 1, "results": 0, "temporaries": 5, "program": 1, "peak": 2_000_000_000}
-REPORT = ProgramReport("step", "8x1", 8, MEMORY, 1.5e12, 1.7e12, [SUM], [Loop(11, "a.py:1"), Loop(0, "")], 60)
+REPORT = ProgramReport(
+    "step", "8x1", 8, MEMORY, 1.5e12, 1.7e12, 10**10, [SUM], [Loop(11, "a.py:1"), Loop(0, "")], 60
+)
 
 
 def test_a_program_that_fits_has_no_problem() -> None:
@@ -35,10 +37,13 @@ def test_growth_of_more_than_a_hundredth() -> None:
     stored = {"programs": [json.loads(json.dumps(REPORT.to_json()))]}
     assert growth([REPORT], stored) == []
     assert growth([REPORT._replace(name="evaluation")], stored) == []
-    grown = REPORT._replace(collectives=[SUM, SUM], memory=MEMORY | {"peak": 2_030_000_000})
+    grown = REPORT._replace(
+        collectives=[SUM, SUM], memory=MEMORY | {"peak": 2_030_000_000}, traffic=11 * 10**9
+    )
     assert growth([grown], stored) == [
         "the step's collectives grew from 50.00 to 100.00 MB a chip",
         "the step's peak memory grew from 2000.00 to 2030.00 MB a chip",
+        "the step's memory traffic grew from 10000.00 to 11000.00 MB a chip",
     ]
 
 

@@ -1,0 +1,100 @@
+"""What a program moves between a chip's memory and the chip: the operands and results of its instructions.
+
+Arrays that the compiler keeps on the chip (memory space S(1) of their layout) are left out, loops count in
+full, and sizes are without the padding of layouts. Where an instruction reads a slice of an operand, or
+writes one into a larger array, the slice counts.
+"""
+
+import re
+from collections.abc import Iterator
+
+from hclip_jax.analysis.compile.hlo import Instruction, Program, called_computations, executions, num_bytes
+
+Body = dict[str, Instruction]
+"""The instructions of a computation by name."""
+
+_MOVES_NOTHING = {
+    *("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "conditional", "call"),
+    *("after-all", "opt-barrier", "partition-id", "replica-id", "iota"),
+}
+_SLICES = ("dynamic-slice", "slice", "gather")
+
+
+def memory_traffic(program: Program) -> int:
+    """Bytes that a run reads from and writes to a chip's memory."""
+    bodies = {name: {i.name: i for i in body} for name, body in program.computations.items()}
+    by_list = {id(program.computations[name]): body for name, body in bodies.items()}
+    return sum(
+        e.times * _bytes_moved(bodies, e.instruction, by_list[id(e.computation)])
+        for e in executions(program, inside_fusions=False)
+        if e.instruction.opcode not in _MOVES_NOTHING and not e.instruction.opcode.endswith("-done")
+    )
+
+
+def _bytes_moved(bodies: dict[str, Body], instruction: Instruction, body: Body) -> int:
+    operands = [body.get(name) for name in instruction.operands]
+    if instruction.opcode.endswith(
+        "-start"
+    ):  # an asynchronous copy: its result has the target and the operand
+        target = _arrays(instruction.shape)[0]
+        places = [target, *(operand.shape for operand in operands if operand)]
+        return sum(num_bytes(target)) * sum(map(_in_memory, places))
+    inner = _fused(bodies, instruction, operands)
+    read = sum(
+        _bytes_read(inner, index, operand)
+        for index, operand in enumerate(operands)
+        if operand and _in_memory(operand.shape)
+    )
+    return read + _bytes_written(inner, _arrays(instruction.shape))
+
+
+def _bytes_read(inner: Body, index: int, operand: Instruction) -> int:
+    """Bytes that an instruction reads of an operand in memory."""
+    parameter = next(i for i in inner.values() if i.opcode == "parameter" and i.operands == (str(index),))
+    uses = list(_uses(inner, parameter))
+    if all(user.opcode in _SLICES and position == 0 for user, position in uses):
+        return sum(sum(num_bytes(user.shape)) for user, _ in uses)
+    if all(user.opcode == "dynamic-update-slice" and position == 0 for user, position in uses):
+        return 0  # written in place
+    return sum(num_bytes(operand.shape))
+
+
+def _bytes_written(inner: Body, results: list[str]) -> int:
+    root = list(inner.values())[-1]
+    parts = [inner[name] for name in root.operands] if root.opcode == "tuple" else [root]
+    written = 0
+    for part, result in zip(parts, results, strict=False):
+        while part.opcode == "bitcast":
+            part = inner[part.operands[0]]
+        if part.opcode == "dynamic-update-slice":
+            part = inner[part.operands[1]]
+        written += sum(num_bytes(part.shape)) if _in_memory(result) else 0
+    return written
+
+
+def _uses(inner: Body, value: Instruction) -> Iterator[tuple[Instruction, int]]:
+    """The instructions that use a value, behind bitcasts, and as which operand."""
+    for user in inner.values():
+        for position, name in enumerate(user.operands):
+            if name == value.name and user.opcode != "parameter":
+                yield from _uses(inner, user) if user.opcode == "bitcast" else [(user, position)]
+
+
+def _fused(bodies: dict[str, Body], instruction: Instruction, operands: list[Instruction | None]) -> Body:
+    """The instructions of a fusion, its root last; of another instruction, itself behind its operands."""
+    if instruction.opcode == "fusion":
+        return bodies[called_computations(instruction)[0]]
+    inner = {}
+    for index, operand in enumerate(operands):
+        name = f"operand {index}"  # one may be there twice
+        inner[name] = Instruction(name, operand.shape if operand else "", "parameter", (str(index),), "")
+    return {**inner, instruction.name: instruction._replace(operands=tuple(inner))}
+
+
+def _arrays(shape: str) -> list[str]:
+    """The types of a tuple's arrays, or the one type, with their layouts."""
+    return re.findall(r"\b[a-z]+\d*\w*\[[\d,]*\](?:\{[^}]*\})?", shape)
+
+
+def _in_memory(shape: str) -> bool:
+    return "S(1)" not in shape
