@@ -1,6 +1,5 @@
 """Trainings that are not disturbed, by one process in the process of the tests; the end of workers."""
 
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,12 +16,10 @@ TrainAlone = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def _workers() -> Iterator[None]:
-    """Workers heed SIGINT, which jobs in the background of a shell ignore, and none outlives its test."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """None outlives its test."""
     yield
     end(STARTED)
     STARTED.clear()
-    signal.signal(signal.SIGINT, before)
 
 
 def _train_alone(

@@ -14,7 +14,7 @@ from hclip_jax.tools.children import STOPPED, Children
 
 # A child that saves at its first signal and dies of a second one.
 SAVING = """
-import signal, sys, threading
+import signal, sys, time
 def save(number, frame):
     signal.signal(number, signal.SIG_DFL)
     print("saved", flush=True)
@@ -23,8 +23,9 @@ def save(number, frame):
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(number, save)
 print("ready", flush=True)
-while True:
-    threading.Event().wait(60)
+deadline = time.monotonic() + 60  # never waits for ever, whatever the test does
+while time.monotonic() < deadline:
+    time.sleep(0.1)
 """
 
 
