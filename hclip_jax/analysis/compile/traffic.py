@@ -1,4 +1,4 @@
-"""What a program moves between a chip's memory and the chip: the operands and results of its instructions.
+"""The bytes that a program moves between a chip's memory and the chip: operands and results of instructions.
 
 Arrays that the compiler keeps on the chip (memory space S(1) of their layout) are left out, loops count in
 full, and sizes are without the padding of layouts. Where an instruction reads a slice of an operand, or
