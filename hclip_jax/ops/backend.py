@@ -12,7 +12,7 @@ again when the value changes.
 forward_only = jax.make_user_context(default_value=False)
 """Whether programs are traced that nothing differentiates: `with forward_only(True): ...`.
 
-Only these use the kernels of ops/native, which have no gradients.
+Only these use the kernel of ops/native that has no gradient, the class aggregation.
 """
 
 native_kernels = jax.make_user_context(default_value=True)
