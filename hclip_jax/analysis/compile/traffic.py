@@ -33,10 +33,8 @@ def memory_traffic(program: Program) -> int:
 
 def _bytes_moved(bodies: dict[str, Body], instruction: Instruction, body: Body) -> int:
     operands = [body.get(name) for name in instruction.operands]
-    if instruction.opcode.endswith(
-        "-start"
-    ):  # an asynchronous copy: its result has the target and the operand
-        target = _arrays(instruction.shape)[0]
+    if instruction.opcode.endswith("-start"):  # an asynchronous copy, of a whole array or of a slice
+        target = _target(instruction.shape)
         places = [target, *(operand.shape for operand in operands if operand)]
         return sum(num_bytes(target)) * sum(map(_in_memory, places))
     inner = _fused(bodies, instruction, operands)
@@ -89,6 +87,18 @@ def _fused(bodies: dict[str, Body], instruction: Instruction, operands: list[Ins
         name = f"operand {index}"  # one may be there twice
         inner[name] = Instruction(name, operand.shape if operand else "", "parameter", (str(index),), "")
     return {**inner, instruction.name: instruction._replace(operands=tuple(inner))}
+
+
+def _target(shape: str) -> str:
+    """The target in the type of an asynchronous copy: (target, operand, ...) or ((operands), target, ...)."""
+    end = 0
+    if shape.startswith("(("):
+        depth = 0
+        for end, character in enumerate(shape[1:], start=1):  # noqa: B007
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if not depth:
+                break
+    return _arrays(shape[end:])[0]
 
 
 def _arrays(shape: str) -> list[str]:

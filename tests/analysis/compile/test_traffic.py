@@ -35,6 +35,11 @@ def traffic(lines: str, other: str = "") -> int:
             f"  %s = ({ON_CHIP}, {KILO}, u32[]) copy-start(%x)\n  ROOT %y = {ON_CHIP} copy-done(%s)",
             1000,  # into the chip
         ),
+        (
+            f"  %s = ((f32[10,250]{{1,0:T(8,128)}}), {ON_CHIP}, s32[]) slice-start(%rows)\n"
+            f"  ROOT %y = {ON_CHIP} slice-done(%s)",
+            1000,  # a row of them
+        ),
     ],
 )
 def test_operands_and_results_in_memory_count(lines: str, expected: int) -> None:
