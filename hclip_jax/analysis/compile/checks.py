@@ -73,7 +73,10 @@ def read_stored(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
         for program in stored["programs"]:
             program["name"], program["collective_bytes"] + program["memory"]["peak"] + program["traffic"]
     except (KeyError, TypeError) as error:
-        raise UserError(f"{path} is no report of hclip compile; give a compile.json of --output") from error
+        raise UserError(
+            f"{path} is no report of hclip compile, or one of an older version; give a compile.json of "
+            "--output"
+        ) from error
     changed = [name for name in settings if found[name] != settings[name]]
     if changed:
         name = changed[0]
