@@ -11,6 +11,7 @@ resize       bilinear and bicubic resampling as in PyTorch
 chunked_map  applies a function to chunks of the class axis
 remat        recomputes activations in the backward pass
 collectives  sums and exchanges over an axis of the mesh
-native       kernels of the head for CPUs, used where nothing is differentiated
+native       kernels of the head for CPUs
+tpu          kernels of the head for TPUs
 types        array types for annotations
 """

@@ -16,7 +16,7 @@ Only these use the kernel of ops/native that has no gradient, the class aggregat
 """
 
 native_kernels = jax.make_user_context(default_value=True)
-"""Whether programs may use the kernels of ops/native: `with native_kernels(False): ...` has plain forms."""
+"""Whether programs may use the kernels of ops/native and ops/tpu: `with native_kernels(False): ...` has plain forms."""
 
 
 def platform() -> str:

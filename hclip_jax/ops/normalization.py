@@ -75,10 +75,17 @@ def group_norm(
     """
     if backend.on_cpu():
         return _group_norm_cpu(x, scale, bias, num_groups)
-    grouped = x.reshape(*x.shape[:2], num_groups, -1)
-    mean, variance = grouped.mean((1, 3), keepdims=True), grouped.var((1, 3), keepdims=True)
-    x_hat = ((grouped - mean) * jax.lax.rsqrt(variance + EPSILON)).reshape(x.shape)
-    return x_hat * scale[None, None] + bias[None, None]
+    # First over the pixels, then over a group's channels: an axis of groups would leave 16 of a TPU's 128
+    # lanes in use and be copied from and to the layout of the convolutions, two thirds of the decoder's traffic.
+    x = x - _mean_of_groups(x.mean(1), num_groups)
+    variance = _mean_of_groups((x * x).mean(1), num_groups)
+    return x * (jax.lax.rsqrt(variance + EPSILON) * scale[None, None]) + bias[None, None]
+
+
+def _mean_of_groups(x: Array, num_groups: int) -> Array:
+    """Mean over each channel's group, [n, 1, C], from x [n, C]."""
+    means = x.reshape(len(x), num_groups, -1).mean(2)
+    return jnp.repeat(means, x.shape[1] // num_groups, axis=1)[:, None]
 
 
 @jax.custom_vjp
@@ -132,10 +139,9 @@ def _standardize_groups(x: Array, num_groups: int) -> tuple[Array, Array]:
 
 def _group_means(x: Array, num_groups: int) -> Array:
     """Mean of each channel's group, [n, 1, C], from x [n, N, C]."""
-    n, pixels, channels = x.shape
+    n, pixels, _ = x.shape
     # A product with ones sums over the pixels in parallel, see `sum_over_rows`.
-    means = (jnp.ones((n, 1, pixels)) @ x).reshape(n, num_groups, -1).mean(2) / pixels
-    return jnp.repeat(means, channels // num_groups, axis=1)[:, None]
+    return _mean_of_groups((jnp.ones((n, 1, pixels)) @ x)[:, 0] / pixels, num_groups)
 
 
 def _group_norm_fwd(

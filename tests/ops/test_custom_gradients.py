@@ -29,11 +29,13 @@ from tests.gradients import value_and_gradients
 
 APIS = {"custom_vjp", "custom_jvp", "custom_gradient"}
 BOTH = ("float32", "bfloat16")
-NATIVE_KERNELS = {
-    "ops.native.swin._block": "test_swin_gradient.py",
-    "ops.native.decoder._decoder": "test_decoder_gradient.py",
+KERNELS = {
+    "ops.native.swin._block": "native/test_swin_gradient.py",
+    "ops.native.decoder._decoder": "native/test_decoder_gradient.py",
+    "ops.tpu.swin._block": "tpu/test_swin.py",
+    "ops.tpu.product.product": "tpu/test_swin.py",
 }
-"""Gradients of kernels, and the files of tests/ops/native that compare them with their modules."""
+"""Gradients of kernels, and the files of tests/ops that compare them with their modules."""
 
 
 class Case(NamedTuple):
@@ -227,13 +229,13 @@ def custom_calls(function: Callable[..., Array], args: list[Array]) -> set[str]:
 
 
 def test_every_custom_gradient_is_in_the_table() -> None:
-    listed = {case.name for case in CASES} | NATIVE_KERNELS.keys()
+    listed = {case.name for case in CASES} | KERNELS.keys()
     assert custom_gradients(Path(hclip_jax.__file__).parent) == listed
 
 
-@pytest.mark.parametrize("test_file", NATIVE_KERNELS.values())
+@pytest.mark.parametrize("test_file", KERNELS.values())
 def test_kernels_have_their_own_tests(test_file: str) -> None:
-    text = (Path(__file__).parent / "native" / test_file).read_text()
+    text = (Path(__file__).parent / test_file).read_text()
     assert "def test_gradients_are_those_of_the_plain_form" in text
 
 

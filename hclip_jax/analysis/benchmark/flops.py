@@ -55,7 +55,11 @@ def jaxpr_flops(jaxpr: Jaxpr, *, passes: bool = False) -> float:
         elif name == "cond":
             total += max(jaxpr_flops(branch.jaxpr, passes=passes) for branch in params["branches"])
         else:
-            iterations = params["length"] if name == "scan" else 1
+            iterations = 1
+            if name == "scan":
+                iterations = params["length"]
+            elif name == "pallas_call":
+                iterations = math.prod(params["grid_mapping"].grid)
             inner = (jaxpr_flops(jaxpr, passes=passes) for jaxpr in _inner_jaxprs(params))
             total += iterations * sum(inner)
     return total

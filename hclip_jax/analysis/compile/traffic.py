@@ -39,17 +39,17 @@ def _bytes_moved(bodies: dict[str, Body], instruction: Instruction, body: Body) 
         return sum(num_bytes(target)) * sum(map(_in_memory, places))
     inner = _fused(bodies, instruction, operands)
     read = sum(
-        _bytes_read(inner, index, operand)
+        _bytes_read(bodies, inner, index, operand)
         for index, operand in enumerate(operands)
         if operand and _in_memory(operand.shape)
     )
-    return read + _bytes_written(inner, _arrays(instruction.shape))
+    written = zip(_written_parts(bodies, inner), _arrays(instruction.shape), strict=False)
+    return read + sum(sum(num_bytes(part)) for part, result in written if _in_memory(result))
 
 
-def _bytes_read(inner: Body, index: int, operand: Instruction) -> int:
+def _bytes_read(bodies: dict[str, Body], inner: Body, index: int, operand: Instruction) -> int:
     """Bytes that an instruction reads of an operand in memory."""
-    parameter = next(i for i in inner.values() if i.opcode == "parameter" and i.operands == (str(index),))
-    uses = list(_uses(inner, parameter))
+    uses = list(_uses(bodies, inner, _parameter(inner, index)))
     if all(user.opcode in _SLICES and position == 0 for user, position in uses):
         return sum(sum(num_bytes(user.shape)) for user, _ in uses)
     if all(user.opcode == "dynamic-update-slice" and position == 0 for user, position in uses):
@@ -57,25 +57,40 @@ def _bytes_read(inner: Body, index: int, operand: Instruction) -> int:
     return sum(num_bytes(operand.shape))
 
 
-def _bytes_written(inner: Body, results: list[str]) -> int:
+def _written_parts(bodies: dict[str, Body], inner: Body) -> list[str]:
+    """The types of what a computation writes for each of its results: of a larger array the slice."""
     root = list(inner.values())[-1]
     parts = [inner[name] for name in root.operands] if root.opcode == "tuple" else [root]
-    written = 0
-    for part, result in zip(parts, results, strict=False):
-        while part.opcode == "bitcast":
-            part = inner[part.operands[0]]
-        if part.opcode == "dynamic-update-slice":
-            part = inner[part.operands[1]]
-        written += sum(num_bytes(part.shape)) if _in_memory(result) else 0
-    return written
+    return [_written_part(bodies, inner, part) for part in parts]
 
 
-def _uses(inner: Body, value: Instruction) -> Iterator[tuple[Instruction, int]]:
-    """The instructions that use a value, behind bitcasts, and as which operand."""
+def _written_part(bodies: dict[str, Body], inner: Body, part: Instruction) -> str:
+    if part.opcode == "bitcast":
+        return _written_part(bodies, inner, inner[part.operands[0]])
+    if part.opcode == "dynamic-update-slice":
+        return inner[part.operands[1]].shape
+    if part.opcode == "fusion" and not part.shape.startswith("("):
+        return _written_parts(bodies, bodies[called_computations(part)[0]])[0]
+    return part.shape
+
+
+def _uses(bodies: dict[str, Body], inner: Body, value: Instruction) -> Iterator[tuple[Instruction, int]]:
+    """The instructions that use a value, behind bitcasts and in fusions of the fusion, and as which operand."""
     for user in inner.values():
         for position, name in enumerate(user.operands):
-            if name == value.name and user.opcode != "parameter":
-                yield from _uses(inner, user) if user.opcode == "bitcast" else [(user, position)]
+            if name != value.name or user.opcode == "parameter":
+                continue
+            if user.opcode == "bitcast":
+                yield from _uses(bodies, inner, user)
+            elif user.opcode == "fusion":
+                fused = bodies[called_computations(user)[0]]
+                yield from _uses(bodies, fused, _parameter(fused, position))
+            else:
+                yield user, position
+
+
+def _parameter(inner: Body, index: int) -> Instruction:
+    return next(i for i in inner.values() if i.opcode == "parameter" and i.operands == (str(index),))
 
 
 def _fused(bodies: dict[str, Body], instruction: Instruction, operands: list[Instruction | None]) -> Body:

@@ -1,6 +1,7 @@
 """Spatial aggregation: within each class, attention over the patches of a window."""
 
 import math
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -11,9 +12,11 @@ from jax import Array
 from jaxtyping import Float
 
 from hclip_jax.models.head.layers import Dense, GuidedDense
+from hclip_jax.ops import backend
 from hclip_jax.ops.activations import gelu
 from hclip_jax.ops.attention import attend
-from hclip_jax.ops.native import call, swin
+from hclip_jax.ops.native import call
+from hclip_jax.ops.native.swin import swin_block
 from hclip_jax.ops.normalization import LayerNorm
 from hclip_jax.ops.roll import roll
 
@@ -57,9 +60,9 @@ class SpatialAggregation(nn.Module):
         """Aggregates the costs of each class over the image, with the result of `project_guidance`."""
         return self.block2(self.block1(x, guidance[0]), guidance[1])
 
-    def in_kernel(self) -> bool:
-        """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
-        return call.usable(self.dtype, self.hidden_dim // self.num_heads)
+    def in_kernel(self, grid: tuple[int, ...]) -> bool:
+        """Whether a kernel computes h x w patches; it needs no chunks of classes to save memory."""
+        return _kernel(self.dtype, self.hidden_dim, self.num_heads, min(self.window_size, *grid)) is not None
 
 
 class SwinBlock(nn.Module):
@@ -93,9 +96,9 @@ class SwinBlock(nn.Module):
         grid = (x.shape[2], x.shape[3])
         size, shift = self._window_size_and_shift(grid)
         mask = shifted_window_mask(*grid, size, shift) if shift else None
-        if call.usable(self.dtype, self.hidden_dim // self.num_heads) and not self.is_initializing():
-            params = self.variables["params"]
-            return swin.swin_block(x, guidance, params, self.num_heads, (size, shift), mask)
+        kernel = _kernel(self.dtype, self.hidden_dim, self.num_heads, size)
+        if kernel and not self.is_initializing():
+            return kernel(x, guidance, self.variables["params"], self.num_heads, (size, shift), mask)
         # Everything but attention treats each patch independently, so windows are made once, from the input.
         x = to_windows(roll(x, -shift), size)
         bias = None if mask is None else jnp.asarray(mask)[None, None, :, None]
@@ -118,6 +121,17 @@ class SwinBlock(nn.Module):
     def _split_heads(self, x: Array) -> Array:
         """[B, T, windows, N, C] -> [B, T, windows, N, K, C / K]."""
         return x.reshape(*x.shape[:4], self.num_heads, self.hidden_dim // self.num_heads)
+
+
+def _kernel(dtype: Any, hidden_dim: int, num_heads: int, window_size: int) -> Callable[..., Array] | None:
+    """The kernel that computes a block here; None = its plain form does."""
+    if call.usable(dtype, hidden_dim // num_heads):
+        return swin_block
+    if backend.platform() != "tpu":
+        return None
+    from hclip_jax.ops.tpu import swin  # imported where it is used: Pallas takes 0.1 s
+
+    return swin.swin_block if swin.usable(hidden_dim, window_size**2) else None
 
 
 def to_windows(x: Float[Array, "B T h w C"], size: int) -> Float[Array, "B T windows N C"]:

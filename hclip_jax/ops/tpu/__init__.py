@@ -1,0 +1,5 @@
+"""Kernels of the segmentation head in Pallas, for TPUs: the operations of modules of models/head.
+
+product  matrix products inside of a kernel
+swin     a Swin block
+"""

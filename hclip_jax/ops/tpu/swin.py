@@ -1,0 +1,287 @@
+"""A Swin block of the head as one kernel of a TPU, with its gradient.
+
+XLA writes each [T, h, w, C] array between two operations to the chip's memory and reads it again, about forty
+times for the block and its gradient. The kernel reads the activations of one class, computes the whole block
+on the chip and writes the result. Its gradient is JAX's own, of the same function, also on the chip: the
+forward pass is computed again there, and only the inputs are stored between the passes.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+from jaxtyping import Float, Float32
+
+from hclip_jax.ops import backend
+from hclip_jax.ops.activations import gelu
+from hclip_jax.ops.normalization import layer_norm
+from hclip_jax.ops.tpu.product import product
+
+Params = dict[str, Any]
+
+
+class _Sizes(NamedTuple):
+    """What is fixed when a kernel is compiled.
+
+    Attributes:
+        grid: h and w.
+        window: patches along a side of a window.
+        shift: patches by which windows are shifted.
+        heads: attention heads.
+    """
+
+    grid: tuple[int, int]
+    window: int
+    shift: int
+    heads: int
+
+
+_LANES, _SUBLANES = 128, 8
+"""Rows and columns of a TPU's registers. A window whose patches fill no whole number of them would be copied."""
+
+
+def usable(channels: int, tokens: int) -> bool:
+    """Whether the kernel is used here for activations of so many channels, in windows of so many patches."""
+    return (
+        backend.platform() == "tpu"
+        and backend.native_kernels.value
+        and channels % _LANES == 0
+        and tokens % _SUBLANES == 0
+    )
+
+
+def swin_block(
+    x: Float[Array, "B T h w C"],
+    guidance: tuple[Float[Array, "B 1 windows N C"], Float[Array, "B 1 windows N C"]],
+    params: Params,
+    num_heads: int,
+    window: tuple[int, int],
+    mask: Float[np.ndarray, "windows N N"] | None,
+) -> Float[Array, "B T h w C"]:
+    """`SwinBlock`, with the activations between its layers in float32; products are of x's dtype.
+
+    Args:
+        x: activations of T classes.
+        guidance: of queries and keys.
+        params: parameters of the block.
+        num_heads: attention heads.
+        window: size of the windows, and the number of patches by which they are shifted.
+        mask: bias of the logits, for windows that are shifted.
+    """
+    query, key = (g[:, 0] for g in guidance)
+    bias = np.zeros((query.shape[1], 1, 1), np.float32) if mask is None else mask
+    sizes = _Sizes(x.shape[2:4], *window, num_heads)
+    weights = {name: params[name] for name in ("norm1", "value", "out", "norm2", "fc1", "fc2")}
+    weights |= {name: params[name]["x"]["kernel"] for name in ("query", "key")}
+    weights = jax.tree.map(lambda w: w if w.ndim == 2 else w[None], weights)
+    return _block(x, query, key, weights, jnp.asarray(bias), sizes)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
+def _block(x: Array, query: Array, key: Array, weights: Params, bias: Array, sizes: _Sizes) -> Array:
+    operands = x, query, key, weights, bias
+    return _call(_forward, sizes, operands, x)
+
+
+def _block_fwd(
+    x: Array, query: Array, key: Array, weights: Params, bias: Array, sizes: _Sizes
+) -> tuple[Array, tuple[Any, ...]]:
+    operands = x, query, key, weights, bias
+    return _call(_forward, sizes, operands, x), operands
+
+
+def _block_bwd(
+    sizes: _Sizes, operands: tuple[Any, ...], dy: Array
+) -> tuple[Array, Array, Array, Params, None]:
+    x, query, key, weights, _ = operands
+    # Sums over classes are float32.
+    results = x, *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, jnp.float32), (query, key, weights))
+    dx, dquery, dkey, dweights = _call(_gradient, sizes, (*operands, dy), results)
+    return dx, dquery.astype(query.dtype), dkey.astype(key.dtype), dweights, None
+
+
+_block.defvjp(_block_fwd, _block_bwd)
+
+
+def _call(kernel: Any, sizes: _Sizes, operands: Any, results: Any) -> Any:
+    """Runs a kernel for one class of one image after another.
+
+    Operands and results with five axes are activations, of which it gets one class; those with three are of
+    an image or, like the weights, of all.
+    """
+    x = operands[0]
+
+    def spec(a: Any) -> pl.BlockSpec:
+        if a.ndim == 5:
+            return pl.BlockSpec((None, None, *a.shape[2:]), lambda b, t: (b, t, 0, 0, 0))
+        if a.ndim == 4:
+            return pl.BlockSpec((None, *a.shape[1:]), lambda b, t: (b, 0, 0, 0))
+        return pl.BlockSpec(a.shape, lambda b, t: (0,) * a.ndim)
+
+    rows = pltpu.VMEM((sizes.window * x.shape[3], x.shape[4]), jnp.float32)
+    return pl.pallas_call(
+        functools.partial(kernel, sizes=sizes),
+        out_shape=jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), results),
+        grid=x.shape[:2],
+        in_specs=jax.tree.map(spec, operands),
+        out_specs=jax.tree.map(spec, results),
+        scratch_shapes=[rows],
+    )(*operands)
+
+
+def _forward(
+    x: Any, query: Any, key: Any, weights: Any, bias: Any, y: Any, rows: Any, *, sizes: _Sizes
+) -> None:
+    """The block of one class; all arguments are references, those of images and classes without these axes.
+
+    Args:
+        x: activations [h, w, C].
+        query: guidance [windows, N, C].
+        key: guidance [windows, N, C].
+        weights: parameters of the block.
+        bias: of the logits, [windows, N or 1, N or 1].
+        y: the result [h, w, C].
+        rows: memory for the patches of a strip of windows, float32 [patches, C].
+        sizes: what is fixed.
+    """
+    weights = jax.tree.map(lambda ref: ref[...], weights)
+
+    def strip(index: Any, _: None) -> None:
+        windows = _windows(index, sizes)
+        _gather(x, rows, index, sizes)
+        arrays = rows[...], query[windows], key[windows], weights
+        rows[...] = _compute(*arrays, bias[windows], sizes.heads, x.dtype)
+        _scatter(rows, y, index, sizes)
+
+    jax.lax.fori_loop(0, sizes.grid[0] // sizes.window, strip, None)
+
+
+def _gradient(
+    x: Any,
+    query: Any,
+    key: Any,
+    weights: Any,
+    bias: Any,
+    dy: Any,
+    dx: Any,
+    dquery: Any,
+    dkey: Any,
+    dweights: Any,
+    rows: Any,
+    *,
+    sizes: _Sizes,
+) -> None:
+    """The gradient of one class, added to those of `query` and `key` of an image and of `weights`."""
+    weights = jax.tree.map(lambda ref: ref[...], weights)
+    image, number = pl.program_id(0), pl.program_id(1)
+    pl.when(number == 0)(lambda: _clear((dquery, dkey)))
+    pl.when((image == 0) & (number == 0))(lambda: _clear(dweights))
+
+    def strip(index: Any, _: None) -> None:
+        windows = _windows(index, sizes)
+        _gather(x, rows, index, sizes)
+        arrays = rows[...], query[windows], key[windows], weights
+        _, gradient = jax.vjp(
+            lambda *arrays: _compute(*arrays, bias[windows], sizes.heads, dx.dtype), *arrays
+        )
+        _gather(dy, rows, index, sizes)
+        rows[...], dq, dk, dw = gradient(rows[...])
+        _scatter(rows, dx, index, sizes)
+        dquery[windows] += dq.astype(jnp.float32)
+        dkey[windows] += dk.astype(jnp.float32)
+        jax.tree.map(_add, dweights, dw)
+
+    jax.lax.fori_loop(0, sizes.grid[0] // sizes.window, strip, None)
+
+
+def _clear(sums: Any) -> None:
+    for ref in jax.tree.leaves(sums):
+        ref[...] = jnp.zeros_like(ref)
+
+
+def _add(total: Any, gradient: Array) -> None:
+    total[...] += gradient
+
+
+def _compute(
+    x: Float32[Array, "patches C"],
+    query: Array,
+    key: Array,
+    weights: Params,
+    bias: Array,
+    heads: int,
+    dtype: Any,
+) -> Float32[Array, "patches C"]:
+    """The block on some windows of a class, their patches one after another."""
+    w, shape = weights, query.shape
+
+    def dense(x: Array, layer: Any) -> Array:
+        return product(x, layer["kernel"], dtype) + layer["bias"]
+
+    y = _norm(x, w["norm1"])
+    q = product(y, w["query"], dtype).reshape(shape) + query.astype(jnp.float32)
+    k = product(y, w["key"], dtype).reshape(shape) + key.astype(jnp.float32)
+    v = dense(y, w["value"]).reshape(shape)
+    ends = range(0, shape[-1], shape[-1] // heads)
+    parts = [[a[..., i : i + ends.step] for a in (q, k, v)] for i in ends]
+    attended = jnp.concatenate([_attend(*part, bias, dtype) for part in parts], -1)
+    x = x + dense(attended.reshape(x.shape), w["out"])
+    return x + dense(gelu(dense(_norm(x, w["norm2"]), w["fc1"])), w["fc2"])
+
+
+def _norm(x: Array, params: Any) -> Array:
+    return layer_norm(x, params["scale"][0], params["bias"][0])
+
+
+def _attend(query: Array, key: Array, value: Array, bias: Array, dtype: Any) -> Array:
+    """Attention of one head, [windows, N, c] each; `ops.attention` has an axis of heads."""
+    logits = product(query * query.shape[-1] ** -0.5, key, dtype, True) + bias
+    return product(jax.nn.softmax(logits), value, dtype)
+
+
+def _windows(strip: Any, sizes: _Sizes) -> Any:
+    """The windows of a strip, a row of windows, among those of the grid."""
+    count = sizes.grid[1] // sizes.window
+    return pl.ds(strip * count, count)
+
+
+def _gather(x: Any, rows: Any, strip: Any, sizes: _Sizes) -> None:
+    """Reads the patches of a strip window by window: `rows` [patches, C] from x [h, w, C]."""
+    for start, row, column, length in _runs(sizes):
+        patches = x[_row(strip, row, sizes), column : column + length, :]
+        rows[start : start + length, :] = patches.astype(jnp.float32)
+
+
+def _scatter(rows: Any, y: Any, strip: Any, sizes: _Sizes) -> None:
+    """The inverse of `_gather`."""
+    for start, row, column, length in _runs(sizes):
+        patches = rows[start : start + length, :]
+        y[_row(strip, row, sizes), column : column + length, :] = patches.astype(y.dtype)
+
+
+def _row(strip: Any, row: int, sizes: _Sizes) -> Any:
+    return jax.lax.rem(strip * sizes.window + row + sizes.shift, sizes.grid[0])
+
+
+def _runs(sizes: _Sizes) -> Iterator[tuple[int, int, int, int]]:
+    """Neighbouring patches of the shifted windows of a strip.
+
+    Yields:
+        The place of the first patch in the strip, its row in the window, its column in the grid, and the
+        number of patches.
+    """
+    width, size = sizes.grid[1], sizes.window
+    start = 0
+    for left in range(sizes.shift, width + sizes.shift, size):
+        inside = min(size, width - left)  # before the edge; the rest comes from the other side
+        for row in range(size):
+            for column, length in ((left, inside), ((left + inside) % width, size - inside)):
+                if length > 0:
+                    yield start, row, column, length
+                    start += length

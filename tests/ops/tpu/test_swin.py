@@ -1,0 +1,102 @@
+"""The kernel of a Swin block for TPUs, interpreted on a CPU, against the plain form."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import Array
+from jax.experimental.pallas import tpu as pltpu
+
+from hclip_jax.models.head.spatial_aggregation import SpatialAggregation
+from hclip_jax.ops import backend
+from tests.ops.native.modules import apply_guided, guided, normal, random_params
+
+PUBLISHED = (128, 4, 12, 1, 1, (24, 24))
+SMALL = (128, 2, 4, 2, 2, (8, 12))  # two images, two strips of three windows
+
+
+@pytest.fixture(autouse=True)
+def on_a_tpu() -> Iterator[None]:
+    with backend.compiled_for("tpu"), jax.default_matmul_precision("highest"):
+        yield
+
+
+def values_and_gradients(sizes: tuple[Any, ...], dtype: Any, *, kernels: bool, operands: Any = None) -> Any:
+    """The result of two blocks, and its gradients by parameters, activations and guidance."""
+    channels, heads, window, *_ = sizes
+    module = SpatialAggregation(channels, 16, heads, window, dtype)
+    params, x, guidance, cotangent = operands or make_operands(sizes)
+
+    def function(params: Any, x: Array, guidance: Array) -> Array:
+        return apply_guided(module, params, x, guidance)
+
+    def run(*args: Any) -> Any:
+        y, gradient = jax.vjp(function, *args)
+        return y, gradient(cotangent.astype(dtype))
+
+    with backend.native_kernels(kernels), pltpu.force_tpu_interpret_mode():
+        program = jax.jit(run).trace(params, x.astype(dtype), guidance.astype(dtype))
+        assert ("pallas_call" in str(program.jaxpr)) == kernels
+        return program.lower().compile()(params, x.astype(dtype), guidance.astype(dtype))
+
+
+def make_operands(sizes: tuple[Any, ...]) -> Any:
+    channels, heads, window, batch, classes, grid = sizes
+    module = SpatialAggregation(channels, 16, heads, window, jnp.float32)
+    x, guidance = normal(batch, classes, *grid, channels), normal(batch, *grid, 16)
+    params = random_params(nn.init(guided, module), x, guidance)
+    # Logits of about 1: where a softmax has one large weight, its gradient is a difference of equal numbers.
+    params = jax.tree.map(lambda p: p * 5 / len(p) ** 0.5 if p.ndim == 2 else p, params)
+    return params, x, guidance, normal(*x.shape)
+
+
+def errors(got: Any, want: Any) -> dict[str, float]:
+    """Largest difference of each array, in parts of its largest value."""
+    named = zip(jax.tree_util.tree_leaves_with_path(got), jax.tree.leaves(want), strict=True)
+    return {
+        jax.tree_util.keystr(path): float(
+            np.abs(np.float32(a) - np.float32(b)).max() / np.abs(np.float32(b)).max()
+        )
+        for (path, a), b in named
+        # Zero but for rounding: all logits of a row move together.
+        if "['key']['guidance']['bias']" not in jax.tree_util.keystr(path)
+    }
+
+
+@pytest.mark.parametrize("sizes", [SMALL, PUBLISHED])
+def test_gradients_are_those_of_the_plain_form(sizes: tuple[Any, ...]) -> None:
+    operands = make_operands(sizes)
+    got, want = (
+        values_and_gradients(sizes, jnp.float32, kernels=kernels, operands=operands)
+        for kernels in (True, False)
+    )
+    for name, error in errors(got, want).items():
+        assert error < 2e-5, name
+
+
+def test_in_bfloat16_the_kernel_is_nearer_to_float32_than_the_plain_form() -> None:
+    operands = make_operands(SMALL)
+    exact = values_and_gradients(SMALL, jnp.float32, kernels=False, operands=operands)
+    kernel, plain = (
+        errors(values_and_gradients(SMALL, jnp.bfloat16, kernels=kernels, operands=operands), exact)
+        for kernels in (True, False)
+    )
+    assert np.mean(list(kernel.values())) < np.mean(list(plain.values()))
+    assert max(kernel.values()) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("channels", "window"),
+    [(64, 4), (128, 5)],  # half of a register's lanes; 25 patches, which leave registers half empty
+)
+def test_other_sizes_have_the_plain_form(channels: int, window: int) -> None:
+    module = SpatialAggregation(channels, 16, 2, window, jnp.float32)
+    x, guidance = normal(1, 2, 2 * window, window, channels), normal(1, 2 * window, window, 16)
+    params = random_params(nn.init(guided, module), x, guidance)
+    program = jax.jit(lambda *args: apply_guided(module, *args)).trace(params, x, guidance)
+    assert "pallas_call" not in str(program.jaxpr)
+    assert not module.in_kernel((2 * window, window))
