@@ -40,7 +40,7 @@ def _product_fwd(a: Array, b: Array, dtype: Any, transposed: bool) -> tuple[Arra
 
 
 def _product_bwd(dtype: Any, transposed: bool, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    """da = dy b^T and db = a^T dy, or, transposed, da = dy b and db = dy^T a."""
+    """Gradients: da = dy b^T and db = a^T dy, or, transposed, da = dy b and db = dy^T a."""
     a, b = saved
     if transposed:
         da, db = _contract(dy, b, dtype, -1, -2), _contract(dy, a, dtype, -2, -2)

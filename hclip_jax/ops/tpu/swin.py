@@ -7,6 +7,7 @@ forward pass is computed again there, and only the inputs are stored between the
 """
 
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class _Sizes(NamedTuple):
 
 
 _LANES, _SUBLANES = 128, 8
-"""Rows and columns of a TPU's registers. A window whose patches fill no whole number of them would be copied."""
+"""Columns and rows of a TPU's registers; a window's patches must fill whole registers."""
 
 
 def usable(channels: int, tokens: int) -> bool:
@@ -76,7 +77,8 @@ def swin_block(
     """
     query, key = (g[:, 0] for g in guidance)
     bias = np.zeros((query.shape[1], 1, 1), np.float32) if mask is None else mask
-    sizes = _Sizes(x.shape[2:4], *window, num_heads)
+    _, _, h, w, _ = x.shape
+    sizes = _Sizes((h, w), *window, num_heads)
     weights = {name: params[name] for name in ("norm1", "value", "out", "norm2", "fc1", "fc2")}
     weights |= {name: params[name]["x"]["kernel"] for name in ("query", "key")}
     weights = jax.tree.map(lambda w: w if w.ndim == 2 else w[None], weights)
@@ -155,8 +157,8 @@ def _forward(
     def strip(index: Any, _: None) -> None:
         windows = _windows(index, sizes)
         _gather(x, rows, index, sizes)
-        arrays = rows[...], query[windows], key[windows], weights
-        rows[...] = _compute(*arrays, bias[windows], sizes.heads, x.dtype)
+        compute = functools.partial(_compute, bias=bias[windows], heads=sizes.heads, dtype=x.dtype)
+        rows[...] = compute(rows[...], query[windows], key[windows], weights)
         _scatter(rows, y, index, sizes)
 
     jax.lax.fori_loop(0, sizes.grid[0] // sizes.window, strip, None)
@@ -186,10 +188,8 @@ def _gradient(
     def strip(index: Any, _: None) -> None:
         windows = _windows(index, sizes)
         _gather(x, rows, index, sizes)
-        arrays = rows[...], query[windows], key[windows], weights
-        _, gradient = jax.vjp(
-            lambda *arrays: _compute(*arrays, bias[windows], sizes.heads, dx.dtype), *arrays
-        )
+        compute = functools.partial(_compute, bias=bias[windows], heads=sizes.heads, dtype=x.dtype)
+        gradient = jax.vjp(compute, rows[...], query[windows], key[windows], weights)[1]
         _gather(dy, rows, index, sizes)
         rows[...], dq, dk, dw = gradient(rows[...])
         _scatter(rows, dx, index, sizes)
@@ -214,6 +214,7 @@ def _compute(
     query: Array,
     key: Array,
     weights: Params,
+    *,
     bias: Array,
     heads: int,
     dtype: Any,
@@ -228,10 +229,9 @@ def _compute(
     q = product(y, w["query"], dtype).reshape(shape) + query.astype(jnp.float32)
     k = product(y, w["key"], dtype).reshape(shape) + key.astype(jnp.float32)
     v = dense(y, w["value"]).reshape(shape)
-    ends = range(0, shape[-1], shape[-1] // heads)
-    parts = [[a[..., i : i + ends.step] for a in (q, k, v)] for i in ends]
-    attended = jnp.concatenate([_attend(*part, bias, dtype) for part in parts], -1)
-    x = x + dense(attended.reshape(x.shape), w["out"])
+    ends = itertools.pairwise(range(0, shape[-1] + 1, shape[-1] // heads))
+    attended = [_attend(q[..., i:j], k[..., i:j], v[..., i:j], bias, dtype) for i, j in ends]
+    x = x + dense(jnp.concatenate(attended, -1).reshape(x.shape), w["out"])
     return x + dense(gelu(dense(_norm(x, w["norm2"]), w["fc1"])), w["fc2"])
 
 
