@@ -77,7 +77,7 @@ def _environment() -> tuple[object, ...]:
         device.device_kind,
         device.client.platform_version,
         backend.platform(),
-        backend.native_kernels.value,
+        backend.kernels_enabled(),
         library.lanes(),
         config.jax_default_matmul_precision,
         config.jax_enable_x64,

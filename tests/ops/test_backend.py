@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax import Array
 
+from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.ops import backend
 from hclip_jax.training.losses import pixel_weights, segmentation_loss
@@ -60,3 +61,21 @@ def test_programs_may_be_traced_for_another_platform() -> None:
         assert not backend.on_cpu()
         assert backend.platform() == "tpu"
     assert backend.on_cpu()
+
+
+@pytest.mark.parametrize(("value", "expected"), [(None, True), ("1", True), ("0", False)])
+def test_kernels_can_be_turned_off_in_the_environment(
+    value: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(backend.VARIABLE, raising=False)
+    if value:
+        monkeypatch.setenv(backend.VARIABLE, value)
+    assert backend.kernels_enabled() == expected
+    with backend.native_kernels(not expected):
+        assert backend.kernels_enabled() != expected
+
+
+def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(backend.VARIABLE, "off")
+    with pytest.raises(UserError, match=r"HCLIP_JAX_KERNELS is 'off'; it must be 1 .* or 0"):
+        backend.kernels_enabled()

@@ -55,11 +55,7 @@ def jaxpr_flops(jaxpr: Jaxpr, *, passes: bool = False) -> float:
         elif name == "cond":
             total += max(jaxpr_flops(branch.jaxpr, passes=passes) for branch in params["branches"])
         else:
-            iterations = 1
-            if name == "scan":
-                iterations = params["length"]
-            elif name == "pallas_call":
-                iterations = math.prod(params["grid_mapping"].grid)
+            iterations = _iterations(name, params)
             inner = (jaxpr_flops(jaxpr, passes=passes) for jaxpr in _inner_jaxprs(params))
             total += iterations * sum(inner)
     return total
@@ -70,6 +66,13 @@ def _passes(equation: JaxprEqn) -> int:
         return 1
     precision = equation.params["precision"] or ()
     return max((_PASSES.get(p, 1) for p in precision), default=1)
+
+
+def _iterations(name: str, params: dict[str, Any]) -> int:
+    """How often an operation runs the programs that it calls."""
+    if name == "scan":
+        return params["length"]
+    return math.prod(params["grid_mapping"].grid) if name == "pallas_call" else 1
 
 
 def _inner_jaxprs(params: dict[str, Any]) -> Iterator[Jaxpr]:

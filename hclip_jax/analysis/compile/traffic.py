@@ -75,7 +75,7 @@ def _written_part(bodies: dict[str, Body], inner: Body, part: Instruction) -> st
 
 
 def _uses(bodies: dict[str, Body], inner: Body, value: Instruction) -> Iterator[tuple[Instruction, int]]:
-    """The instructions that use a value, behind bitcasts and in fusions of the fusion, and as which operand."""
+    """The instructions that use a value, behind bitcasts and in inner fusions, and as which operand."""
     for user in inner.values():
         for position, name in enumerate(user.operands):
             if name != value.name or user.opcode == "parameter":

@@ -19,7 +19,7 @@ def usable(dtype: Any, *channels: int) -> bool:
     """Whether the kernels are used here for activations of `dtype` with such numbers of channels."""
     return (
         backend.on_cpu()
-        and backend.native_kernels.value
+        and backend.kernels_enabled()
         and dtype == jnp.float32
         and all(c and c % GRANULE == 0 for c in channels)
         and library.lanes() > 0

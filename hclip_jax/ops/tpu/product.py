@@ -13,10 +13,10 @@ from jaxtyping import Float, Float32
 def product(
     a: Float[Array, "*batch M K"], b: Float[Array, "*batch _ _"], dtype: Any, transposed: bool = False
 ) -> Float32[Array, "*batch M N"]:
-    """a b, or a b^T if `transposed`, of operands rounded to `dtype`.
+    """The product a b, or a b^T if `transposed`, of operands rounded to `dtype`.
 
     A gradient of JAX's own would multiply the float32 gradient of the result with operands of `dtype`, which
-    the matrix unit can't, and would round the gradient of `b` to `dtype` once a class.
+    the matrix unit cannot, and would round the gradient of `b` to `dtype` once a class.
 
     Args:
         a: at most one batch axis.

@@ -51,7 +51,7 @@ def usable(channels: int, tokens: int) -> bool:
     """Whether the kernel is used here for activations of so many channels, in windows of so many patches."""
     return (
         backend.platform() == "tpu"
-        and backend.native_kernels.value
+        and backend.kernels_enabled()
         and channels % _LANES == 0
         and tokens % _SUBLANES == 0
     )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax import Array
+from jax.experimental import pallas as pl
 
 from hclip_jax.analysis.benchmark.flops import count_flops, jaxpr_flops
 
@@ -39,6 +40,17 @@ def test_every_iteration_of_a_loop_counts() -> None:
     assert count_flops(looped, w) == 7 * 2 * 16**3
     recomputed = jax.grad(lambda w: jax.checkpoint(lambda w: jnp.sin(w @ w))(w).sum())
     assert count_flops(recomputed, w) == 4 * 2 * 16**3  # forward, recomputation, and two for the gradient
+
+
+def test_a_kernel_counts_for_every_part_of_its_grid() -> None:
+    def square(x: Any, y: Any) -> None:
+        y[...] = x[...] @ x[...]
+
+    def squares(x: Array) -> Array:
+        spec = pl.BlockSpec((None, 16, 16), lambda i: (i, 0, 0))
+        return pl.pallas_call(square, grid=len(x), in_specs=[spec], out_specs=spec, out_shape=x)(x)
+
+    assert count_flops(squares, jnp.ones((5, 16, 16))) == 5 * 2 * 16**3
 
 
 def test_zeros_between_the_inputs_of_a_transposed_convolution_do_not_count() -> None:

@@ -61,6 +61,37 @@ def test_a_fusion_counts_as_one_instruction_by_what_it_slices() -> None:
     assert traffic(line, fused) == 1000 + 4 + 1000  # x and the index are read, a row is written in place
 
 
+def test_fusions_inside_of_a_fusion_count_by_what_they_slice() -> None:
+    """An inner fusion takes a row of `rows`; another writes one in place."""
+    fused = f"""\
+%take (a: f32[10,250], k: s32[]) -> f32[250] {{
+  %a = f32[10,250]{{1,0}} parameter(0)
+  %k = s32[] parameter(1)
+  ROOT %row = {KILO} dynamic-slice(%a, %k), dynamic_slice_sizes={{1,250}}
+}}
+
+%put (b: f32[10,250], w: f32[250], m: s32[]) -> f32[10,250] {{
+  %b = f32[10,250]{{1,0}} parameter(0)
+  %w = {KILO} parameter(1)
+  %m = s32[] parameter(2)
+  ROOT %out = f32[10,250]{{1,0}} dynamic-update-slice(%b, %w, %m)
+}}
+
+%fused (r: f32[10,250], s: f32[10,250], j: s32[]) -> f32[10,250] {{
+  %r = f32[10,250]{{1,0}} parameter(0)
+  %s = f32[10,250]{{1,0}} parameter(1)
+  %j = s32[] parameter(2)
+  %taken = {KILO} fusion(%r, %j), kind=kLoop, calls=%take
+  ROOT %put.1 = f32[10,250]{{1,0}} fusion(%s, %taken, %j), kind=kLoop, calls=%put
+}}
+"""
+    line = (
+        "  %copy = f32[10,250]{1,0:S(1)} copy(%rows)\n"
+        "  ROOT %y = f32[10,250]{1,0} fusion(%rows, %rows, %i), kind=kLoop, calls=%fused"
+    )
+    assert traffic(line, fused) == 10_000 + 1000 + 4 + 1000  # the copy reads all rows
+
+
 def test_loops_count_in_full() -> None:
     loop = f"""\
 %condition (p: (s32[], f32[250])) -> pred[] {{
