@@ -48,7 +48,7 @@ def test_a_kernel_counts_for_every_part_of_its_grid() -> None:
 
     def squares(x: Array) -> Array:
         spec = pl.BlockSpec((None, 16, 16), lambda i: (i, 0, 0))
-        return pl.pallas_call(square, grid=len(x), in_specs=[spec], out_specs=spec, out_shape=x)(x)
+        return pl.pallas_call(square, grid=(len(x),), in_specs=[spec], out_specs=spec, out_shape=x)(x)
 
     assert count_flops(squares, jnp.ones((5, 16, 16))) == 5 * 2 * 16**3
 
