@@ -131,7 +131,7 @@ def _kernel(dtype: Any, hidden_dim: int, num_heads: int, window_size: int) -> Ca
         return None
     from hclip_jax.ops.tpu import swin  # imported where it is used: Pallas takes 0.1 s
 
-    return swin.swin_block if swin.usable(hidden_dim, window_size**2) else None
+    return swin.swin_block if swin.usable(dtype, hidden_dim, window_size**2) else None
 
 
 def to_windows(x: Float[Array, "B T h w C"], size: int) -> Float[Array, "B T windows N C"]:

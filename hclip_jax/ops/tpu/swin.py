@@ -1,14 +1,16 @@
 """A Swin block of the head as one kernel of a TPU, with its gradient.
 
-XLA writes each [T, h, w, C] array between two operations to the chip's memory and reads it again, about forty
-times for the block and its gradient. The kernel reads the activations of one class, computes the whole block
+XLA writes most [T, h, w, C] arrays between two operations to the chip's memory and reads them again
+(docs/performance.md has the bytes). The kernel reads the activations of one class, computes the whole block
 on the chip and writes the result. Its gradient is JAX's own, of the same function, also on the chip: the
 forward pass is computed again there, and only the inputs are stored between the passes.
+
+The grid of patches is worked on in strips of windows, so that a gradient fits in the 16 MB of a v4's core.
 """
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -31,27 +33,44 @@ class _Sizes(NamedTuple):
     """What is fixed when a kernel is compiled.
 
     Attributes:
+        classes: T.
         grid: h and w.
         window: patches along a side of a window.
         shift: patches by which windows are shifted.
         heads: attention heads.
     """
 
+    classes: int
     grid: tuple[int, int]
     window: int
     shift: int
     heads: int
+
+    @property
+    def cores(self) -> int:
+        """Parts of the classes: the two cores of a v4 or v5p chip have one each."""
+        return min(2, self.classes)
+
+    @property
+    def part(self) -> int:
+        """Classes of a core; where T is odd, the second core has the last one twice."""
+        return -(-self.classes // self.cores)
+
+    def place_of_class(self, core: Any, b: Any, i: Any) -> tuple[Any, Any]:
+        """Image and class that a core works on."""
+        return b, jnp.minimum(core * self.part + i, self.classes - 1)
 
 
 _LANES, _SUBLANES = 128, 8
 """Columns and rows of a TPU's registers; a window's patches must fill whole registers."""
 
 
-def usable(channels: int, tokens: int) -> bool:
+def usable(dtype: Any, channels: int, tokens: int) -> bool:
     """Whether the kernel is used here for activations of so many channels, in windows of so many patches."""
     return (
         backend.platform() == "tpu"
         and backend.kernels_enabled()
+        and dtype in (jnp.float32, jnp.bfloat16)
         and channels % _LANES == 0
         and tokens % _SUBLANES == 0
     )
@@ -77,8 +96,8 @@ def swin_block(
     """
     query, key = (g[:, 0] for g in guidance)
     bias = np.zeros((query.shape[1], 1, 1), np.float32) if mask is None else mask
-    _, _, h, w, _ = x.shape
-    sizes = _Sizes((h, w), *window, num_heads)
+    _, t, h, w, _ = x.shape
+    sizes = _Sizes(t, (h, w), *window, num_heads)
     weights = {name: params[name] for name in ("norm1", "value", "out", "norm2", "fc1", "fc2")}
     weights |= {name: params[name]["x"]["kernel"] for name in ("query", "key")}
     weights = jax.tree.map(lambda w: w if w.ndim == 2 else w[None], weights)
@@ -87,54 +106,82 @@ def swin_block(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
 def _block(x: Array, query: Array, key: Array, weights: Params, bias: Array, sizes: _Sizes) -> Array:
-    operands = x, query, key, weights, bias
-    return _call(_forward, sizes, operands, x)
+    return _block_fwd(x, query, key, weights, bias, sizes)[0]
 
 
 def _block_fwd(
     x: Array, query: Array, key: Array, weights: Params, bias: Array, sizes: _Sizes
 ) -> tuple[Array, tuple[Any, ...]]:
     operands = x, query, key, weights, bias
-    return _call(_forward, sizes, operands, x), operands
+    y = _call(_forward, sizes, operands, _blocks_of(operands, sizes), x, _blocks(sizes.place_of_class, x))
+    return y, operands
 
 
 def _block_bwd(
     sizes: _Sizes, operands: tuple[Any, ...], dy: Array
 ) -> tuple[Array, Array, Array, Params, None]:
     x, query, key, weights, _ = operands
-    # Sums over classes are float32.
-    results = x, *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, jnp.float32), (query, key, weights))
-    dx, dquery, dkey, dweights = _call(_gradient, sizes, (*operands, dy), results)
-    return dx, dquery.astype(query.dtype), dkey.astype(key.dtype), dweights, None
+    # Each core has its own sums over classes.
+    guidance, shared = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((sizes.cores, *a.shape), jnp.float32), ((query, key), weights)
+    )
+    class_blocks = _blocks(sizes.place_of_class, x)
+    dx, dguidance, dweights = _call(
+        _gradient,
+        sizes,
+        (*operands, dy),
+        (*_blocks_of(operands, sizes), class_blocks),
+        (x, guidance, shared),
+        (
+            class_blocks,
+            _blocks(lambda core, b, i: (core, b), guidance),
+            _blocks(lambda core, b, i: (core,), shared),
+        ),
+    )
+    dquery, dkey = (d.sum(0).astype(query.dtype) for d in dguidance)
+    return dx, dquery, dkey, jax.tree.map(lambda d: d.sum(0), dweights), None
 
 
 _block.defvjp(_block_fwd, _block_bwd)
 
 
-def _call(kernel: Any, sizes: _Sizes, operands: Any, results: Any) -> Any:
-    """Runs a kernel for one class of one image after another.
-
-    Operands and results with five axes are activations, of which it gets one class; those with three are of
-    an image or, like the weights, of all.
-    """
+def _call(kernel: Any, sizes: _Sizes, operands: Any, in_specs: Any, results: Any, out_specs: Any) -> Any:
+    """Runs a kernel on each core for one class of one image after another."""
     x = operands[0]
-
-    def spec(a: Any) -> pl.BlockSpec:
-        if a.ndim == 5:
-            return pl.BlockSpec((None, None, *a.shape[2:]), lambda b, t: (b, t, 0, 0, 0))
-        if a.ndim == 4:
-            return pl.BlockSpec((None, *a.shape[1:]), lambda b, t: (b, 0, 0, 0))
-        return pl.BlockSpec(a.shape, lambda b, t: (0,) * a.ndim)
-
-    rows = pltpu.VMEM((sizes.window * x.shape[3], x.shape[4]), jnp.float32)
     return pl.pallas_call(
         functools.partial(kernel, sizes=sizes),
         out_shape=jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), results),
-        grid=x.shape[:2],
-        in_specs=jax.tree.map(spec, operands),
-        out_specs=jax.tree.map(spec, results),
-        scratch_shapes=[rows],
+        grid=(sizes.cores, len(x), sizes.part),
+        in_specs=in_specs,
+        out_specs=out_specs,
+        scratch_shapes=[pltpu.VMEM((sizes.window * x.shape[3], x.shape[4]), jnp.float32)],
+        compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel", "arbitrary", "arbitrary")),
     )(*operands)
+
+
+def _blocks_of(operands: tuple[Any, ...], sizes: _Sizes) -> tuple[Any, ...]:
+    x, query, key, weights, bias = operands
+    return (
+        _blocks(sizes.place_of_class, x),
+        *_blocks(lambda core, b, i: (b,), (query, key)),
+        *_blocks(lambda core, b, i: (), (weights, bias)),
+    )
+
+
+def _blocks(place: Callable[[Any, Any, Any], tuple[Any, ...]], arrays: Any) -> Any:
+    """What a kernel gets of each array: one place on the first axes, which it does not see, all of the rest.
+
+    Args:
+        place: of core, image b and the core's class i.
+        arrays: arrays, or their shapes.
+    """
+
+    def block(a: Any) -> pl.BlockSpec:
+        fixed = len(place(0, 0, 0))
+        index = lambda *step: (*place(*step), *(0,) * (a.ndim - fixed))  # noqa: E731
+        return pl.BlockSpec((*(None,) * fixed, *a.shape[fixed:]), index)
+
+    return jax.tree.map(block, arrays)
 
 
 def _forward(
@@ -172,17 +219,16 @@ def _gradient(
     bias: Any,
     dy: Any,
     dx: Any,
-    dquery: Any,
-    dkey: Any,
+    dguidance: Any,
     dweights: Any,
     rows: Any,
     *,
     sizes: _Sizes,
 ) -> None:
-    """The gradient of one class, added to those of `query` and `key` of an image and of `weights`."""
+    """The gradient of one class; those of guidance and weights are added to the sums of the core."""
     weights = jax.tree.map(lambda ref: ref[...], weights)
-    image, number = pl.program_id(0), pl.program_id(1)
-    pl.when(number == 0)(lambda: _clear((dquery, dkey)))
+    core, image, number = (pl.program_id(axis) for axis in range(3))
+    pl.when(number == 0)(lambda: _clear(dguidance))
     pl.when((image == 0) & (number == 0))(lambda: _clear(dweights))
 
     def strip(index: Any, _: None) -> None:
@@ -193,11 +239,13 @@ def _gradient(
         _gather(dy, rows, index, sizes)
         rows[...], dq, dk, dw = gradient(rows[...])
         _scatter(rows, dx, index, sizes)
-        dquery[windows] += dq.astype(jnp.float32)
-        dkey[windows] += dk.astype(jnp.float32)
+        for total, gradient_of_part in zip(dguidance, (dq, dk), strict=True):
+            total[windows] += gradient_of_part.astype(jnp.float32)
         jax.tree.map(_add, dweights, dw)
 
-    jax.lax.fori_loop(0, sizes.grid[0] // sizes.window, strip, None)
+    @pl.when(core * sizes.part + number < sizes.classes)
+    def _() -> None:  # the second time the last class is there already
+        jax.lax.fori_loop(0, sizes.grid[0] // sizes.window, strip, None)
 
 
 def _clear(sums: Any) -> None:

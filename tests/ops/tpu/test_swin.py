@@ -16,7 +16,7 @@ from hclip_jax.ops import backend
 from tests.ops.native.modules import apply_guided, guided, normal, random_params
 
 PUBLISHED = (128, 4, 12, 1, 1, (24, 24))
-SMALL = (128, 2, 4, 2, 2, (8, 12))  # two images, two strips of three windows
+SMALL = (128, 2, 4, 2, 3, (8, 12))  # two images, an odd number of classes, two strips of three windows
 
 
 @pytest.fixture(autouse=True)
