@@ -1,6 +1,6 @@
 """A labelled folder as a data set; `scan.py` describes its files, `layout.py` other ways to lay them out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from hclip_jax.data.digest import digest_files
 from hclip_jax.data.image_names import unique_names
-from hclip_jax.data.label_io import decode_label, without_ids
+from hclip_jax.data.label_io import decode_compact_label, decode_label, without_ids
 from hclip_jax.data.labels import Labels
 from hclip_jax.data.layout import FOLDER, Layout
 from hclip_jax.data.listing import IMAGE_SUFFIXES, describe
@@ -86,18 +86,21 @@ class FolderSource:
 
     def __getitem__(self, index: int) -> Example:
         image = read_image(self._pairs[index].image)
-        label = self._read_label(index, (image.shape[0], image.shape[1]))
+        label = self._read_label(index, (image.shape[0], image.shape[1]), decode_label)
         return {"image": image, "label": label, "name": self._names[index]}
 
     def decoded(self, index: int) -> DecodedExample:
         """See `DecodingSource`."""
         image = read_rgb(self._pairs[index].image)
-        return {"image": image, "label": self._read_label(index, (image.height, image.width))}
+        label = self._read_label(index, (image.height, image.width), decode_compact_label)
+        return {"image": image, "label": label}
 
-    def _read_label(self, index: int, image_size: tuple[int, int]) -> np.ndarray:
+    def _read_label(
+        self, index: int, image_size: tuple[int, int], decode: Callable[[np.ndarray, int, str], np.ndarray]
+    ) -> np.ndarray:
         pair = self._pairs[index]
         raw = without_ids(self._labels.read(pair), self._ignore)
-        label = decode_label(raw, len(self.class_names), str(pair.label))
+        label = decode(raw, len(self.class_names), str(pair.label))
         label_size = label.shape[0], label.shape[1]
         if image_size != label_size:  # EXIF data behind the pixels, where a header does not show it
             raise UserError(f"{_mismatch(pair, image_size, label_size)}: {_SIZE_FIX}")

@@ -27,22 +27,21 @@ def change_hue_saturation(image: Image.Image, hues: bytes, saturations: bytes) -
     Returns:
         uint8 [H, W, 3].
     """
-    width, height = image.size
-    rgb = np.empty((height, width, 3), np.uint8)
+    channels = [np.frombuffer(image.tobytes("raw", band), np.uint8) for band in "RGB"]
+    rgb = np.empty((image.height * image.width, 3), np.uint8)
     sextants, remainders = _sextants(hues)
     saturation_table = _translate(_saturation_table(), saturations)
-    block_height = max(1, _BLOCK_PIXELS // width)
-    for top in range(0, height, block_height):
-        bottom = min(top + block_height, height)
-        block = image.crop((0, top, width, bottom))
-        rgb[top:bottom] = _change_block(block, sextants, remainders, saturation_table).reshape(-1, width, 3)
-    return rgb
+    for start in range(0, len(rgb), _BLOCK_PIXELS):
+        block = slice(start, start + _BLOCK_PIXELS)
+        pixels = [channel[block] for channel in channels]
+        rgb[block] = _change_block(pixels, sextants, remainders, saturation_table)
+    return rgb.reshape(image.height, image.width, 3)
 
 
 def _change_block(
-    block: Image.Image, sextants: bytes, remainders: bytes, saturation_table: np.ndarray
+    channels: list[np.ndarray], sextants: bytes, remainders: bytes, saturation_table: np.ndarray
 ) -> np.ndarray:
-    r, g, b = (np.asarray(channel).ravel() for channel in block.split())
+    r, g, b = channels
     low, high = np.minimum(r, g), np.maximum(r, g)
     largest = np.maximum(high, b)
     middle = np.maximum(low, np.minimum(high, b))

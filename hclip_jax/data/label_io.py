@@ -65,6 +65,36 @@ def decode_label(raw: np.ndarray, num_classes: int, name: str) -> np.ndarray:
     Raises:
         UserError: a value is neither a class id nor the ignore value.
     """
+    _check_ids(raw, num_classes, name)
+    label = raw.astype(np.int32)
+    label[raw == ignore_value(raw)] = IGNORE
+    return label
+
+
+def decode_compact_label(raw: np.ndarray, num_classes: int, name: str) -> np.ndarray:
+    """Converts as `decode_label`, but with up to 255 classes to uint8, in which IGNORE is 255.
+
+    Raises:
+        UserError: as `decode_label`.
+    """
+    if num_classes > 255:
+        return decode_label(raw, num_classes, name)
+    if raw.dtype != np.uint8:
+        return decode_label(raw, num_classes, name).astype(np.uint8)
+    _check_ids(raw, num_classes, name)
+    return raw
+
+
+def widen_label(label: np.ndarray) -> np.ndarray:
+    """Converts what `decode_compact_label` returns to the int32 of `decode_label`."""
+    if label.dtype == np.int32:
+        return label
+    wide = label.astype(np.int32)
+    wide[label == 255] = IGNORE
+    return wide
+
+
+def _check_ids(raw: np.ndarray, num_classes: int, name: str) -> None:
     ignore = ignore_value(raw)
     is_invalid = ((raw >= num_classes) | (raw < 0)) & (raw != ignore)
     if is_invalid.any():
@@ -74,9 +104,6 @@ def decode_label(raw: np.ndarray, num_classes: int, name: str) -> np.ndarray:
             f"{name} holds the class id{'s' * (len(invalid) > 1)} {ids}, but with {num_classes} classes ids "
             f"are 0 to {num_classes - 1}, or {ignore} to ignore: correct the label or the class list"
         )
-    label = raw.astype(np.int32)
-    label[raw == ignore] = IGNORE
-    return label
 
 
 def read_label_header(path: str | Path) -> Header:

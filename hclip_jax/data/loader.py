@@ -12,6 +12,7 @@ import grain
 import numpy as np
 from absl import flags
 
+from hclip_jax.data.label_io import widen_label
 from hclip_jax.data.transforms import augment
 from hclip_jax.data.types import DecodedExample, DecodingSource, Example, Source
 from hclip_jax.errors import UserError
@@ -42,7 +43,8 @@ class TrainBatches(grain.DatasetIterator[dict[str, np.ndarray]]):
             self._prefetched = _prefetch(self._batches[self._position :], self._num_workers)
         batch = next(self._prefetched)
         self._position += 1
-        return batch
+        # The label is widened here: one byte a pixel is less to copy, above all between processes.
+        return batch | {"label": widen_label(batch["label"])}
 
     def get_state(self) -> dict[str, int]:
         """Returns {"batches": number of batches consumed}, which can be written as JSON."""
@@ -130,7 +132,7 @@ def evaluation_examples(
 
 
 class _Decoded:
-    """The examples of a source, with Pillow's images where it has them."""
+    """The examples of a source, `decoded` where it can."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

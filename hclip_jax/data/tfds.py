@@ -1,7 +1,7 @@
 """A directory prepared by TensorFlow Datasets (TFDS) as a data set; TensorFlow is not imported."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from hclip_jax.data.digest import digest_files
-from hclip_jax.data.label_io import decode_label, decode_raw_label
+from hclip_jax.data.label_io import decode_compact_label, decode_label, decode_raw_label
 from hclip_jax.data.types import DecodedExample, Example
 from hclip_jax.errors import UserError, printable
 from hclip_jax.images.image_io import decode_image, decode_rgb
@@ -103,7 +103,7 @@ class TfdsSource:
 
     def __getitem__(self, index: int) -> Example:
         record, name = self._records[index], self._record_name(index)
-        image, label = record["image"], self._label(record, name)
+        image, label = record["image"], self._label(record, name, decode_label)
         if isinstance(image, bytes):
             image = decode_image(image, name)
         image = _checked(image, label, name)
@@ -112,7 +112,7 @@ class TfdsSource:
     def decoded(self, index: int) -> DecodedExample:
         """See `DecodingSource`."""
         record, name = self._records[index], self._record_name(index)
-        image, label = record["image"], self._label(record, name)
+        image, label = record["image"], self._label(record, name, decode_compact_label)
         if not isinstance(image, bytes):
             return {"image": Image.fromarray(_checked(image, label, name)), "label": label}
         rgb = decode_rgb(image, name)
@@ -122,7 +122,12 @@ class TfdsSource:
     def _record_name(self, index: int) -> str:
         return f"record {index} of {self._split} in {self._root}"
 
-    def _label(self, record: Mapping[str, Any], record_name: str) -> np.ndarray:
+    def _label(
+        self,
+        record: Mapping[str, Any],
+        record_name: str,
+        decode: Callable[[np.ndarray, int, str], np.ndarray],
+    ) -> np.ndarray:
         label = record[self._label_feature]
         if isinstance(label, bytes):
             label = decode_raw_label(label, record_name)
@@ -133,7 +138,7 @@ class TfdsSource:
                 f"{record_name} has a label of {label.dtype} {list(label.shape)}, but a label is "
                 "integers [H, W] or [H, W, 1]: store class ids in a single channel"
             )
-        return decode_label(label, len(self.class_names), record_name)
+        return decode(label, len(self.class_names), record_name)
 
     def digest(self) -> str:
         """See `digest_files`; of all files of the data set."""

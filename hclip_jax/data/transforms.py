@@ -28,13 +28,13 @@ def augment(
     """Augments an example: resize, random crop, colour jitter, random flip, padding.
 
     Args:
-        example: image uint8 [H, W, 3], or Pillow's of mode RGB, and label int32 [H, W].
+        example: image uint8 [H, W, 3], or Pillow's of mode RGB, and label int32 or uint8 [H, W].
         rng: the only source of randomness.
         crop_size: height and width of the result, in pixels.
 
     Returns:
-        image uint8 [crop_size, crop_size, 3] and label int32 [crop_size, crop_size]; padding is 128 in the
-        image and IGNORE in the label.
+        image uint8 [crop_size, crop_size, 3] and label [crop_size, crop_size] of the dtype of the example's;
+        padding is 128 in the image and in the label IGNORE, which is 255 in uint8.
     """
     height, width = _resized_shape(example["label"].shape, crop_size, _LONGEST_EDGE)
     top = int(rng.integers(max(height - crop_size, 0) + 1))
@@ -57,7 +57,7 @@ def augment(
     padding = ((0, crop_size - label.shape[0]), (0, crop_size - label.shape[1]))
     return {
         "image": np.pad(pixels, (*padding, (0, 0)), constant_values=_PAD_VALUE),
-        "label": np.pad(label, padding, constant_values=IGNORE),
+        "label": np.pad(label, padding, constant_values=np.int32(IGNORE).astype(label.dtype)),
     }
 
 

@@ -24,7 +24,12 @@ class Example(TypedDict):
 
 
 class DecodedExample(TypedDict):
-    """As `Example`, but the image is Pillow's, of mode RGB: it is resized before it becomes an array."""
+    """As `Example`, in the form that is cheapest to resize and crop.
+
+    Attributes:
+        image: Pillow's, of mode RGB.
+        label: with up to 255 classes uint8 [H, W], 255 for unlabelled pixels; else as in `Example`.
+    """
 
     image: Image.Image
     label: np.ndarray

@@ -63,15 +63,14 @@ def to_rgb_array(image: Image.Image, name: str) -> np.ndarray:
 
 
 def to_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Converts an open image to an upright one of mode RGB, with the values of `to_rgb_array`.
+    """Converts an open image to an upright one of mode RGB (perhaps itself), as `to_rgb_array`.
 
     Raises:
         UserError: as `to_rgb_array`.
     """
     image, turn = _loaded(image, name)
-    if image.mode == "RGB" and turn == 1:
-        return image.copy()  # the block that opened it frees its pixels
-    return Image.fromarray(upright_rgb(image, turn))
+    is_rgb = image.mode == "RGB" and turn == 1
+    return image if is_rgb else Image.fromarray(upright_rgb(image, turn))
 
 
 def _loaded(image: Image.Image, name: str) -> tuple[Image.Image, int]:

@@ -47,8 +47,8 @@ def open_encoded(content: bytes, name: str, max_megapixels: float = MAX_MEGAPIXE
 
 @contextlib.contextmanager
 def _open(file: str | Path | io.BytesIO, name: str, max_megapixels: float) -> Iterator[Image.Image]:
-    # `closing` frees the pixels immediately; the context of Pillow closes the file only.
-    with quiet_pillow(), contextlib.closing(_open_without_pillows_limit(file)) as image:
+    # Pillow's context closes the file only: the block may hand on a loaded image without a copy.
+    with quiet_pillow(), _open_without_pillows_limit(file) as image:
         check_size((image.height, image.width), name, max_megapixels)
         yield image
 

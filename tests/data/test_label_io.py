@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hclip_jax.data.label_io import read_label_size
+from hclip_jax.data.label_io import decode_compact_label, decode_label, read_label_size, widen_label
 from hclip_jax.data.types import IGNORE
 from hclip_jax.errors import UserError
 from tests.labelled_folder import read_label
@@ -64,3 +64,22 @@ def test_invalid_ids_are_listed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"label\.png holds the class ids 19, 20, 254, .* 19 class"):
         read_label(path, 19)
     assert read_label(path, 255).tolist() == [[0, 254, IGNORE, 19, 20]]
+
+
+@pytest.mark.parametrize(("num_classes", "compact"), [(7, np.uint8), (255, np.uint8), (256, np.int32)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_compact_labels_hold_the_same_ids(num_classes: int, compact: type, dtype: type[np.integer]) -> None:
+    ignore = 255 if dtype == np.uint8 else 65535
+    largest = min(num_classes - 1, 254)
+    raw = np.array([[0, 6, ignore], [largest, ignore, 1]], dtype)
+    label = decode_compact_label(raw, num_classes, "label.png")
+    assert label.dtype == compact
+    wide = widen_label(label)
+    assert wide.dtype == np.int32
+    np.testing.assert_array_equal(wide, decode_label(raw, num_classes, "label.png"))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_compact_labels_are_checked(dtype: type[np.unsignedinteger]) -> None:
+    with pytest.raises(UserError, match=r"label\.png holds the class id 19, .* 19 class"):
+        decode_compact_label(np.array([[0, 19]], dtype), 19, "label.png")

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from hclip_jax.data.folder import FolderSource
+from hclip_jax.data.label_io import widen_label
 from hclip_jax.data.loader import train_batches
 from hclip_jax.data.transforms import _resized_shape, augment
 from hclip_jax.data.types import IGNORE, DecodedExample, Example
@@ -61,23 +62,38 @@ def noise(height: int, width: int) -> Example:
 )
 def test_every_step_is_that_of_the_plain_form(shape: tuple[int, int], crop_size: int) -> None:
     example = noise(*shape)
-    decoded: DecodedExample = {"image": Image.fromarray(example["image"]), "label": example["label"]}
+    image = Image.fromarray(example["image"])
+    decoded: DecodedExample = {"image": image, "label": example["label"]}
+    compact: DecodedExample = {"image": image, "label": example["label"].astype(np.uint8)}  # -1 becomes 255
     for seed in range(40):
         expected = plain_augment(example, np.random.default_rng(seed), crop_size)
-        for given in (example, decoded):
+        for given in (example, decoded, compact):
             result = augment(given, np.random.default_rng(seed), crop_size)
+            assert result["label"].dtype == given["label"].dtype
+            result["label"] = widen_label(result["label"])
             for key, value in expected.items():
                 assert result[key].dtype == value.dtype
                 np.testing.assert_array_equal(result[key], value)
 
 
-def test_files_are_augmented_as_their_arrays(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("num_classes", "dtype"), [(3, np.uint8), (255, np.uint16), (256, np.uint8), (300, np.uint16)]
+)
+def test_files_are_augmented_as_their_arrays(
+    folder: Path, num_classes: int, dtype: type[np.unsignedinteger]
+) -> None:
+    (folder / "classes.txt").write_text("".join(f"class {t}\n" for t in range(num_classes)))
+    ids = np.array([0, 2, num_classes - 1, np.iinfo(dtype).max]).astype(dtype)
+    for path in (folder / "labels/train").iterdir():
+        shape = np.asarray(Image.open(path)).shape
+        Image.fromarray(np.random.default_rng(0).choice(ids, shape)).save(path)
     source = FolderSource(folder, "train")
     batches = train_batches(source, batch_size=4, crop_size=16, seed=3, num_workers=0)
     arrays = train_batches(_OnlyArrays(source), batch_size=4, crop_size=16, seed=3, num_workers=0)
     for _ in range(6):
         batch, expected = next(batches), next(arrays)
         for key in ("image", "label"):
+            assert batch[key].dtype == expected[key].dtype
             np.testing.assert_array_equal(batch[key], expected[key])
     batches.close()
     arrays.close()
