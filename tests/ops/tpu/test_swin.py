@@ -1,7 +1,8 @@
 """The kernel of a Swin block for TPUs, interpreted on a CPU, against the plain form."""
 
+import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -11,9 +12,12 @@ import pytest
 from jax import Array
 from jax.experimental.pallas import tpu as pltpu
 
+from hclip_jax.models.clip.image_encoder import ImageFeatures
+from hclip_jax.models.head.head import ClassLogits, SegmentationHead
 from hclip_jax.models.head.spatial_aggregation import SpatialAggregation
 from hclip_jax.ops import backend
 from tests.ops.native.modules import apply_guided, guided, normal, random_params
+from tests.small_models import micro
 
 PUBLISHED = (128, 4, 12, 1, 1, (24, 24))
 SMALL = (128, 2, 4, 2, 3, (8, 12))  # two images, an odd number of classes, two strips of three windows
@@ -87,6 +91,27 @@ def test_in_bfloat16_the_kernel_is_nearer_to_float32_than_the_plain_form() -> No
     )
     assert np.mean(list(kernel.values())) < np.mean(list(plain.values()))
     assert max(kernel.values()) < 0.05
+
+
+def test_the_head_gives_the_kernel_all_classes() -> None:
+    """Chunks of one class are for the plain forms only."""
+    config = dataclasses.replace(micro().head, hidden_dim=128, num_heads=4, window_size=4)
+    head = SegmentationHead(config, jnp.float32, 1, "full")
+    image = ImageFeatures(normal(1, 8, 8, 16), (normal(1, 8, 8, 16), normal(1, 8, 8, 16)))
+    text = normal(3, 1, 16)
+    params = random_params(lambda rng: head.init(rng, image, text, 1))
+
+    def logits(params: Any, image: ImageFeatures, text: Array) -> Array:
+        return cast(ClassLogits, head.apply(params, image, text, 1)).logits
+
+    def run(kernels: bool) -> tuple[str, Array]:
+        with backend.native_kernels(kernels), pltpu.force_tpu_interpret_mode():
+            program = jax.jit(logits).trace(params, image, text)
+            return str(program.jaxpr), program.lower().compile()(params, image, text)
+
+    (jaxpr, got), (_, want) = run(True), run(False)
+    assert jaxpr.count("grid=(2, 1, 2)") == 2 * config.num_layers  # all three classes, of two cores
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
 @pytest.mark.parametrize(
