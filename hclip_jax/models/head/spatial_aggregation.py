@@ -59,7 +59,7 @@ class SpatialAggregation(nn.Module):
 
     def in_kernel(self) -> bool:
         """Whether a native kernel computes it, which needs no chunks of classes to save memory."""
-        return call.usable(self.dtype, self.hidden_dim // self.num_heads)
+        return call.usable(self.dtype, self.hidden_dim / self.num_heads)
 
 
 class SwinBlock(nn.Module):
@@ -93,7 +93,7 @@ class SwinBlock(nn.Module):
         grid = (x.shape[2], x.shape[3])
         size, shift = self._window_size_and_shift(grid)
         mask = shifted_window_mask(*grid, size, shift) if shift else None
-        if call.usable(self.dtype, self.hidden_dim // self.num_heads) and not self.is_initializing():
+        if call.usable(self.dtype, self.hidden_dim / self.num_heads) and not self.is_initializing():
             params = self.variables["params"]
             return swin.swin_block(x, guidance, params, self.num_heads, (size, shift), mask)
         # Everything but attention treats each patch independently, so windows are made once, from the input.
@@ -105,6 +105,11 @@ class SwinBlock(nn.Module):
 
     def _window_size_and_shift(self, grid: tuple[int, ...]) -> tuple[int, int]:
         size = min(self.window_size, *grid)
+        if any(n % size for n in grid):
+            raise ValueError(
+                f"windows of {size} x {size} patches do not divide a grid of {' x '.join(map(str, grid))}; give "
+                "a window size that divides both"
+            )
         # A window as large as the grid is not shifted.
         return size, size // 2 if self.shifted and min(grid) > size else 0
 
