@@ -1,9 +1,10 @@
 """Builds the native kernels of hclip_jax/ops/native where it can; all else is in pyproject.toml.
 
-They need Linux on x86, GCC or Clang (CXX=clang++ CC=clang), and the headers in jaxlib. Where something is missing,
-the package is installed without them and computes the same, more slowly; `pip install -v` says why.
+They need Linux on x86, GCC or Clang (CC=clang CXX=clang++), and the headers in jaxlib. Where something is
+missing, the package is installed without them and computes the same, more slowly; `pip install -v` says why.
 """
 
+import atexit
 import os
 import platform
 import re
@@ -70,6 +71,7 @@ def writable_folders() -> dict[str, dict[str, str]]:
     if os.access(".", os.W_OK):
         return {}
     folder = mkdtemp(prefix="hclip_jax-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return {"egg_info": {"egg_base": folder}, "build": {"build_base": folder}}
 
 
