@@ -72,7 +72,7 @@ class ClassAggregation(nn.Module):
         return x + resize.bilinear_align_corners(y, (h, w))
 
     def _in_kernel(self) -> bool:
-        fits = call.usable(self.dtype, self.hidden_dim // self.num_heads)
+        fits = call.usable(self.dtype, self.hidden_dim / self.num_heads)
         return fits and backend.forward_only.value and self.class_axis is None and not self.is_initializing()
 
     def _padding_sums(self, num_classes: int | Array) -> tuple[Array, Array] | None:

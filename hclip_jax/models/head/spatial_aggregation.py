@@ -108,6 +108,11 @@ class SwinBlock(nn.Module):
 
     def _window_size_and_shift(self, grid: tuple[int, ...]) -> tuple[int, int]:
         size = min(self.window_size, *grid)
+        if any(n % size for n in grid):
+            raise ValueError(
+                f"windows of {size} x {size} patches do not divide a grid of {' x '.join(map(str, grid))}; give "
+                "a window size that divides both"
+            )
         # A window as large as the grid is not shifted.
         return size, size // 2 if self.shifted and min(grid) > size else 0
 
@@ -125,7 +130,7 @@ class SwinBlock(nn.Module):
 
 def _kernel(dtype: Any, hidden_dim: int, num_heads: int, window_size: int) -> Callable[..., Array] | None:
     """The kernel that computes a block here; None = its plain form does."""
-    if call.usable(dtype, hidden_dim // num_heads):
+    if call.usable(dtype, hidden_dim / num_heads):
         return swin_block
     if backend.platform() != "tpu":
         return None

@@ -96,6 +96,11 @@ struct Decoder {
   DecoderStep steps[2];
   const float *logit, *logit_bias;  // [3, 3, F], [1]
   long T, h, w, C;
+
+  long kernel_floats() const {  // of both steps
+    const long F1 = steps[0].F, F2 = steps[1].F;
+    return 16 * (C * F1 + F1 * F2) + 9 * (F1 * F1 + F2 * F2);
+  }
 };
 
 // Gradients that are sums over classes: of the parameters, in the order of decoder.py, then of the guidance.
@@ -132,8 +137,8 @@ struct DecoderGradient {
   long parts;
 
   long parameter_floats() const {
-    const long C = forward.C, F1 = forward.steps[0].F, F2 = forward.steps[1].F;
-    return 16 * (C * F1 + F1 * F2) + 9 * (F1 * F1 + F2 * F2 + F2) + 4 * (F1 + F2);
+    const long F1 = forward.steps[0].F, F2 = forward.steps[1].F;
+    return forward.kernel_floats() + 9 * F2 + 4 * (F1 + F2);
   }
   long slot_floats() const {
     return parameter_floats() + 4 * forward.h * forward.w * (forward.steps[0].F + 4 * forward.steps[1].F);

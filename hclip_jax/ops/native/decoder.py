@@ -5,9 +5,9 @@ from typing import Any
 
 import jax
 from jax import Array
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
-from hclip_jax.ops.native.call import call_kernel, norm_params, split_like
+from hclip_jax.ops.native.call import call_kernel, norm_shapes, operand, operands_of, split_like
 
 Weights = tuple[Array, ...]
 Shared = tuple[Array, Array]
@@ -21,7 +21,7 @@ Their number decides how many threads can work, and the order of sums, whatever 
 
 
 def decoder(
-    x: Float32[Array, "B T h w C"],
+    x: Float[Array, "B T h w C"],
     steps: tuple[tuple[Array, Array], ...],
     params: Any,
     groups: tuple[int, int],
@@ -33,14 +33,26 @@ def decoder(
         steps: the `StepGuidance` of each step.
         params: parameters of the module.
         groups: channels of a group of each step's normalizations.
+
+    Raises:
+        ValueError: arrays do not fit together.
     """
+    batch, _, h, w, channels = x.shape
     weights: list[Array] = []
-    for i, (kernel, _) in enumerate(steps, start=1):
-        p = params[f"step{i}"]
-        weights += [kernel, *norm_params(p["norm1"]), p["conv2"]["kernel"], *norm_params(p["norm2"])]
-    logit = params["logit"]
-    shared = (steps[0][1], steps[1][1])
-    return _decoder(x, shared, (*weights, logit["kernel"]), logit["bias"], groups)
+    shared: list[Array] = []
+    for i, step in enumerate(steps, start=1):
+        features = step[0].shape[-1]
+        weights.append(operand(step[0], (4, 4, channels, features)))
+        weights += operands_of(params[f"step{i}"], _shapes(features))
+        shared.append(operand(step[1], (batch, 2**i * h, 2**i * w, features)))
+        channels = features
+    logit, bias = operands_of(params["logit"], {"kernel": (3, 3, channels, 1), "bias": (1,)})
+    return _decoder(operand(x, x.shape), (shared[0], shared[1]), (*weights, logit), bias, groups)
+
+
+def _shapes(features: int) -> dict[str, tuple[int, ...]]:
+    conv2 = {"conv2/kernel": (3, 3, features, features)}
+    return {**norm_shapes("norm1", features), **conv2, **norm_shapes("norm2", features)}
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))

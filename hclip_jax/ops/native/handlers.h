@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "arguments.h"
@@ -35,5 +36,48 @@ ffi::Error run(ffi::ThreadPool& pool, long count, long scratch, void (*work)(con
   return no_memory();
 }
 
+// The arrays of a call in the order of the Python file, which checks their shapes.
+struct Arrays {
+  const ffi::RemainingArgs& arrays;
+  size_t next = 0;
+
+  In array() { return arrays.get<In>(next++).value(); }
+  const float* floats() { return array().typed_data(); }
+};
+
+// The parameters of the norm and the layers of an MLP, its kernels not packed.
+inline Mlp take_mlp(Arrays& arrays, long C) {
+  Mlp l;
+  l.norm_scale = arrays.floats();
+  l.norm_bias = arrays.floats();
+  const In kernel1 = arrays.array();
+  l.kernel1 = kernel1.typed_data();
+  l.bias1 = arrays.floats();
+  l.kernel2 = arrays.floats();
+  l.bias2 = arrays.floats();
+  l.C = C;
+  l.hidden = kernel1.dimensions()[1];
+  return l;
+}
+
+// Replaces a kernel [C, C] by its packed form in `arena`.
+inline void pack_square(const Path* path, long C, Arena& arena, const float*& kernel) {
+  float* packed = arena.take(C * C);
+  path->pack(kernel, C, C, C, packed);
+  kernel = packed;
+}
+
+// Replaces the kernels of an MLP by their packed forms in `arena`.
+inline void pack_mlp(const Path* path, Arena& arena, Mlp& l) {
+  float *kernel1 = arena.take(l.C * l.hidden), *kernel2 = arena.take(l.C * l.hidden);
+  path->pack_mlp(l.kernel1, l.kernel2, l.C, l.hidden, kernel1, kernel2);
+  l.kernel1 = kernel1, l.kernel2 = kernel2;
+}
+
+// Slots for each of `groups` sums over T classes: a slot has a part of the classes.
+inline long parts_of(int64_t slots, long groups, long T) {
+  const long parts = groups ? slots / groups : 1;
+  return std::max(1L, std::min(parts, T));
+}
+
 #define POOL_AND_LANES Ctx<ffi::ThreadPool>().Attr<int64_t>("lanes")
-#define FOUR Arg<In>().Arg<In>().Arg<In>().Arg<In>()

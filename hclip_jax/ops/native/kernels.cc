@@ -5,29 +5,29 @@
 #include "arguments.h"
 #include "parallel.h"
 
-#define FN static inline __attribute__((always_inline))
-#define FN_MEMBER inline __attribute__((always_inline))
-#define FN_LAMBDA __attribute__((always_inline))
+// The functions of a path have the instructions of its CPUs as an attribute: the one way of GCC and of Clang that
+// lambdas have too. `ENTRY` is for those that handlers call, `FN` for those that they consist of.
+#define ENTRY TARGET static
+#define FN TARGET static inline __attribute__((always_inline))
+#define FN_MEMBER TARGET inline __attribute__((always_inline))
+#define FN_LAMBDA TARGET __attribute__((always_inline))
 
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
+#define TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
 #define LANES 16
 #define ROWS 12
 namespace avx512 {
 #include "path.inc"
 }
+#undef TARGET
 #undef LANES
 #undef ROWS
-#pragma GCC pop_options
 
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#define TARGET __attribute__((target("avx2,fma")))
 #define LANES 8
 #define ROWS 6
 namespace avx2 {
 #include "path.inc"
 }
-#pragma GCC pop_options
 
 #include "classes_handlers.h"
 #include "decoder_handlers.h"

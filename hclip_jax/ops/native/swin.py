@@ -9,7 +9,15 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Float32
 
-from hclip_jax.ops.native.call import GRANULE, call_kernel, mlp_params, norm_params, split_like
+from hclip_jax.ops.native.call import (
+    GRANULE,
+    call_kernel,
+    mlp_shapes,
+    norm_shapes,
+    operand,
+    operands_of,
+    split_like,
+)
 
 Weights = tuple[Array, ...]
 
@@ -21,8 +29,8 @@ Their number decides how many threads can work, and the order of sums, whatever 
 
 
 def swin_block(
-    x: Float32[Array, "B T h w C"],
-    guidance: tuple[Float32[Array, "B 1 windows N C"], Float32[Array, "B 1 windows N C"]],
+    x: Float[Array, "B T h w C"],
+    guidance: tuple[Float[Array, "B 1 windows N C"], Float[Array, "B 1 windows N C"]],
     params: Any,
     num_heads: int,
     window: tuple[int, int],
@@ -37,16 +45,23 @@ def swin_block(
         num_heads: attention heads.
         window: size of the windows, and the number of patches by which they are shifted.
         mask: bias of the logits, for windows that are shifted.
+
+    Raises:
+        ValueError: arrays do not fit together.
     """
-    p = params
-    weights = (
-        *norm_params(p["norm1"]),
-        *(p[name]["x"]["kernel"] for name in ("query", "key")),
-        *(p[name][part] for name in ("value", "out") for part in ("kernel", "bias")),
-        *mlp_params(p),
-    )
-    query, key = (g[:, 0] for g in guidance)
-    return _block(x, query, key, weights, _padded_mask(mask, window[0] ** 2), (num_heads, *window))
+    b, _, h, w, c = x.shape
+    size = window[0]
+    shape = (b, (h // size) * (w // size), size**2, c)
+    query, key = (operand(g[:, 0], shape) for g in guidance)
+    weights = operands_of(params, _shapes(c))
+    return _block(operand(x, x.shape), query, key, weights, _padded_mask(mask, size**2), (num_heads, *window))
+
+
+def _shapes(channels: int) -> dict[str, tuple[int, ...]]:
+    kernel, bias = (channels, channels), (channels,)
+    query_and_key = {"query/x/kernel": kernel, "key/x/kernel": kernel}
+    value_and_out = {"value/kernel": kernel, "value/bias": bias, "out/kernel": kernel, "out/bias": bias}
+    return {**norm_shapes("norm1", channels), **query_and_key, **value_and_out, **mlp_shapes(channels)}
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
