@@ -107,8 +107,8 @@ class SwinBlock(nn.Module):
         size = min(self.window_size, *grid)
         if any(n % size for n in grid):
             raise ValueError(
-                f"windows of {size} x {size} patches do not divide a grid of {' x '.join(map(str, grid))}; give "
-                "a window size that divides both"
+                f"windows of {size} x {size} patches do not divide a grid of {' x '.join(map(str, grid))}; "
+                "give a window size that divides both"
             )
         # A window as large as the grid is not shifted.
         return size, size // 2 if self.shifted and min(grid) > size else 0
