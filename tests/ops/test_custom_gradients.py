@@ -229,7 +229,8 @@ def custom_calls(function: Callable[..., Array], args: list[Array]) -> set[str]:
 
 
 def test_every_custom_gradient_is_in_the_table() -> None:
-    listed = {case.name for case in CASES} | KERNELS.keys()
+    refuses = {"ops.native.call.run"}  # has no derivative but a sentence: native/test_calls.py
+    listed = {case.name for case in CASES} | KERNELS.keys() | refuses
     assert custom_gradients(Path(hclip_jax.__file__).parent) == listed
 
 
