@@ -30,7 +30,7 @@ Params = dict[str, Any]
 
 
 class _Sizes(NamedTuple):
-    """What is fixed when a kernel is compiled.
+    """Sizes that are fixed when a kernel is compiled.
 
     Attributes:
         classes: T.
@@ -169,7 +169,9 @@ def _blocks_of(operands: tuple[Any, ...], sizes: _Sizes) -> tuple[Any, ...]:
 
 
 def _blocks(place: Callable[[Any, Any, Any], tuple[Any, ...]], arrays: Any) -> Any:
-    """What a kernel gets of each array: one place on the first axes, which it does not see, all of the rest.
+    """The blocks of arrays for a step of a kernel: one place on the first axes, all of the others.
+
+    The kernel does not see the first axes.
 
     Args:
         place: of core, image b and the core's class i.
@@ -197,7 +199,7 @@ def _forward(
         bias: of the logits, [windows, N or 1, N or 1].
         y: the result [h, w, C].
         rows: memory for the patches of a strip of windows, float32 [patches, C].
-        sizes: what is fixed.
+        sizes: as above.
     """
     weights = jax.tree.map(lambda ref: ref[...], weights)
 
