@@ -62,7 +62,8 @@ class SpatialAggregation(nn.Module):
 
     def in_kernel(self, grid: tuple[int, ...]) -> bool:
         """Whether a kernel computes h x w patches; it needs no chunks of classes to save memory."""
-        return _kernel(self.dtype, self.hidden_dim, self.num_heads, min(self.window_size, *grid)) is not None
+        window_size = min(self.window_size, *grid)
+        return _kernel(self.dtype, self.hidden_dim, self.num_heads, window_size, grid) is not None
 
 
 class SwinBlock(nn.Module):
@@ -96,7 +97,7 @@ class SwinBlock(nn.Module):
         grid = (x.shape[2], x.shape[3])
         size, shift = self._window_size_and_shift(grid)
         mask = shifted_window_mask(*grid, size, shift) if shift else None
-        kernel = _kernel(self.dtype, self.hidden_dim, self.num_heads, size)
+        kernel = _kernel(self.dtype, self.hidden_dim, self.num_heads, size, grid)
         if kernel and not self.is_initializing():
             return kernel(x, guidance, self.variables["params"], self.num_heads, (size, shift), mask)
         # Everything but attention treats each patch independently, so windows are made once, from the input.
@@ -128,7 +129,9 @@ class SwinBlock(nn.Module):
         return x.reshape(*x.shape[:4], self.num_heads, self.hidden_dim // self.num_heads)
 
 
-def _kernel(dtype: Any, hidden_dim: int, num_heads: int, window_size: int) -> Callable[..., Array] | None:
+def _kernel(
+    dtype: Any, hidden_dim: int, num_heads: int, window_size: int, grid: tuple[int, ...]
+) -> Callable[..., Array] | None:
     """The kernel that computes a block here; None = its plain form does."""
     if call.usable(dtype, hidden_dim / num_heads):
         return swin_block
@@ -136,7 +139,7 @@ def _kernel(dtype: Any, hidden_dim: int, num_heads: int, window_size: int) -> Ca
         return None
     from hclip_jax.ops.tpu import swin  # imported where it is used: Pallas takes 0.1 s
 
-    return swin.swin_block if swin.usable(dtype, hidden_dim, window_size**2) else None
+    return swin.swin_block if swin.usable(dtype, hidden_dim, num_heads, window_size, grid) else None
 
 
 def to_windows(x: Float[Array, "B T h w C"], size: int) -> Float[Array, "B T windows N C"]:

@@ -11,28 +11,25 @@ from jaxtyping import Float, Float32
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def product(
-    a: Float[Array, "*batch M K"], b: Float[Array, "*batch _ _"], dtype: Any, transposed: bool = False
-) -> Float32[Array, "*batch M N"]:
+    a: Float[Array, "M K"], b: Float[Array, "_ _"], dtype: Any, transposed: bool = False
+) -> Float32[Array, "M N"]:
     """The product a b, or a b^T if `transposed`, of operands rounded to `dtype`.
 
     A gradient of JAX's own would multiply the float32 gradient of the result with operands of `dtype`, which
     the matrix unit cannot, and would round the gradient of `b` to `dtype` once a class.
 
     Args:
-        a: at most one batch axis.
-        b: [*batch, K, N] or, transposed, [*batch, N, K].
+        a: the first factor.
+        b: [K, N] or, transposed, [N, K].
         dtype: what the matrix unit multiplies.
         transposed: whether b is.
     """
-    return _contract(a, b, dtype, -1, -1 if transposed else -2)
+    return _contract(a, b, dtype, 1, 1 if transposed else 0)
 
 
 def _contract(a: Array, b: Array, dtype: Any, axis_of_a: int, axis_of_b: int) -> Array:
-    batch = tuple(range(a.ndim - 2))
-    contracted = (axis_of_a % a.ndim,), (axis_of_b % b.ndim,)
-    return jax.lax.dot_general(
-        a.astype(dtype), b.astype(dtype), (contracted, (batch, batch)), preferred_element_type=jnp.float32
-    )
+    axes = ((axis_of_a,), (axis_of_b,)), ((), ())
+    return jax.lax.dot_general(a.astype(dtype), b.astype(dtype), axes, preferred_element_type=jnp.float32)
 
 
 def _product_fwd(a: Array, b: Array, dtype: Any, transposed: bool) -> tuple[Array, tuple[Array, Array]]:
@@ -43,9 +40,9 @@ def _product_bwd(dtype: Any, transposed: bool, saved: tuple[Array, Array], dy: A
     """Gradients: da = dy b^T and db = a^T dy, or, transposed, da = dy b and db = dy^T a."""
     a, b = saved
     if transposed:
-        da, db = _contract(dy, b, dtype, -1, -2), _contract(dy, a, dtype, -2, -2)
+        da, db = _contract(dy, b, dtype, 1, 0), _contract(dy, a, dtype, 0, 0)
     else:
-        da, db = _contract(dy, b, dtype, -1, -1), _contract(a, dy, dtype, -2, -2)
+        da, db = _contract(dy, b, dtype, 1, 1), _contract(a, dy, dtype, 0, 0)
     return da.astype(a.dtype), db.astype(b.dtype)
 
 

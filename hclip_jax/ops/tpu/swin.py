@@ -5,12 +5,13 @@ XLA writes most [T, h, w, C] arrays between two operations to the chip's memory 
 on the chip and writes the result. Its gradient is JAX's own, of the same function, also on the chip: the
 forward pass is computed again there, and only the inputs are stored between the passes.
 
-The grid of patches is worked on in strips of windows, so that a gradient fits in the 16 MB of a v4's core.
+A class is worked on one window at a time, so that a gradient fits in the 16 MB of a v4's core.
 """
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -61,18 +62,28 @@ class _Sizes(NamedTuple):
         return b, jnp.minimum(core * self.part + i, self.classes - 1)
 
 
-_LANES, _SUBLANES = 128, 8
-"""Columns and rows of a TPU's registers; a window's patches must fill whole registers."""
+_CHANNELS = 128
+"""Channels of the kernel: the lanes of a TPU's registers."""
+
+_SUBLANES = 8
+"""Rows of a TPU's registers; the patches of a window must fill whole ones."""
+
+_MOST_HEADS, _MOST_TOKENS, _MOST_PATCHES = 8, 144, 576
+"""Heads, patches of a window and patches of the grid for which the 16 MB of a v4's core are enough."""
 
 
-def usable(dtype: Any, channels: int, tokens: int) -> bool:
-    """Whether the kernel is used here for activations of so many channels, in windows of so many patches."""
+def usable(dtype: Any, channels: int, heads: int, window: int, grid: tuple[int, ...]) -> bool:
+    """Whether the kernel is used here for a block of such sizes; others have the plain form."""
     return (
         backend.platform() == "tpu"
         and backend.kernels_enabled()
         and dtype in (jnp.float32, jnp.bfloat16)
-        and channels % _LANES == 0
-        and tokens % _SUBLANES == 0
+        and channels == _CHANNELS
+        and channels % heads == 0
+        and heads <= _MOST_HEADS
+        and window**2 % _SUBLANES == 0
+        and window**2 <= _MOST_TOKENS
+        and math.prod(grid) <= _MOST_PATCHES
     )
 
 
@@ -154,7 +165,7 @@ def _call(kernel: Any, sizes: _Sizes, operands: Any, in_specs: Any, results: Any
         grid=(sizes.cores, len(x), sizes.part),
         in_specs=in_specs,
         out_specs=out_specs,
-        scratch_shapes=[pltpu.VMEM((sizes.window * x.shape[3], x.shape[4]), jnp.float32)],
+        scratch_shapes=[pltpu.VMEM((sizes.window**2, x.shape[4]), jnp.float32)],
         compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel", "arbitrary", "arbitrary")),
     )(*operands)
 
@@ -198,19 +209,18 @@ def _forward(
         weights: parameters of the block.
         bias: of the logits, [windows, N or 1, N or 1].
         y: the result [h, w, C].
-        rows: memory for the patches of a strip of windows, float32 [patches, C].
+        rows: memory for the patches of a window, float32 [N, C].
         sizes: as above.
     """
     weights = jax.tree.map(lambda ref: ref[...], weights)
 
-    def strip(index: Any, _: None) -> None:
-        windows = _windows(index, sizes)
-        _gather(x, rows, index, sizes)
-        compute = functools.partial(_compute, bias=bias[windows], heads=sizes.heads, dtype=x.dtype)
-        rows[...] = compute(rows[...], query[windows], key[windows], weights)
-        _scatter(rows, y, index, sizes)
+    def run(window: Any, runs: _Runs) -> None:
+        _gather(x, rows, runs)
+        compute = functools.partial(_compute, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
+        rows[...] = compute(rows[...], query[window], key[window], weights)
+        _scatter(rows, y, runs)
 
-    jax.lax.fori_loop(0, sizes.grid[0] // sizes.window, strip, None)
+    _for_each_window(run, sizes)
 
 
 def _gradient(
@@ -233,21 +243,20 @@ def _gradient(
     pl.when(number == 0)(lambda: _clear(dguidance))
     pl.when((image == 0) & (number == 0))(lambda: _clear(dweights))
 
-    def strip(index: Any, _: None) -> None:
-        windows = _windows(index, sizes)
-        _gather(x, rows, index, sizes)
-        compute = functools.partial(_compute, bias=bias[windows], heads=sizes.heads, dtype=x.dtype)
-        gradient = jax.vjp(compute, rows[...], query[windows], key[windows], weights)[1]
-        _gather(dy, rows, index, sizes)
-        rows[...], dq, dk, dw = gradient(rows[...])
-        _scatter(rows, dx, index, sizes)
-        for total, gradient_of_part in zip(dguidance, (dq, dk), strict=True):
-            total[windows] += gradient_of_part.astype(jnp.float32)
+    def run(window: Any, runs: _Runs) -> None:
+        _gather(x, rows, runs)
+        compute = functools.partial(_compute, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
+        gradient = jax.vjp(compute, rows[...], query[window], key[window], weights)[1]
+        _gather(dy, rows, runs)
+        rows[...], *parts, dw = gradient(rows[...])
+        _scatter(rows, dx, runs)
+        for total, part in zip(dguidance, parts, strict=True):
+            total[window] += part.astype(jnp.float32)
         jax.tree.map(_add, dweights, dw)
 
     @pl.when(core * sizes.part + number < sizes.classes)
     def _() -> None:  # the second time the last class is there already
-        jax.lax.fori_loop(0, sizes.grid[0] // sizes.window, strip, None)
+        _for_each_window(run, sizes)
 
 
 def _clear(sums: Any) -> None:
@@ -260,7 +269,7 @@ def _add(total: Any, gradient: Array) -> None:
 
 
 def _compute(
-    x: Float32[Array, "patches C"],
+    x: Float32[Array, "N C"],
     query: Array,
     key: Array,
     weights: Params,
@@ -268,20 +277,21 @@ def _compute(
     bias: Array,
     heads: int,
     dtype: Any,
-) -> Float32[Array, "patches C"]:
-    """The block on some windows of a class, their patches one after another."""
-    w, shape = weights, query.shape
+) -> Float32[Array, "N C"]:
+    """The block on a window of a class."""
+    w = weights
 
     def dense(x: Array, layer: Any) -> Array:
         return product(x, layer["kernel"], dtype) + layer["bias"]
 
     y = _norm(x, w["norm1"])
-    q = product(y, w["query"], dtype).reshape(shape) + query.astype(jnp.float32)
-    k = product(y, w["key"], dtype).reshape(shape) + key.astype(jnp.float32)
-    v = dense(y, w["value"]).reshape(shape)
-    ends = itertools.pairwise(range(0, shape[-1] + 1, shape[-1] // heads))
-    attended = [_attend(q[..., i:j], k[..., i:j], v[..., i:j], bias, dtype) for i, j in ends]
-    x = x + dense(jnp.concatenate(attended, -1).reshape(x.shape), w["out"])
+    q = product(y, w["query"], dtype) + query.astype(jnp.float32)
+    k = product(y, w["key"], dtype) + key.astype(jnp.float32)
+    v = dense(y, w["value"])
+    channels = x.shape[1]
+    ends = itertools.pairwise(range(0, channels + 1, channels // heads))
+    attended = [_attend(q[:, i:j], k[:, i:j], v[:, i:j], bias, dtype) for i, j in ends]
+    x = x + dense(jnp.concatenate(attended, 1), w["out"])
     return x + dense(gelu(dense(_norm(x, w["norm2"]), w["fc1"])), w["fc2"])
 
 
@@ -290,48 +300,52 @@ def _norm(x: Array, params: Any) -> Array:
 
 
 def _attend(query: Array, key: Array, value: Array, bias: Array, dtype: Any) -> Array:
-    """Attention of one head, [windows, N, c] each; `ops.attention` has an axis of heads."""
+    """Attention of one head, [N, c] each; `ops.attention` has an axis of heads."""
     logits = product(query * query.shape[-1] ** -0.5, key, dtype, True) + bias
     return product(jax.nn.softmax(logits), value, dtype)
 
 
-def _windows(strip: Any, sizes: _Sizes) -> Any:
-    """The windows of a strip, a row of windows, among those of the grid."""
-    count = sizes.grid[1] // sizes.window
-    return pl.ds(strip * count, count)
+_Runs = list[tuple[int, Any, int, int]]
+"""Neighbouring patches of a window: the first one's place in it, row and column in the grid, their number."""
 
 
-def _gather(x: Any, rows: Any, strip: Any, sizes: _Sizes) -> None:
-    """Reads the patches of a strip window by window: `rows` [patches, C] from x [h, w, C]."""
-    for start, row, column, length in _runs(sizes):
-        patches = x[_row(strip, row, sizes), column : column + length, :]
-        rows[start : start + length, :] = patches.astype(jnp.float32)
+def _for_each_window(run: Callable[[Any, _Runs], None], sizes: _Sizes) -> None:
+    """Calls `run` with the number of each window, and its patches.
 
-
-def _scatter(rows: Any, y: Any, strip: Any, sizes: _Sizes) -> None:
-    """The inverse of `_gather`."""
-    for start, row, column, length in _runs(sizes):
-        patches = rows[start : start + length, :]
-        y[_row(strip, row, sizes), column : column + length, :] = patches.astype(y.dtype)
-
-
-def _row(strip: Any, row: int, sizes: _Sizes) -> Any:
-    return jax.lax.rem(strip * sizes.window + row + sizes.shift, sizes.grid[0])
-
-
-def _runs(sizes: _Sizes) -> Iterator[tuple[int, int, int, int]]:
-    """Neighbouring patches of the shifted windows of a strip.
-
-    Yields:
-        The place of the first patch in the strip, its row in the window, its column in the grid, and the
-        number of patches.
+    The rows of windows are a loop. The windows of a row are not: columns of a grid can only be read at places
+    that are known when the kernel is compiled.
     """
-    width, size = sizes.grid[1], sizes.window
-    start = 0
-    for left in range(sizes.shift, width + sizes.shift, size):
-        inside = min(size, width - left)  # before the edge; the rest comes from the other side
-        for row in range(size):
-            for column, length in ((left, inside), ((left + inside) % width, size - inside)):
-                if length > 0:
-                    yield start, row, column, length
-                    start += length
+    (height, width), size = sizes.grid, sizes.window
+    columns = range(width // size)
+
+    def run_row(row: Any, _: None) -> None:
+        for column in columns:
+            run(row * len(columns) + column, _runs(row, column, sizes))
+
+    jax.lax.fori_loop(0, height // size, run_row, None)
+
+
+def _runs(row: Any, column: int, sizes: _Sizes) -> _Runs:
+    """The patches of a window, shifted over the edges of the grid."""
+    (height, width), size = sizes.grid, sizes.window
+    left = column * size + sizes.shift
+    inside = min(size, width - left)  # before the edge; the rest comes from the other side
+    runs = []
+    for i in range(size):
+        place = jax.lax.rem(row * size + sizes.shift + i, height)
+        runs.append((i * size, place, left, inside))
+        if inside < size:
+            runs.append((i * size + inside, place, 0, size - inside))
+    return runs
+
+
+def _gather(x: Any, rows: Any, runs: _Runs) -> None:
+    """Reads a window: `rows` [N, C] from x [h, w, C]."""
+    for start, row, column, length in runs:
+        rows[start : start + length, :] = x[row, column : column + length, :].astype(jnp.float32)
+
+
+def _scatter(rows: Any, y: Any, runs: _Runs) -> None:
+    """The inverse of `_gather`."""
+    for start, row, column, length in runs:
+        y[row, column : column + length, :] = rows[start : start + length, :].astype(y.dtype)

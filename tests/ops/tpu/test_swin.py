@@ -115,13 +115,23 @@ def test_the_head_gives_the_kernel_all_classes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "window"),
-    [(64, 4), (128, 5)],  # half of a register's lanes; 25 patches, which leave registers half empty
+    ("channels", "heads", "window", "grid", "dtype"),
+    [
+        (64, 2, 4, (8, 4), jnp.float32),  # half of a register's lanes
+        (128, 2, 5, (10, 5), jnp.float32),  # 25 patches, which leave registers half empty
+        (128, 16, 12, (24, 24), jnp.float32),  # the rest is too large for a v4
+        (256, 4, 12, (24, 24), jnp.float32),
+        (128, 4, 16, (16, 16), jnp.float32),
+        (128, 4, 12, (24, 36), jnp.float32),
+        (128, 4, 4, (8, 4), jnp.float16),  # no TPU has it
+    ],
 )
-def test_other_sizes_have_the_plain_form(channels: int, window: int) -> None:
-    module = SpatialAggregation(channels, 16, 2, window, jnp.float32)
-    x, guidance = normal(1, 2, 2 * window, window, channels), normal(1, 2 * window, window, 16)
-    params = random_params(nn.init(guided, module), x, guidance)
+def test_other_sizes_have_the_plain_form(
+    channels: int, heads: int, window: int, grid: tuple[int, int], dtype: Any
+) -> None:
+    module = SpatialAggregation(channels, 16, heads, window, dtype)
+    x, guidance = jnp.zeros((1, 2, *grid, channels), dtype), jnp.zeros((1, *grid, 16), dtype)
+    params = jax.eval_shape(nn.init(guided, module), jax.random.key(0), x, guidance)
     program = jax.jit(lambda *args: apply_guided(module, *args)).trace(params, x, guidance)
     assert "pallas_call" not in str(program.jaxpr)
-    assert not module.in_kernel((2 * window, window))
+    assert not module.in_kernel(grid)
