@@ -43,8 +43,9 @@ class TrainBatches(grain.DatasetIterator[dict[str, np.ndarray]]):
             self._prefetched = _prefetch(self._batches[self._position :], self._num_workers)
         batch = next(self._prefetched)
         self._position += 1
-        # The label is widened here: one byte a pixel is less to copy, above all between processes.
-        return batch | {"label": widen_label(batch["label"])}
+        if "label" in batch:  # widened here: one byte a pixel is less to copy, above all between processes
+            batch["label"] = widen_label(batch["label"])
+        return batch
 
     def get_state(self) -> dict[str, int]:
         """Returns {"batches": number of batches consumed}, which can be written as JSON."""
