@@ -82,7 +82,7 @@ def get_config() -> ConfigDict:
     c.model.dtype = "float32"  # of the towers
     c.model.head_dtype = "float32"
     # Classes that aggregation and decoder process at a time, so that memory hardly grows with T. It and
-    # head_remat_policy are for the plain forms: the native kernels of a CPU store inputs only.
+    # head_remat_policy are for the plain forms: the kernels of CPUs and TPUs store inputs only.
     c.model.class_chunk_size = 20
     # Rematerialization, by what the backward pass recomputes: "none" saves all activations; "dots" saves the
     # results of dense layers; "full" saves nothing, which is slowest and smallest. The towers need little

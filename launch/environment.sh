@@ -12,7 +12,7 @@ PYTHON
 }
 # What an installation depends on, and what it leaves: the package's origin, and whether there are kernels.
 installation() {
-  printf '%s\n' "$PWD" "${CC:-}" "${CXX:-}"
+  printf '%s\n' "$PWD" "${CC:-}" "${CXX:-}" "$(command -v "${CXX:-g++}" || true)"
   cat requirements.txt pyproject.toml setup.py hclip_jax/version.py hclip_jax/ops/native/*.{cc,h,inc}
   python -P - <<'PYTHON'
 import importlib.metadata as metadata, pathlib, sys, sysconfig

@@ -87,7 +87,7 @@ def decode_compact_label(raw: np.ndarray, num_classes: int, name: str) -> np.nda
 
 def widen_label(label: np.ndarray) -> np.ndarray:
     """Converts what `decode_compact_label` returns to the int32 of `decode_label`."""
-    if label.dtype == np.int32:
+    if label.dtype != np.uint8:
         return label
     wide = label.astype(np.int32)
     wide[label == 255] = IGNORE

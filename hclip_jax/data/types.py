@@ -54,5 +54,5 @@ class DecodingSource(Source, Protocol):
     """A source whose images are decoded by Pillow. Training takes them without a copy to NumPy and back."""
 
     def decoded(self, index: int) -> DecodedExample:
-        """The example `index` with the image as Pillow decodes it."""
+        """The example `index` with the image as Pillow decodes it, the label in one byte if it fits."""
         ...

@@ -53,6 +53,6 @@ def on_cpu() -> bool:
     """Whether operations take their CPU path.
 
     The hand-written gradients of this folder were measured on CPUs only (docs/performance.md). GPUs and TPUs
-    take the plain forms.
+    take the plain forms, but for the kernel of ops/tpu.
     """
     return platform() == "cpu"

@@ -83,3 +83,9 @@ def test_compact_labels_hold_the_same_ids(num_classes: int, compact: type, dtype
 def test_compact_labels_are_checked(dtype: type[np.unsignedinteger]) -> None:
     with pytest.raises(UserError, match=r"label\.png holds the class id 19, .* 19 class"):
         decode_compact_label(np.array([[0, 19]], dtype), 19, "label.png")
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16])
+def test_only_labels_of_one_byte_are_widened(dtype: type[np.integer]) -> None:
+    label = np.array([[0, 255, 256]], dtype)
+    np.testing.assert_array_equal(widen_label(label), label)

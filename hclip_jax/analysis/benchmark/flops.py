@@ -17,13 +17,13 @@ def count_flops(function: Callable[..., Any], *args: Any) -> float:
     """Counts the floating-point operations of `function(*args)`: 2 for each multiplication with its addition.
 
     XLA's `cost_analysis` counts the body of a loop once, however often it runs; here every iteration counts.
-    Elementwise operations are left out, and the plain forms are counted where native kernels run.
+    Elementwise operations are left out, and the plain forms are counted where kernels run.
 
     Args:
         function: a function that `jax.jit` accepts.
         args: arrays, or `jax.ShapeDtypeStruct`s in their place.
     """
-    with backend.native_kernels(False):  # a kernel does not show its products
+    with backend.native_kernels(False):  # a native kernel does not show its products
         return jaxpr_flops(jax.make_jaxpr(function)(*args).jaxpr)
 
 

@@ -40,8 +40,8 @@ class SegmentationHead(nn.Module):
     Attributes:
         config: sizes of the layers.
         dtype: dtype of the activations; costs and logits are float32.
-        class_chunk_size: the largest number of classes that the plain forms compute together; native kernels
-            take one at a time.
+        class_chunk_size: the largest number of classes that the plain forms compute together; kernels take
+            one at a time.
         remat_policy: one of `remat.REMAT_POLICIES`, for such a chunk of classes.
         class_axis: mesh axis that shares the classes of an image, inside of `jax.shard_map`.
     """

@@ -2,4 +2,5 @@
 
 product  matrix products inside of a kernel
 swin     a Swin block
+windows  its windows, read from the grid of patches and written back
 """

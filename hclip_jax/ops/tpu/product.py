@@ -27,9 +27,19 @@ def product(
     return _contract(a, b, dtype, 1, 1 if transposed else 0)
 
 
+_ONE_PASS = (None, "default", "bfloat16")
+
+
 def _contract(a: Array, b: Array, dtype: Any, axis_of_a: int, axis_of_b: int) -> Array:
-    axes = ((axis_of_a,), (axis_of_b,)), ((), ())
-    return jax.lax.dot_general(a.astype(dtype), b.astype(dtype), axes, preferred_element_type=jnp.float32)
+    # Kernels know two precisions: any that is higher than the default becomes the highest.
+    exact = dtype == jnp.float32 and jax.config.jax_default_matmul_precision not in _ONE_PASS  # pyrefly: ignore
+    return jax.lax.dot_general(
+        a.astype(dtype),
+        b.astype(dtype),
+        (((axis_of_a,), (axis_of_b,)), ((), ())),
+        precision=jax.lax.Precision.HIGHEST if exact else jax.lax.Precision.DEFAULT,
+        preferred_element_type=jnp.float32,
+    )
 
 
 def _product_fwd(a: Array, b: Array, dtype: Any, transposed: bool) -> tuple[Array, tuple[Array, Array]]:

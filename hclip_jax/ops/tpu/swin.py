@@ -26,6 +26,7 @@ from hclip_jax.ops import backend
 from hclip_jax.ops.activations import gelu
 from hclip_jax.ops.normalization import layer_norm
 from hclip_jax.ops.tpu.product import product
+from hclip_jax.ops.tpu.windows import Runs, for_each_window, gather, scatter
 
 Params = dict[str, Any]
 
@@ -50,7 +51,7 @@ class _Sizes(NamedTuple):
     @property
     def cores(self) -> int:
         """Parts of the classes: the two cores of a v4 or v5p chip have one each."""
-        return min(2, self.classes)
+        return max(1, min(2, self.classes))
 
     @property
     def part(self) -> int:
@@ -100,7 +101,7 @@ def swin_block(
     Args:
         x: activations of T classes.
         guidance: of queries and keys.
-        params: parameters of the block.
+        params: parameters of the block, of any floating dtype.
         num_heads: attention heads.
         window: size of the windows, and the number of patches by which they are shifted.
         mask: bias of the logits, for windows that are shifted.
@@ -111,7 +112,7 @@ def swin_block(
     sizes = _Sizes(t, (h, w), *window, num_heads)
     weights = {name: params[name] for name in ("norm1", "value", "out", "norm2", "fc1", "fc2")}
     weights |= {name: params[name]["x"]["kernel"] for name in ("query", "key")}
-    weights = jax.tree.map(lambda w: w if w.ndim == 2 else w[None], weights)
+    weights = jax.tree.map(lambda w: jnp.atleast_2d(w).astype(jnp.float32), weights)
     return _block(x, query, key, weights, jnp.asarray(bias), sizes)
 
 
@@ -214,11 +215,11 @@ def _forward(
     """
     weights = jax.tree.map(lambda ref: ref[...], weights)
 
-    def run(window: Any, runs: _Runs) -> None:
-        _gather(x, rows, runs)
+    def run(window: Any, runs: Runs) -> None:
+        gather(x, rows, runs)
         compute = functools.partial(_compute, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
         rows[...] = compute(rows[...], query[window], key[window], weights)
-        _scatter(rows, y, runs)
+        scatter(rows, y, runs)
 
     _for_each_window(run, sizes)
 
@@ -239,24 +240,28 @@ def _gradient(
 ) -> None:
     """The gradient of one class; those of guidance and weights are added to the sums of the core."""
     weights = jax.tree.map(lambda ref: ref[...], weights)
-    core, image, number = (pl.program_id(axis) for axis in range(3))
+    image, number = pl.program_id(1), pl.program_id(2)
     pl.when(number == 0)(lambda: _clear(dguidance))
     pl.when((image == 0) & (number == 0))(lambda: _clear(dweights))
 
-    def run(window: Any, runs: _Runs) -> None:
-        _gather(x, rows, runs)
+    def run(window: Any, runs: Runs) -> None:
+        gather(x, rows, runs)
         compute = functools.partial(_compute, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
         gradient = jax.vjp(compute, rows[...], query[window], key[window], weights)[1]
-        _gather(dy, rows, runs)
+        gather(dy, rows, runs)
         rows[...], *parts, dw = gradient(rows[...])
-        _scatter(rows, dx, runs)
+        scatter(rows, dx, runs)
         for total, part in zip(dguidance, parts, strict=True):
             total[window] += part.astype(jnp.float32)
         jax.tree.map(_add, dweights, dw)
 
-    @pl.when(core * sizes.part + number < sizes.classes)
-    def _() -> None:  # the second time the last class is there already
-        _for_each_window(run, sizes)
+    _for_each_window(run, sizes)
+
+
+def _for_each_window(run: Callable[[Any, Runs], None], sizes: _Sizes) -> None:
+    """Calls `run` for the windows of a class, unless it is the last one for the second time."""
+    is_new = pl.program_id(0) * sizes.part + pl.program_id(2) < sizes.classes
+    pl.when(is_new)(lambda: for_each_window(run, sizes.grid, sizes.window, sizes.shift))
 
 
 def _clear(sums: Any) -> None:
@@ -279,20 +284,19 @@ def _compute(
     dtype: Any,
 ) -> Float32[Array, "N C"]:
     """The block on a window of a class."""
-    w = weights
 
     def dense(x: Array, layer: Any) -> Array:
         return product(x, layer["kernel"], dtype) + layer["bias"]
 
-    y = _norm(x, w["norm1"])
-    q = product(y, w["query"], dtype) + query.astype(jnp.float32)
-    k = product(y, w["key"], dtype) + key.astype(jnp.float32)
-    v = dense(y, w["value"])
+    y = _norm(x, weights["norm1"])
+    q = product(y, weights["query"], dtype) + query.astype(jnp.float32)
+    k = product(y, weights["key"], dtype) + key.astype(jnp.float32)
+    v = dense(y, weights["value"])
     channels = x.shape[1]
     ends = itertools.pairwise(range(0, channels + 1, channels // heads))
     attended = [_attend(q[:, i:j], k[:, i:j], v[:, i:j], bias, dtype) for i, j in ends]
-    x = x + dense(jnp.concatenate(attended, 1), w["out"])
-    return x + dense(gelu(dense(_norm(x, w["norm2"]), w["fc1"])), w["fc2"])
+    x = x + dense(jnp.concatenate(attended, 1), weights["out"])
+    return x + dense(gelu(dense(_norm(x, weights["norm2"]), weights["fc1"])), weights["fc2"])
 
 
 def _norm(x: Array, params: Any) -> Array:
@@ -303,49 +307,3 @@ def _attend(query: Array, key: Array, value: Array, bias: Array, dtype: Any) -> 
     """Attention of one head, [N, c] each; `ops.attention` has an axis of heads."""
     logits = product(query * query.shape[-1] ** -0.5, key, dtype, True) + bias
     return product(jax.nn.softmax(logits), value, dtype)
-
-
-_Runs = list[tuple[int, Any, int, int]]
-"""Neighbouring patches of a window: the first one's place in it, row and column in the grid, their number."""
-
-
-def _for_each_window(run: Callable[[Any, _Runs], None], sizes: _Sizes) -> None:
-    """Calls `run` with the number of each window, and its patches.
-
-    The rows of windows are a loop. The windows of a row are not: columns of a grid can only be read at places
-    that are known when the kernel is compiled.
-    """
-    (height, width), size = sizes.grid, sizes.window
-    columns = range(width // size)
-
-    def run_row(row: Any, _: None) -> None:
-        for column in columns:
-            run(row * len(columns) + column, _runs(row, column, sizes))
-
-    jax.lax.fori_loop(0, height // size, run_row, None)
-
-
-def _runs(row: Any, column: int, sizes: _Sizes) -> _Runs:
-    """The patches of a window, shifted over the edges of the grid."""
-    (height, width), size = sizes.grid, sizes.window
-    left = column * size + sizes.shift
-    inside = min(size, width - left)  # before the edge; the rest comes from the other side
-    runs = []
-    for i in range(size):
-        place = jax.lax.rem(row * size + sizes.shift + i, height)
-        runs.append((i * size, place, left, inside))
-        if inside < size:
-            runs.append((i * size + inside, place, 0, size - inside))
-    return runs
-
-
-def _gather(x: Any, rows: Any, runs: _Runs) -> None:
-    """Reads a window: `rows` [N, C] from x [h, w, C]."""
-    for start, row, column, length in runs:
-        rows[start : start + length, :] = x[row, column : column + length, :].astype(jnp.float32)
-
-
-def _scatter(rows: Any, y: Any, runs: _Runs) -> None:
-    """The inverse of `_gather`."""
-    for start, row, column, length in runs:
-        y[row, column : column + length, :] = rows[start : start + length, :].astype(y.dtype)

@@ -135,3 +135,20 @@ def test_other_sizes_have_the_plain_form(
     program = jax.jit(lambda *args: apply_guided(module, *args)).trace(params, x, guidance)
     assert "pallas_call" not in str(program.jaxpr)
     assert not module.in_kernel(grid)
+
+
+@pytest.mark.parametrize("precision", ["default", "high", "tensorfloat32", "highest", "BF16_BF16_F32_X3"])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_it_can_be_lowered_at_every_precision(dtype: Any, precision: str) -> None:
+    """Also under `jax.vmap` and `jax.checkpoint`, which the interpreter cannot do."""
+    module = SpatialAggregation(128, 16, 2, 4, dtype)
+    x, guidance = jnp.zeros((1, 3, 8, 8, 128), dtype), jnp.zeros((1, 8, 8, 16), dtype)
+    params = jax.eval_shape(nn.init(guided, module), jax.random.key(0), x, guidance)
+
+    def loss(params: Any, x: Array) -> Array:
+        return apply_guided(module, params, x, guidance).astype(jnp.float32).sum()
+
+    gradient = jax.grad(lambda *args: jax.checkpoint(loss)(*args).sum())
+    with jax.default_matmul_precision(precision):
+        text = jax.jit(jax.vmap(gradient, in_axes=(None, 0))).trace(params, jnp.stack([x, x]))
+        assert "tpu_custom_call" in text.lower(lowering_platforms=("tpu",)).as_text()
