@@ -21,7 +21,7 @@ def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     `jax.nn.gelu(approximate=False)` uses erfc instead. Its series is longer, and XLA on CPUs stores
     intermediate arrays of the size of x for its gradient.
     """
-    return _gelu_cpu(x) if backend.on_cpu() else x * _normal_cdf(x)
+    return gelu_in_one_pass(x) if backend.on_cpu() else x * _normal_cdf(x)
 
 
 def _normal_cdf(x: Array) -> Array:
@@ -29,13 +29,16 @@ def _normal_cdf(x: Array) -> Array:
 
 
 @jax.custom_vjp
-def _gelu_cpu(x: Array) -> Array:
-    """`gelu` with dx = dy (Phi(x) + x phi(x)), phi the standard normal density, in one pass over x."""
+def gelu_in_one_pass(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`gelu` with dx = dy (Phi(x) + x phi(x)), phi the standard normal density, in one pass over x.
+
+    Kernels of ops/tpu need it too: JAX's own gradient of erf asks for an accuracy that they do not have.
+    """
     return x * _normal_cdf(x)
 
 
 def _gelu_fwd(x: Array) -> tuple[Array, Array]:
-    return _gelu_cpu(x), x
+    return gelu_in_one_pass(x), x
 
 
 def _gelu_bwd(x: Array, dy: Array) -> tuple[Array]:
@@ -43,4 +46,4 @@ def _gelu_bwd(x: Array, dy: Array) -> tuple[Array]:
     return (dy * (_normal_cdf(x) + x * density),)
 
 
-_gelu_cpu.defvjp(_gelu_fwd, _gelu_bwd)
+gelu_in_one_pass.defvjp(_gelu_fwd, _gelu_bwd)

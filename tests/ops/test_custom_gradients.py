@@ -159,7 +159,7 @@ def draw_rotation(rng: Generator) -> Any:
 
 CASES = [
     Case("adapters.cayley.rotation", rotation, draw_rotation, ("float32",)),
-    Case("ops.activations._gelu_cpu", gelu, draw_gelu),
+    Case("ops.activations.gelu_in_one_pass", gelu, draw_gelu),
     Case("ops.attention._attend_cpu", attend, draw_attention),
     Case("ops.attention._attend_cpu", attend, draw_causal_attention),
     Case("ops.attention._attend_cpu", attend, draw_window_attention),

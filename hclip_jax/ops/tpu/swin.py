@@ -23,7 +23,7 @@ from jax.experimental.pallas import tpu as pltpu
 from jaxtyping import Float, Float32
 
 from hclip_jax.ops import backend
-from hclip_jax.ops.activations import gelu
+from hclip_jax.ops.activations import gelu_in_one_pass
 from hclip_jax.ops.normalization import layer_norm
 from hclip_jax.ops.tpu.product import product
 from hclip_jax.ops.tpu.windows import Runs, for_each_window, gather, scatter
@@ -296,7 +296,7 @@ def _compute(
     ends = itertools.pairwise(range(0, channels + 1, channels // heads))
     attended = [_attend(q[:, i:j], k[:, i:j], v[:, i:j], bias, dtype) for i, j in ends]
     x = x + dense(jnp.concatenate(attended, 1), weights["out"])
-    return x + dense(gelu(dense(_norm(x, weights["norm2"]), weights["fc1"])), weights["fc2"])
+    return x + dense(gelu_in_one_pass(dense(_norm(x, weights["norm2"]), weights["fc1"])), weights["fc2"])
 
 
 def _norm(x: Array, params: Any) -> Array:
