@@ -5,6 +5,7 @@ missing, the package is installed without them and computes the same, more slowl
 """
 
 import atexit
+import hashlib
 import os
 import platform
 import re
@@ -20,14 +21,21 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = Path("hclip_jax/ops/native")
-PLAIN_FORMS = "hclip_jax is installed without native kernels, and computes the same more slowly on a CPU"
+PLAIN_FORMS = (
+    "no native kernels are built: without those of an earlier installation from the same sources, hclip_jax "
+    "computes the same more slowly on a CPU"
+)
 
 
 def obstacle() -> str:
     """Why the kernels cannot be built here; empty if they can."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"they are for x86 and Linux, not for {platform.machine()} and {sys.platform}"
-    compiler = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++")[0]
+    command = os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++"
+    try:
+        compiler = shlex.split(command)[0]
+    except (ValueError, IndexError):
+        return f"CXX is {command!r}, which is no command; give one such as g++"
     return (
         ""
         if shutil.which(compiler)
@@ -41,6 +49,16 @@ def jaxlib_requirements() -> list[str]:
     return [re.sub("^jax(?=[><=])", "jaxlib", line) for line in lines if re.match("jax[><=]", line)]
 
 
+def sources() -> list[Path]:
+    """The files that the kernels are made of."""
+    return sorted(path for pattern in ("*.cc", "*.h", "*.inc") for path in FOLDER.glob(pattern))
+
+
+def digest() -> str:
+    """The digest of the sources, by which library.py knows whether the kernels are of these."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources())).hexdigest()[:16]
+
+
 def kernels() -> Extension:
     """The kernels, without warnings of XLA's headers."""
     spec = find_spec("jaxlib")
@@ -48,7 +66,8 @@ def kernels() -> Extension:
     return Extension(
         "hclip_jax.ops.native._kernels",
         sources=[str(FOLDER / "kernels.cc")],
-        depends=[str(path) for pattern in ("*.h", "*.inc") for path in sorted(FOLDER.glob(pattern))],
+        depends=[str(path) for path in sources()],
+        define_macros=[("HCLIP_JAX_SOURCES", f'"{digest()}"')],
         extra_compile_args=["-std=gnu++17", "-O3", "-g0", *headers],
         language="c++",
     )

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from hclip_jax.errors import UserError
 from hclip_jax.io import cache, program_cache
 from hclip_jax.io.paths import is_address
 
@@ -19,6 +20,7 @@ from hclip_jax.io.paths import is_address
 _YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _VERSIONS_WITH_FLAG = ((0, 10), (0, 11), (0, 12))  # other jaxlib versions abort at an unknown flag
 _WRONG_VERSION = "0.10.2"
+_KERNELS_VARIABLE = "HCLIP_JAX_KERNELS"
 _CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 _MIN_SECONDS_VARIABLE = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 _MIN_SECONDS = 0.01
@@ -35,9 +37,27 @@ def prepare() -> None:
 
     Warns if JAX has already opened a backend without the flag on a jaxlib that needs it: results on the CPU
     may then be wrong.
+
+    Raises:
+        UserError: see `kernels_variable`.
     """
+    kernels_variable()
     _disable_ynnpack()
     _set_compilation_cache()
+
+
+def kernels_variable() -> bool:
+    """Whether programs may use kernels (`ops/native`, `ops/tpu`), by HCLIP_JAX_KERNELS: 1, the default, or 0.
+
+    Raises:
+        UserError: it is neither.
+    """
+    text = os.environ.get(_KERNELS_VARIABLE, "1")
+    if text not in ("0", "1"):
+        raise UserError(
+            f"{_KERNELS_VARIABLE} is {text!r}; it must be 1 (the default) or 0, for programs without kernels"
+        )
+    return text == "1"
 
 
 def share_programs(folder: Path, is_primary: bool) -> None:

@@ -36,6 +36,7 @@ stamp=$VIRTUAL_ENV/hclip_jax${EXTRAS:-}.installed
 if [ "$(installation | cksum)" != "$(cat "$stamp" 2>/dev/null)" ]; then
   python -m pip install --quiet --disable-pip-version-check -e ".${EXTRAS:-}"
   installation | cksum >"$stamp"
+  hclip --version # says whether there are native kernels; why not, `pip install -v` says
 fi
 exec 9<&-
 # Memory in huge pages, with glibc: XLA allocates large buffers at every step, and without huge pages a step of a

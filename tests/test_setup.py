@@ -12,7 +12,7 @@ import pytest
 setuptools = pytest.importorskip("setuptools")
 build_ext = pytest.importorskip("setuptools.command.build_ext").build_ext
 SETUP = Path(__file__).parents[1] / "setup.py"
-SENTENCE = "installed without native kernels, and computes the same more slowly on a CPU: "
+SENTENCE = "hclip_jax computes the same more slowly on a CPU: "
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,8 @@ def test_the_kernels_are_built(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
             "no-such-compiler",
             "there is no C++ compiler no-such-compiler; install one, or give CXX and CC",
         ),
+        ("CXX", " ", "CXX is ' ', which is no command; give one such as g++"),
+        ("CXX", 'g++ "', "which is no command; give one such as g++"),
         ("machine", "aarch64", "they are for x86 and Linux, not for aarch64 and linux"),
     ],
 )
@@ -57,7 +59,9 @@ def test_without_a_compiler_or_on_another_machine_there_are_none(
         monkeypatch.setattr(platform, name, lambda: value)
     arguments = run_setup(monkeypatch)
     assert arguments["ext_modules"] == arguments["setup_requires"] == []
-    assert SENTENCE + reason in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert SENTENCE in message
+    assert reason in message
 
 
 def test_a_compiler_that_fails_is_a_sentence(

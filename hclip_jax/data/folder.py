@@ -1,6 +1,6 @@
 """A labelled folder as a data set; `scan.py` describes its files, `layout.py` other ways to lay them out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -86,25 +86,24 @@ class FolderSource:
 
     def __getitem__(self, index: int) -> Example:
         image = read_image(self._pairs[index].image)
-        label = self._read_label(index, (image.shape[0], image.shape[1]), decode_label)
+        raw, name = self._read_label(index, (image.shape[0], image.shape[1]))
+        label = decode_label(raw, len(self.class_names), name)
         return {"image": image, "label": label, "name": self._names[index]}
 
     def decoded(self, index: int) -> DecodedExample:
         """See `DecodingSource`."""
         image = read_rgb(self._pairs[index].image)
-        label = self._read_label(index, (image.height, image.width), decode_compact_label)
-        return {"image": image, "label": label}
+        raw, name = self._read_label(index, (image.height, image.width))
+        return {"image": image, "label": decode_compact_label(raw, len(self.class_names), name)}
 
-    def _read_label(
-        self, index: int, image_size: tuple[int, int], decode: Callable[[np.ndarray, int, str], np.ndarray]
-    ) -> np.ndarray:
+    def _read_label(self, index: int, image_size: tuple[int, int]) -> tuple[np.ndarray, str]:
+        """The label as its file has it, and the file's name."""
         pair = self._pairs[index]
         raw = without_ids(self._labels.read(pair), self._ignore)
-        label = decode(raw, len(self.class_names), str(pair.label))
-        label_size = label.shape[0], label.shape[1]
+        label_size = raw.shape[0], raw.shape[1]
         if image_size != label_size:  # EXIF data behind the pixels, where a header does not show it
             raise UserError(f"{_mismatch(pair, image_size, label_size)}: {_SIZE_FIX}")
-        return label
+        return raw, str(pair.label)
 
     def digest(self) -> str:
         """See `digest_files`."""

@@ -1,7 +1,7 @@
 """A directory prepared by TensorFlow Datasets (TFDS) as a data set; TensorFlow is not imported."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -103,7 +103,7 @@ class TfdsSource:
 
     def __getitem__(self, index: int) -> Example:
         record, name = self._records[index], self._record_name(index)
-        image, label = record["image"], self._label(record, name, decode_label)
+        image, label = record["image"], decode_label(self._label(record, name), len(self.class_names), name)
         if isinstance(image, bytes):
             image = decode_image(image, name)
         image = _checked(image, label, name)
@@ -112,7 +112,8 @@ class TfdsSource:
     def decoded(self, index: int) -> DecodedExample:
         """See `DecodingSource`."""
         record, name = self._records[index], self._record_name(index)
-        image, label = record["image"], self._label(record, name, decode_compact_label)
+        image = record["image"]
+        label = decode_compact_label(self._label(record, name), len(self.class_names), name)
         if not isinstance(image, bytes):
             return {"image": Image.fromarray(_checked(image, label, name)), "label": label}
         rgb = decode_rgb(image, name)
@@ -122,12 +123,7 @@ class TfdsSource:
     def _record_name(self, index: int) -> str:
         return f"record {index} of {self._split} in {self._root}"
 
-    def _label(
-        self,
-        record: Mapping[str, Any],
-        record_name: str,
-        decode: Callable[[np.ndarray, int, str], np.ndarray],
-    ) -> np.ndarray:
+    def _label(self, record: Mapping[str, Any], record_name: str) -> np.ndarray:
         label = record[self._label_feature]
         if isinstance(label, bytes):
             label = decode_raw_label(label, record_name)
@@ -138,7 +134,7 @@ class TfdsSource:
                 f"{record_name} has a label of {label.dtype} {list(label.shape)}, but a label is "
                 "integers [H, W] or [H, W, 1]: store class ids in a single channel"
             )
-        return decode(label, len(self.class_names), record_name)
+        return label
 
     def digest(self) -> str:
         """See `digest_files`; of all files of the data set."""

@@ -1,10 +1,8 @@
 """The backend switch of this folder."""
 
-import os
-
 import jax
 
-from hclip_jax.errors import UserError
+from hclip_jax import runtime
 
 compiled_for = jax.make_user_context(default_value=None)
 """Platform that programs are compiled for, where it is not that of the default backend.
@@ -19,29 +17,20 @@ forward_only = jax.make_user_context(default_value=False)
 Only these use the kernel of ops/native that has no gradient, the class aggregation.
 """
 
-native_kernels = jax.make_user_context(default_value=None)
-"""Whether programs may use the kernels of ops/native and ops/tpu; None = as HCLIP_JAX_KERNELS says.
+use_kernels = jax.make_user_context(default_value=None)
+"""Whether programs may use the kernels of ops/native and ops/tpu; None = as `runtime.kernels_variable` says.
 
-`with native_kernels(False): ...` has plain forms.
+`with use_kernels(False): ...` has plain forms.
 """
-
-VARIABLE = "HCLIP_JAX_KERNELS"
 
 
 def kernels_enabled() -> bool:
     """Whether programs may use the kernels of ops/native and ops/tpu.
 
     Raises:
-        UserError: HCLIP_JAX_KERNELS is neither 0 nor 1.
+        UserError: see `runtime.kernels_variable`.
     """
-    if native_kernels.value is not None:
-        return native_kernels.value
-    text = os.environ.get(VARIABLE, "1")
-    if text not in ("0", "1"):
-        raise UserError(
-            f"{VARIABLE} is {text!r}; it must be 1 (the default) or 0, for programs without kernels"
-        )
-    return text == "1"
+    return runtime.kernels_variable() if use_kernels.value is None else use_kernels.value
 
 
 def platform() -> str:

@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
         print(_help())
         return 0
     if name == "--version":
-        print(f"hclip {__version__}")
+        print(_version())
         return 0
     if name not in COMMANDS:
         raise UserError(_unknown(name))
@@ -90,10 +90,18 @@ def _help() -> str:
     table = "\n".join(f"    {name:{width}}  {command.summary}" for name, command in COMMANDS.items())
     return (
         f"{__doc__}\n{table}\n\n"
-        "hclip COMMAND --help describes a command; hclip --version prints the version.\n"
+        "hclip COMMAND --help describes a command; hclip --version prints versions and kernels.\n"
         "Exit status: 0 = success, 1 = some images skipped or errors in the data, 2 = wrong use, with one\n"
         "sentence on stderr, 130 = interrupted (143: by SIGTERM, 129: by SIGHUP)."
     )
+
+
+def _version() -> str:
+    import jax
+
+    from hclip_jax.ops.native import library
+
+    return f"hclip {__version__} (jax {jax.__version__}, {library.description()})"
 
 
 def _unknown(name: str) -> str:

@@ -57,7 +57,7 @@ def test_the_probabilities_are_those_of_the_plain_form(
     model_and_params: tuple[Config, Params], options: dict[str, Any]
 ) -> None:
     got = probabilities(model_and_params, **options)
-    with backend.native_kernels(False):
+    with backend.use_kernels(False):
         want = probabilities(model_and_params, **options)
     assert np.ptp(want) > 0.1
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
@@ -77,7 +77,7 @@ def test_exported_programs_call_the_kernels(
     number = len(written)
     np.testing.assert_array_equal(probabilities(model_and_params, programs=ExportedPrograms()), first)
     assert len(written) == number
-    with backend.native_kernels(False):  # another key
+    with backend.use_kernels(False):  # another key
         want = probabilities(model_and_params, programs=ExportedPrograms())
     assert len(written) > number
     np.testing.assert_allclose(first, want, rtol=0, atol=1e-5)

@@ -31,6 +31,7 @@ class Checkout:
         self.stubs.add(
             "python", f'[ "$1" != -m ] || {{ {install}; exit; }}\nexec "{sys.executable}" "$@"', records=False
         )
+        self.stubs.add("hclip", "true", records=False)
         self.environment = {**self.stubs.environment, "VIRTUAL_ENV": str(venv)}
 
     def start(self, **variables: str) -> subprocess.Popen[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax import Array
 
+from hclip_jax import runtime
 from hclip_jax.errors import UserError
 from hclip_jax.models.hclip import Model
 from hclip_jax.ops import backend
@@ -67,15 +68,17 @@ def test_programs_may_be_traced_for_another_platform() -> None:
 def test_kernels_can_be_turned_off_in_the_environment(
     value: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(backend.VARIABLE, raising=False)
+    monkeypatch.delenv("HCLIP_JAX_KERNELS", raising=False)
     if value:
-        monkeypatch.setenv(backend.VARIABLE, value)
+        monkeypatch.setenv("HCLIP_JAX_KERNELS", value)
     assert backend.kernels_enabled() == expected
-    with backend.native_kernels(not expected):
+    with backend.use_kernels(not expected):
         assert backend.kernels_enabled() != expected
 
 
 def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(backend.VARIABLE, "off")
-    with pytest.raises(UserError, match=r"HCLIP_JAX_KERNELS is 'off'; it must be 1 .* or 0"):
-        backend.kernels_enabled()
+    """At the start of a command already, see `runtime.prepare`."""
+    monkeypatch.setenv("HCLIP_JAX_KERNELS", "off")
+    for function in (backend.kernels_enabled, runtime.prepare):
+        with pytest.raises(UserError, match=r"HCLIP_JAX_KERNELS is 'off'; it must be 1 .* or 0"):
+            function()

@@ -23,7 +23,7 @@ def count_flops(function: Callable[..., Any], *args: Any) -> float:
         function: a function that `jax.jit` accepts.
         args: arrays, or `jax.ShapeDtypeStruct`s in their place.
     """
-    with backend.native_kernels(False):  # a native kernel does not show its products
+    with backend.use_kernels(False):  # a native kernel does not show its products
         return jaxpr_flops(jax.make_jaxpr(function)(*args).jaxpr)
 
 

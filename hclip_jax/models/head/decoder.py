@@ -66,7 +66,7 @@ class Decoder(nn.Module):
         self, x: Float[Array, "B T h w C"], guidance: tuple[StepGuidance, ...]
     ) -> Float32[Array, "B T 4*h 4*w"]:
         """Logits from aggregated costs and the result of `project_guidance`."""
-        if self.in_kernel(x.shape[2:4]) and not self.is_initializing():
+        if self.in_kernel(x) and not self.is_initializing():
             groups = cast(tuple[int, int], tuple(dim // _num_groups(dim) for dim in self.dims))
             return decoder.decoder(x, guidance, self.variables["params"], groups)
         b, t = x.shape[:2]
@@ -76,10 +76,9 @@ class Decoder(nn.Module):
         x = self.logit(x)
         return x.reshape(b, t, *x.shape[1:3])
 
-    def in_kernel(self, grid: tuple[int, ...]) -> bool:
-        """Whether a kernel computes h x w patches; it needs no chunks of classes to save memory."""
-        del grid  # any
-        return len(self.dims) == 2 and call.usable(self.dtype, self.channels, *self.dims)
+    def in_kernel(self, x: Float[Array, "B T h w C"]) -> bool:
+        """Whether a kernel computes the logits of x; it needs no chunks of classes to save memory."""
+        return len(self.dims) == 2 and call.usable(self.dtype, x.shape[-1], *self.dims)
 
     def _logit_init(self) -> dict[str, Any]:
         """Initializers of the last layer: with a prior, every logit starts at log(p / (1 - p))."""

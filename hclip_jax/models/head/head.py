@@ -158,7 +158,7 @@ class Aggregator(nn.Module):
         def run(chunk: Array) -> Array:
             return cast(Array, module.apply({"params": params}, chunk, projected))
 
-        if module.in_kernel(x.shape[2:4]):
+        if module.in_kernel(x):
             return run(x)
         return chunked_map(run, x, self.class_chunk_size, self.remat_policy)
 

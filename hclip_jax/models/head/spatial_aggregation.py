@@ -60,8 +60,9 @@ class SpatialAggregation(nn.Module):
         """Aggregates the costs of each class over the image, with the result of `project_guidance`."""
         return self.block2(self.block1(x, guidance[0]), guidance[1])
 
-    def in_kernel(self, grid: tuple[int, ...]) -> bool:
-        """Whether a kernel computes h x w patches; it needs no chunks of classes to save memory."""
+    def in_kernel(self, x: Float[Array, "B T h w C"]) -> bool:
+        """Whether a kernel computes the blocks of x; it needs no chunks of classes to save memory."""
+        grid = x.shape[2:4]
         window_size = min(self.window_size, *grid)
         return _kernel(self.dtype, self.hidden_dim, self.num_heads, window_size, grid) is not None
 

@@ -96,7 +96,7 @@ def call_kernel(
     def refuse(*_: Any) -> Any:
         raise ValueError(
             f"the native kernel {target} has no derivative; trace what is differentiated under "
-            "`with hclip_jax.ops.backend.native_kernels(False)`"
+            "`with hclip_jax.ops.backend.use_kernels(False)`"
         )
 
     return run(*operands)

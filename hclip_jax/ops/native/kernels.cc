@@ -33,8 +33,11 @@ namespace avx2 {
 #include "decoder_handlers.h"
 #include "swin_handlers.h"
 
-// Counted up when arguments or results change, with VERSION in library.py.
-extern "C" int hclip_jax_version() { return 2; }
+// The digest of these sources, as in library.py.
+#ifndef HCLIP_JAX_SOURCES
+#define HCLIP_JAX_SOURCES ""
+#endif
+extern "C" const char* hclip_jax_sources() { return HCLIP_JAX_SOURCES; }
 
 // Floats in the vectors of this CPU; 0 = the kernels cannot run.
 extern "C" int hclip_jax_lanes() {

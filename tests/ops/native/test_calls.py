@@ -75,7 +75,7 @@ def gradients(case: Case) -> Any:
 
 
 def assert_equals_plain(run: Callable[[Case], Any], case: Case, tolerance: float = 1e-5) -> None:
-    with backend.native_kernels(False):
+    with backend.use_kernels(False):
         want = jax.tree_util.tree_leaves_with_path(run(case))
     for got, (path, plain) in zip(jax.tree.leaves(run(case)), want, strict=True):
         name = jax.tree_util.keystr(path)
@@ -191,7 +191,7 @@ def test_forward_mode_is_refused_as_in_plain_forms(case: Callable[..., Case]) ->
     function, params, x, guidance = case()
     along = jax.jacfwd(lambda scale: function(params, x * scale, guidance))
     for native in (True, False):
-        with backend.native_kernels(native), pytest.raises(TypeError, match="forward-mode autodiff"):
+        with backend.use_kernels(native), pytest.raises(TypeError, match="forward-mode autodiff"):
             along(jnp.float32(1))
 
 
@@ -201,9 +201,9 @@ def test_a_kernel_without_a_derivative_says_what_to_do() -> None:
     with (
         backend.forward_only(True),
         pytest.raises(
-            ValueError, match=r"hclip_jax_class_aggregation has no derivative.*native_kernels\(False\)"
+            ValueError, match=r"hclip_jax_class_aggregation has no derivative.*use_kernels\(False\)"
         ),
     ):
         slope(jnp.float32(1))
-    with backend.forward_only(True), backend.native_kernels(False):
+    with backend.forward_only(True), backend.use_kernels(False):
         assert np.isfinite(slope(jnp.float32(1)))

@@ -133,5 +133,5 @@ def test_only_float32_on_a_cpu(dtype: Any) -> None:
     assert not call.usable(jnp.float32, 32, 40)
     with backend.compiled_for("tpu"):
         assert not call.usable(jnp.float32, 32)
-    with backend.native_kernels(False):
+    with backend.use_kernels(False):
         assert not call.usable(jnp.float32, 32)

@@ -60,7 +60,7 @@ def test_gradients_are_those_of_the_plain_form(
     sizes: Any, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function, args = case(sizes)
-    with backend.native_kernels(False):
+    with backend.use_kernels(False):
         want = gradient(function, *args).compile()(*args)
     monkeypatch.setattr(library, "lanes", lambda: width)
     program = gradient(function, *args)

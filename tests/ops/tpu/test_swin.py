@@ -42,7 +42,7 @@ def values_and_gradients(sizes: tuple[Any, ...], dtype: Any, *, kernels: bool, o
         y, gradient = jax.vjp(function, *args)
         return y, gradient(cotangent.astype(dtype))
 
-    with backend.native_kernels(kernels), pltpu.force_tpu_interpret_mode():
+    with backend.use_kernels(kernels), pltpu.force_tpu_interpret_mode():
         program = jax.jit(run).trace(params, x.astype(dtype), guidance.astype(dtype))
         assert ("pallas_call" in str(program.jaxpr)) == kernels
         return program.lower().compile()(params, x.astype(dtype), guidance.astype(dtype))
@@ -105,7 +105,7 @@ def test_the_head_gives_the_kernel_all_classes() -> None:
         return cast(ClassLogits, head.apply(params, image, text, 1)).logits
 
     def run(kernels: bool) -> tuple[str, Array]:
-        with backend.native_kernels(kernels), pltpu.force_tpu_interpret_mode():
+        with backend.use_kernels(kernels), pltpu.force_tpu_interpret_mode():
             program = jax.jit(logits).trace(params, image, text)
             return str(program.jaxpr), program.lower().compile()(params, image, text)
 
@@ -134,7 +134,7 @@ def test_other_sizes_have_the_plain_form(
     params = jax.eval_shape(nn.init(guided, module), jax.random.key(0), x, guidance)
     program = jax.jit(lambda *args: apply_guided(module, *args)).trace(params, x, guidance)
     assert "pallas_call" not in str(program.jaxpr)
-    assert not module.in_kernel(grid)
+    assert not module.in_kernel(x)
 
 
 @pytest.mark.parametrize("precision", ["default", "high", "tensorfloat32", "highest", "BF16_BF16_F32_X3"])
