@@ -5,9 +5,9 @@ hclip compile --topology=NAME [--config=NAME|FILE] [--config.FIELD=VALUE ...] [-
 
 NAME is a slice: v5e-8, v5e-256, v4-64, v5p-128, v6e-8, ... Needs libtpu (pip install "hclip_jax[compile]").
 Prints what a chip needs: memory by kind, GFLOP with the passes of its matrix unit, what moves between its
-memory and the chip, every collective with size, times, mesh axis and source line, and the loops. Nothing
-runs, so there are no times of a TPU. The evaluation is compiled for the chips of one host. --output writes
-compile.json and compile.md. Examples:
+memory and the chip, how often it calls kernels (of hclip_jax/ops/tpu), every collective with size, times,
+mesh axis and source line, and the loops. Nothing runs, so there are no times of a TPU. The evaluation is
+compiled for the chips of one host. --output writes compile.json and compile.md. Examples:
 
     hclip compile --topology=v5e-256 --config=vitb --config.train.batch_size=256 --output=v5e-256
     hclip compile --topology=v5e-16 --mesh=4x4 --programs=step --against=v5e-16/compile.json
@@ -29,6 +29,7 @@ from hclip_jax.errors import UserError
 from hclip_jax.io.files import write_atomically
 from hclip_jax.io.paths import local_path
 from hclip_jax.io.progress import console
+from hclip_jax.runtime import kernels_variable
 from hclip_jax.tools.command_line import Parser, run
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def main(argv: list[str]) -> int:
         "mesh": args.mesh,
         "classes": args.classes,
         "effort": args.effort,
+        "kernels": kernels_variable(),
     }
     stored = read_stored(args.against, settings) if args.against else None
     reports, found = _compile_all(programs, topology, config, args)

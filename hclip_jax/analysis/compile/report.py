@@ -8,6 +8,9 @@ from hclip_jax.analysis.compile.hlo import executions, parse, trip_count
 from hclip_jax.analysis.compile.traffic import memory_traffic
 from hclip_jax.io.tables import markdown_table
 
+_KERNEL = 'custom_call_target="tpu_custom_call"'
+"""In the attributes of a call of a kernel of Pallas."""
+
 
 class Loop(NamedTuple):
     """A loop of a program.
@@ -32,6 +35,7 @@ class ProgramReport(NamedTuple):
         flops: floating-point operations a chip of matrix products and convolutions.
         passes: the same, weighted by the passes of the matrix unit (`jaxpr_flops`).
         traffic: bytes a chip between its memory and the chip (`memory_traffic`).
+        kernels: calls of the kernels of `ops/tpu` in a run.
         collectives: the transfers between chips.
         loops: the loops.
         seconds: time of the compilation.
@@ -44,6 +48,7 @@ class ProgramReport(NamedTuple):
     flops: float
     passes: float
     traffic: int
+    kernels: int
     collectives: list[Collective]
     loops: list[Loop]
     seconds: float
@@ -101,6 +106,7 @@ def make_report(
         memory,
         *flops,
         memory_traffic(program),
+        sum(e.times for e in executions(program) if _KERNEL in e.instruction.attributes),
         find_collectives(program, axes),
         loops,
         round(seconds, 1),
@@ -111,7 +117,17 @@ def summary_table(reports: Sequence[ProgramReport], memory: int) -> str:
     """One row a program; `memory` is what a program may use of a chip."""
     kinds = list(reports[0].memory) if reports else []
     header = ["program", "mesh", "images", *(f"{kind} GB" for kind in kinds), "of GB"]
-    header += ["GFLOP a chip", "passes", "traffic GB", "collectives", "in loops", "MB", "loops", "compiled s"]
+    header += [
+        "GFLOP a chip",
+        "passes",
+        "traffic GB",
+        "kernels",
+        "collectives",
+        "of these in loops",
+        "MB",
+        "loops",
+        "compiled s",
+    ]
     rows = [
         [
             *(r.name, r.mesh, str(r.images)),
@@ -120,6 +136,7 @@ def summary_table(reports: Sequence[ProgramReport], memory: int) -> str:
             f"{r.flops / 1e9:,.0f}",
             f"{r.passes / 1e9:,.0f}",
             f"{r.traffic / 1e9:.1f}",
+            str(r.kernels),
             str(sum(c.times for c in r.collectives)),
             str(sum(c.times for c in r.collectives if c.loops)),
             f"{r.collective_bytes / 1e6:.1f}",

@@ -11,8 +11,8 @@ from jaxtyping import Float, Float32
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def product(
-    a: Float[Array, "M K"], b: Float[Array, "_ _"], dtype: Any, transposed: bool = False
-) -> Float32[Array, "M N"]:
+    a: Float[Array, "rows depth"], b: Float[Array, "_ _"], dtype: Any, transposed: bool = False
+) -> Float32[Array, "rows columns"]:
     """The product a b, or a b^T if `transposed`, of operands rounded to `dtype`.
 
     A gradient of JAX's own would multiply the float32 gradient of the result with operands of `dtype`, which
@@ -20,7 +20,7 @@ def product(
 
     Args:
         a: the first factor.
-        b: [K, N] or, transposed, [N, K].
+        b: [depth, columns] or, transposed, [columns, depth].
         dtype: what the matrix unit multiplies.
         transposed: whether b is.
     """

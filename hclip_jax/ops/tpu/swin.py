@@ -9,7 +9,6 @@ A class is worked on one window at a time, so that a gradient fits in the 16 MB 
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,12 +19,10 @@ import numpy as np
 from jax import Array
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from hclip_jax.ops import backend
-from hclip_jax.ops.activations import gelu_in_one_pass
-from hclip_jax.ops.normalization import layer_norm
-from hclip_jax.ops.tpu.product import product
+from hclip_jax.ops.tpu.swin_window import compute_window
 from hclip_jax.ops.tpu.windows import Runs, for_each_window, gather, scatter
 
 Params = dict[str, Any]
@@ -217,7 +214,7 @@ def _forward(
 
     def run(window: Any, runs: Runs) -> None:
         gather(x, rows, runs)
-        compute = functools.partial(_compute, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
+        compute = functools.partial(compute_window, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
         rows[...] = compute(rows[...], query[window], key[window], weights)
         scatter(rows, y, runs)
 
@@ -246,7 +243,7 @@ def _gradient(
 
     def run(window: Any, runs: Runs) -> None:
         gather(x, rows, runs)
-        compute = functools.partial(_compute, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
+        compute = functools.partial(compute_window, bias=bias[window], heads=sizes.heads, dtype=x.dtype)
         gradient = jax.vjp(compute, rows[...], query[window], key[window], weights)[1]
         gather(dy, rows, runs)
         rows[...], *parts, dw = gradient(rows[...])
@@ -271,39 +268,3 @@ def _clear(sums: Any) -> None:
 
 def _add(total: Any, gradient: Array) -> None:
     total[...] += gradient
-
-
-def _compute(
-    x: Float32[Array, "N C"],
-    query: Array,
-    key: Array,
-    weights: Params,
-    *,
-    bias: Array,
-    heads: int,
-    dtype: Any,
-) -> Float32[Array, "N C"]:
-    """The block on a window of a class."""
-
-    def dense(x: Array, layer: Any) -> Array:
-        return product(x, layer["kernel"], dtype) + layer["bias"]
-
-    y = _norm(x, weights["norm1"])
-    q = product(y, weights["query"], dtype) + query.astype(jnp.float32)
-    k = product(y, weights["key"], dtype) + key.astype(jnp.float32)
-    v = dense(y, weights["value"])
-    channels = x.shape[1]
-    ends = itertools.pairwise(range(0, channels + 1, channels // heads))
-    attended = [_attend(q[:, i:j], k[:, i:j], v[:, i:j], bias, dtype) for i, j in ends]
-    x = x + dense(jnp.concatenate(attended, 1), weights["out"])
-    return x + dense(gelu_in_one_pass(dense(_norm(x, weights["norm2"]), weights["fc1"])), weights["fc2"])
-
-
-def _norm(x: Array, params: Any) -> Array:
-    return layer_norm(x, params["scale"][0], params["bias"][0])
-
-
-def _attend(query: Array, key: Array, value: Array, bias: Array, dtype: Any) -> Array:
-    """Attention of one head, [N, c] each; `ops.attention` has an axis of heads."""
-    logits = product(query * query.shape[-1] ** -0.5, key, dtype, True) + bias
-    return product(jax.nn.softmax(logits), value, dtype)

@@ -12,7 +12,7 @@ from hclip_jax.errors import UserError
 SUM = Collective("all-reduce", 50_000_000, 1, 0, "data", "training/step.py:68", False)
 MEMORY = {"arguments": 1, "results": 0, "temporaries": 5, "program": 1, "peak": 2_000_000_000}
 REPORT = ProgramReport(
-    "step", "8x1", 8, MEMORY, 1.5e12, 1.7e12, 10**10, [SUM], [Loop(11, "a.py:1"), Loop(0, "")], 60
+    "step", "8x1", 8, MEMORY, 1.5e12, 1.7e12, 10**10, 8, [SUM], [Loop(11, "a.py:1"), Loop(0, "")], 60
 )
 
 
